@@ -1,0 +1,193 @@
+"""The promised functions: facts and a subscription in, who was active out.
+
+This is where files are opened, the clock is asked and an engine is chosen; everything else is handed on.
+
+    with rollbook.meter("facts.csv", subscription) as result:
+        result.table("window").to_pandas()
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Self
+
+import pyarrow as pa
+
+from rollbook.engines import duckdb as fast
+from rollbook.engines import reference as slow
+from rollbook.engines.metered import Metered
+from rollbook.errors import Problem, RejectedRowsError, UsageError
+from rollbook.intake import FactStore, ReadOptions, read_facts
+from rollbook.metering import reference
+from rollbook.metering.inputs import metered_windows
+from rollbook.metering.outcome import DUPLICATE, ELSEWHERE
+from rollbook.model.fact import LINKED, VOIDED, Fact
+from rollbook.model.instants import to_us
+from rollbook.model.keys import nearest
+from rollbook.model.subscription import Subscription
+from rollbook.reports.explain import Explanation, explain
+from rollbook.reports.tables import FATES_SQL, REPORTS, in_order
+
+ENGINES = ("duckdb", "reference")
+
+
+@dataclass(frozen=True, slots=True)
+class Result:
+    """One metered subscription. Close it, or use it in a `with` statement: it may hold temporary files.
+
+    subscription  what was metered
+    as_of         nothing at or after this instant was metered
+    store         the facts, with `problems`, `sources` (coverage), and counts of rows
+    """
+
+    subscription: Subscription
+    as_of: datetime
+    store: FactStore
+    metered: Metered
+    assumed: frozenset[str]
+
+    def table(self, name: str = "window") -> pa.Table:
+        """A report as an Arrow table: `window`, `organisation`, `learner` or `holding`.
+
+        Columns are documented in `rollbook.reports.tables`; instants are UTC with microseconds. Arrow tables
+        convert with `.to_pandas()`, or `polars.from_arrow(table)`.
+        """
+        if name not in REPORTS:
+            rule = f'there is no report "{name}"{nearest(name, REPORTS)}'
+            raise UsageError(Problem("table", rule, "use one of " + ", ".join(REPORTS)))
+        return self.metered.table(REPORTS[name].sql)
+
+    @property
+    def dispositions(self) -> Mapping[str, int]:
+        """What became of the facts: with `store.rejected` they add up to `store.rows`."""
+        counts = {str(fate): int(str(count)) for fate, count in self.metered.rows(FATES_SQL)}
+        counts[ELSEWHERE] = self.store.facts - sum(counts.values())
+        counts[DUPLICATE] = self.store.duplicates
+        return in_order(counts)
+
+    @property
+    def conflicts(self) -> tuple[Problem, ...]:
+        """Links that contradict each other and were not applied."""
+        remedy = "void the wrong one"
+        return tuple(
+            Problem(self.store.place(conflict.source, conflict.fact), conflict.rule, remedy)
+            for conflict in self.metered.conflicts[0]
+        )
+
+    def explain(self, learner: str) -> Explanation:
+        """Why this learner counted or did not, with every id linked to it. Raises UsageError for an unknown id."""
+        ids, facts = _cluster_facts(self.store, self.subscription, learner)
+        if not facts:
+            raise UsageError(_unknown_learner(self.store, learner))
+        as_of_us = to_us(self.as_of)
+        outcome = reference.meter(facts, self.subscription, as_of_us, self.assumed)
+        return explain(ids, facts, outcome, metered_windows(self.subscription, as_of_us))
+
+    def close(self) -> None:
+        """Releases connections and temporary files."""
+        if self.metered.connection is not self.store.connection:
+            self.metered.connection.close()
+        self.store.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def meter(
+    facts: object,
+    subscription: Subscription,
+    *,
+    as_of: datetime | None = None,
+    engine: str = "duckdb",
+    options: ReadOptions | None = None,
+    assume_members: bool = False,
+    strict: bool = False,
+) -> Result:
+    """Who was active in each window of the subscription's term, and why.
+
+    facts           a path, an Arrow table, a pandas or Polars frame, an iterable of `Fact` or of mappings with
+                    the canonical columns; or a list or tuple of any of these
+    as_of           nothing at or after this instant is metered; with its offset; by default now
+    engine          `duckdb`, or `reference`: slow, plain Python, the specification
+    options         how exports are to be read
+    assume_members  take everyone for a member in organisations whose facts never say who is one
+    strict          raise RejectedRowsError, with every problem, where any row is rejected
+
+    Bad rows never raise: they are counted and described in `result.store.problems`. Raises UsageError for a wrong
+    call and MembershipUnknownError for a plan that counts members only where `assume_members` is not given.
+    """
+    if engine not in ENGINES:
+        rule = f'there is no engine "{engine}"{nearest(engine, ENGINES)}'
+        raise UsageError(Problem("engine", rule, "use " + " or ".join(ENGINES)))
+    as_of = as_of or datetime.now(UTC)
+    if as_of.tzinfo is None:
+        raise UsageError(Problem("as_of", f"{as_of} has no offset from UTC", "give it a time zone"))
+    store = read_facts(_inputs(facts), options or ReadOptions())
+    try:
+        if strict and store.problems.total:
+            raise RejectedRowsError((*store.problems.files, *store.problems.rows))
+        return _run(store, subscription, as_of, engine, assume_members)
+    except BaseException:
+        store.close()
+        raise
+
+
+def _run(store: FactStore, subscription: Subscription, as_of: datetime, engine: str, assume_members: bool) -> Result:
+    as_of_us = to_us(as_of)
+    organisations = subscription.organisations or fast.all_organisations(store.connection)
+    rows = fast.assumed_members(
+        store.connection, subscription.plan.meter, [(0, name) for name in organisations], assume_members
+    )
+    assumed = frozenset(str(name) for _, name in rows)
+    if engine == "reference":
+        metered = slow.meter(store.iterate(), subscription, as_of_us, assumed=assumed)
+    else:
+        metered = fast.meter(store.connection, [subscription], as_of_us, assume_members=assume_members)
+    return Result(subscription, as_of, store, metered, assumed)
+
+
+def _inputs(facts: object) -> Sequence[object]:
+    """A list of inputs, whether one was given or several. A list of facts or of mappings is one input."""
+    if isinstance(facts, list | tuple) and not (facts and all(isinstance(item, Fact | Mapping) for item in facts)):
+        return facts
+    return [facts]
+
+
+def _cluster_facts(store: FactStore, subscription: Subscription, learner: str) -> tuple[list[str], list[Fact]]:
+    """The ids linked with this one, and all their facts with the voids that name them. Reads no other learner's."""
+    corrections = list(store.iterate(f"type in ('{LINKED}', '{VOIDED}')"))
+    links = [fact for fact in corrections if fact.type == LINKED]
+    ids = {learner}
+    while (
+        grown := {id_ for link in links if ids & {link.learner, link.object} for id_ in (link.learner, link.object)}
+        - ids
+    ):
+        ids |= grown
+    names = ", ".join("'" + id_.replace("'", "''") + "'" for id_ in sorted(ids))
+    facts = list(store.iterate(f"learner in ({names}) or object in ({names}) and type = '{LINKED}'"))
+    if not facts:
+        facts = list(store.iterate(f"role = 'guest' and id in ({names})"))
+    keys = {(fact.organisation, fact.source, fact.id) for fact in facts}
+    facts += [
+        fact for fact in corrections if fact.type == VOIDED and (fact.organisation, fact.source, fact.voids) in keys
+    ]
+    return sorted(ids), list({fact.key: fact for fact in facts}.values())
+
+
+def _unknown_learner(store: FactStore, learner: str) -> Problem:
+    near = store.connection.execute(
+        """select learner from (select distinct learner from facts where learner <> '')
+           where jaro_winkler_similarity(learner, ?) > 0.7
+           order by jaro_winkler_similarity(learner, ?) desc, learner limit 1""",
+        [learner, learner],
+    ).fetchall()
+    hint = f" (nearest: {near[0][0]})" if near else ""
+    return Problem(learner, f"no fact names this learner{hint}", "give an id as it stands in the facts")

@@ -1,0 +1,116 @@
+"""Cuts a term into windows, and windows into rows of UTC days that a join can use.
+
+Windows tile the term: each includes its start and excludes its end, where the next one begins. All cuts are
+local midnights of the subscription's zone, so a window across a clock change is an hour shorter or longer,
+and blocks of 30 days are calendar days (A-b).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from datetime import date, timedelta
+from itertools import pairwise
+from zoneinfo import ZoneInfo
+
+from dateutil.relativedelta import relativedelta
+
+from rollbook.model.instants import DAY_US, start_of_day_us
+from rollbook.model.plan import WindowRule
+from rollbook.model.subscription import Subscription
+from rollbook.model.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class DayRow:
+    """The part [from_us, to_us) of one UTC day that belongs to one window. `day` counts UTC days since 1970."""
+
+    day: int
+    from_us: int
+    to_us: int
+    window: int
+
+
+def windows(subscription: Subscription) -> tuple[Window, ...]:
+    """The windows of the term, numbered from 1."""
+    return tuple(
+        Window(number, *ends)
+        for number, ends in enumerate(_tiles(subscription, subscription.start, subscription.end), 1)
+    )
+
+
+def history(subscription: Subscription, first_us: int) -> tuple[Window, ...]:
+    """The windows of the terms before this one, of the same length and cut the same way, numbered …, -1, 0.
+
+    They reach back until `first_us`, the first fact, is inside. Activity in them informs the classes.
+    """
+    found: list[tuple[int, int]] = []
+    for start, end in _earlier_terms(subscription):
+        found[:0] = _tiles(subscription, start, end)
+        if found[0][0] <= first_us:
+            break
+    numbered = (Window(number, *ends) for number, ends in enumerate(found, 1 - len(found)))
+    return tuple(window for window in numbered if window.end_us > first_us)
+
+
+def day_rows(windows: Sequence[Window]) -> Iterator[DayRow]:
+    """The day calendar: each UTC day that a window touches, with the part of it inside."""
+    for window in windows:
+        for day in range(window.start_us // DAY_US, (window.end_us - 1) // DAY_US + 1):
+            from_us, to_us = day * DAY_US, (day + 1) * DAY_US
+            yield DayRow(day, max(from_us, window.start_us), min(to_us, window.end_us), window.number)
+
+
+def _tiles(subscription: Subscription, start: date, end: date) -> list[tuple[int, int]]:
+    """The windows of one term as instants, in order."""
+    zone = ZoneInfo(subscription.zone)
+    cuts = _cuts(subscription.plan.window, start, end, subscription.anchor or subscription.start)
+    instants = [start_of_day_us(cut, zone) for cut in cuts]
+    # A zone may skip a whole date (Samoa, 30 December 2011); a window of no length is none.
+    return [(from_us, to_us) for from_us, to_us in pairwise(instants) if from_us < to_us]
+
+
+def _cuts(rule: WindowRule, start: date, end: date, anchor: date) -> list[date]:
+    """Every local date at which a window begins, and the term's end."""
+    if rule.kind == "days":
+        inner = _blocks(rule, start, end)
+    elif rule.kind == "calendar-month":
+        inner = _monthly(start.replace(day=1), start, end)
+    elif rule.kind == "anniversary-month":
+        inner = _monthly(anchor, start, end)
+    else:
+        inner = []
+    return [start, *inner, end]
+
+
+def _monthly(anchor: date, start: date, end: date) -> list[date]:
+    """The monthly returns of `anchor` strictly inside the term, each reckoned from the original day."""
+    months = (start.year - anchor.year) * 12 + start.month - anchor.month - 1
+    found: list[date] = []
+    while (cut := anchor + relativedelta(months=months)) < end:
+        if cut > start:
+            found.append(cut)
+        months += 1
+    return found
+
+
+def _blocks(rule: WindowRule, start: date, end: date) -> list[date]:
+    """Where the blocks after the first begin; with merge-last, days left over extend the final block (A-06)."""
+    length = timedelta(days=rule.length_days)
+    whole, left = divmod(end - start, length)
+    blocks = whole + (1 if left and rule.remainder == "short-last" else 0)
+    return [start + n * length for n in range(1, blocks)]
+
+
+def _earlier_terms(subscription: Subscription) -> Iterator[tuple[date, date]]:
+    """The terms before this one, latest first, back to 1970; whole months stay whole months."""
+    start, end = subscription.start, subscription.end
+    months = (end.year - start.year) * 12 + end.month - start.month
+    whole = start + relativedelta(months=months) == end
+    later = start
+    for n in range(1, (start - date(1970, 1, 1)).days + 2):
+        earlier = start - relativedelta(months=months * n) if whole and months else start - n * (end - start)
+        if later <= date(1970, 1, 1):
+            return
+        yield max(earlier, date(1969, 1, 1)), later
+        later = earlier

@@ -1,0 +1,117 @@
+"""The rule as one relational query in named steps. What it must say is said in `reference`.
+
+    facts → scoped → voids, links → named ─┬▶ eligible → placed → active ──────────────▶ activations
+                                           └▶ switches → … → holdings → overlapping ──▶ activations
+    every fact of a subscription ─▶ fates
+
+Each step is a SELECT over the inputs and the steps before it, in a common subset of SQL; where dialects differ
+an engine supplies a named fragment (`Fragments`). An engine may chain the steps as it likes; `keep` marks those
+whose result is small or used more than once and is worth keeping. Facts that count when they
+happen are in `query_instants`, states that last in `query_spans`.
+
+Inputs, all text not null and empty where absent, instants as UTC microseconds:
+
+    facts          source, id, at_us, day, organisation, learner, type, role, mode, object, session,
+                   impersonator, voids: unique by (source, id)
+    subscriptions  subscription, start_us, end_us, as_of_us, reset_us (-1: spans carry in)
+    covered        subscription, organisation
+    calendar       subscription, day, from_us, to_us, window_number: the windows by UTC day
+    windows        subscription, window_number, start_us, end_us
+    identities     subscription, scope, learner, unit, cluster, from_us, to_us, source, id, next_source, next_id
+    assumed        subscription, organisation: whose learners all count as members
+
+A query serves all subscriptions whose plans share one meter, whatever their windows, terms and zones.
+"""
+
+from __future__ import annotations
+
+from rollbook.metering.query_instants import Fragments, instant_steps
+from rollbook.metering.query_spans import held, no_holdings, span_activations, span_fates, span_steps
+from rollbook.metering.reasons import ineligible, unfit_to_switch
+from rollbook.metering.steps import Step, quoted
+from rollbook.model.fact import LINKED, VOIDED
+from rollbook.model.plan import Meter
+
+
+def corrections(meter: Meter) -> tuple[Step, ...]:
+    """The steps that find what corrects other facts. From `links` the engine fills the input `identities`."""
+    return (scoped(meter), voids(), links())
+
+
+def steps(meter: Meter, fragments: Fragments) -> tuple[Step, ...]:
+    """The steps after `corrections`. Results are `activations`, `held` and `fates`."""
+    if meter.holds:
+        fold = span_steps(meter, meter.holds, ineligible(meter))
+        return (named(), *fold, span_activations(meter), span_fates(meter))
+    member: tuple[Step, ...] = (no_holdings(), held())
+    if meter.member_while:
+        member = span_steps(meter, meter.member_while, unfit_to_switch(meter))
+    return (named(), *member, *instant_steps(meter, fragments))
+
+
+# Facts, corrected.
+
+
+def scoped(meter: Meter) -> Step:
+    """The facts of every subscription's organisations. Learners are told apart within a scope."""
+    scope = "''" if meter.dedupe == "customer" else "facts.organisation"
+    return Step(
+        "scoped",
+        f"""
+        select subscriptions.subscription, start_us, end_us, as_of_us, reset_us, {scope} as scope,
+               source, id, at_us, day, facts.organisation, learner, type, role, mode, object, session,
+               impersonator, voids
+        from facts
+        join covered on covered.organisation = facts.organisation
+        join subscriptions on subscriptions.subscription = covered.subscription
+        """,
+    )
+
+
+def voids() -> Step:
+    """What facts take back, by its source and id: backwards in time, even before it arrives, within one organisation."""
+    return Step(
+        "voids",
+        f"""
+        select distinct subscription, organisation, source, voids as id
+        from scoped
+        where type = {quoted(VOIDED)} and at_us < as_of_us
+        """,
+        keep=True,
+    )
+
+
+def links() -> Step:
+    """Links that stand: in force, and not voided."""
+    return Step(
+        "links",
+        f"""
+        select subscription, scope, source, id, at_us, learner, object
+        from scoped
+        where type = {quoted(LINKED)} and at_us < as_of_us
+          and not exists (select 1 from voids
+                          where voids.subscription = scoped.subscription and voids.organisation = scoped.organisation
+                            and voids.source = scoped.source and voids.id = scoped.id)
+        """,
+        keep=True,
+    )
+
+
+def named() -> Step:
+    """Each fact on its unit, the learner as linked at that instant, and whether it was voided."""
+    return Step(
+        "named",
+        """
+        select scoped.*, voids.id is not null as voided,
+               coalesce(identities.unit, scoped.learner) as unit,
+               coalesce(identities.cluster, scoped.learner) as cluster
+        from scoped
+        left join voids
+               on voids.subscription = scoped.subscription and voids.organisation = scoped.organisation
+              and voids.source = scoped.source and voids.id = scoped.id
+        left join identities
+               on identities.subscription = scoped.subscription and identities.scope = scoped.scope
+              and identities.learner = scoped.learner
+              and scoped.at_us >= identities.from_us and scoped.at_us < identities.to_us
+        """,
+    )

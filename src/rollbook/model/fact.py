@@ -1,0 +1,116 @@
+"""A fact is an immutable record that a learner did something, or that something about them changed.
+
+Nothing here is ever edited: a mistake is put right by another fact (`fact.voided`, `identity.linked`).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+
+from rollbook.model.instants import from_us
+
+COLUMNS = (
+    "id",
+    "occurred_at",
+    "organisation",
+    "learner",
+    "type",
+    "role",
+    "mode",
+    "object",
+    "source",
+    "recorded_at",
+    "actor",
+    "impersonator",
+    "session",
+    "voids",
+    "attributes",
+)
+"""The canonical columns, in every format."""
+
+ROLES = ("learner", "guest", "facilitator", "instructor", "manager", "reporter", "admin", "system")
+"""Who the learner was at the fact, not who they are today. Empty means learner."""
+
+MODES = ("live", "live-flexible", "on-demand")
+"""How the session was held. Empty means not stated."""
+
+VOIDED = "fact.voided"
+LINKED = "identity.linked"
+CORRECTIONS = (VOIDED, LINKED)
+
+TYPES = (
+    "account.created",
+    "account.enabled",
+    "account.disabled",
+    "account.deleted",
+    "login",
+    "session.entered",
+    "path.viewed",
+    "path.started",
+    "course.viewed",
+    "course.started",
+    "course.completed",
+    "lesson.started",
+    "lesson.resumed",
+    "microlearning.opened",
+    "material.accessed",
+    "ilt.attended",
+    "enrolment.created",
+    "enrolment.enabled",
+    "enrolment.disabled",
+    "enrolment.ended",
+    *CORRECTIONS,
+)
+"""The types that have a meaning everywhere. Types are open: others are kept, not counted, and reported."""
+
+TEXT_LENGTH_MAX = 4096
+"""Longest text of one field, in characters. An id or a name beyond this is a broken export."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fact:
+    """One fact. Absent text is the empty string, in every engine.
+
+    id            unique within `source`, for ever; delivering (source, id) again changes nothing
+    at_us         when it happened, UTC microseconds since 1970 (`occurred_at` as a datetime)
+    organisation  whose facts and roster are kept apart
+    learner       the person counted; empty for a guest
+    type          open dotted name
+    role, mode    at the fact, see `ROLES` and `MODES`
+    object        the course, enrolment or session it is about; for `identity.linked` the id that is given up
+    session       the connection it came over; re-entries of a guest are recognised by it
+    impersonator  who acted in the learner's name (log in as)
+    voids         for `fact.voided`: the id of the fact, of the same source and organisation, that it takes back
+    """
+
+    id: str
+    at_us: int
+    type: str
+    learner: str = ""
+    organisation: str = ""
+    role: str = "learner"
+    mode: str = ""
+    object: str = ""
+    source: str = ""
+    recorded_us: int | None = None
+    actor: str = ""
+    impersonator: str = ""
+    session: str = ""
+    voids: str = ""
+    attributes: str = ""
+
+    @property
+    def occurred_at(self) -> datetime:
+        """When it happened, in UTC."""
+        return from_us(self.at_us)
+
+    @property
+    def key(self) -> tuple[str, str]:
+        """(source, id) as strings; compare with `rank` where order matters."""
+        return (self.source, self.id)
+
+    @property
+    def rank(self) -> tuple[int, bytes, bytes]:
+        """The order in which ties are decided: instant, source, id, text as UTF-8 bytes."""
+        return (self.at_us, self.source.encode(), self.id.encode())

@@ -1,0 +1,68 @@
+"""Why one learner counted, window by window, and what became of everything else they did."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from rollbook.metering.outcome import COUNTED, Activation, Outcome
+from rollbook.model.fact import Fact
+from rollbook.model.window import Window
+
+
+@dataclass(frozen=True, slots=True)
+class Deed:
+    """One fact and what became of it; `proves` where it is the fact that made its unit active."""
+
+    fact: Fact
+    disposition: str
+    proves: bool
+
+
+@dataclass(frozen=True, slots=True)
+class WindowAccount:
+    """One window: the units of the learner that were active in it, and everything that happened in it."""
+
+    window: Window
+    activations: tuple[Activation, ...]
+    deeds: tuple[Deed, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Explanation:
+    """The account of one learner with all ids linked to it.
+
+    before, after  facts outside the windows that were metered
+    """
+
+    learners: tuple[str, ...]
+    before: tuple[Deed, ...]
+    windows: tuple[WindowAccount, ...]
+    after: tuple[Deed, ...]
+
+
+def explain(learners: Iterable[str], facts: Iterable[Fact], outcome: Outcome, windows: Sequence[Window]) -> Explanation:
+    """Sorts the facts of one identity cluster into the windows, each with its disposition."""
+    proving = {(active.window, active.source, active.fact) for active in outcome.activations}
+    by_window: dict[int | None, list[Deed]] = {}
+    first_us = windows[0].start_us if windows else 2**62
+    for fact in sorted(facts, key=lambda fact: fact.rank):
+        number = next((window.number for window in windows if window.contains(fact.at_us)), None)
+        key = 0 if number is None and fact.at_us < first_us else number
+        disposition = outcome.dispositions[fact.key]
+        proves = disposition == COUNTED and (number or 0, *fact.key) in proving
+        by_window.setdefault(key, []).append(Deed(fact, disposition, proves))
+    accounts = (
+        WindowAccount(
+            window,
+            tuple(active for active in outcome.activations if active.window == window.number),
+            tuple(by_window.get(window.number, ())),
+        )
+        for window in windows
+    )
+    return Explanation(
+        learners=tuple(learners),
+        before=tuple(by_window.get(0, ())),
+        windows=tuple(accounts),
+        after=tuple(by_window.get(None, ())),
+    )
