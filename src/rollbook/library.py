@@ -8,6 +8,7 @@ This is where files are opened, the clock is asked and an engine is chosen; ever
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -24,12 +25,15 @@ from rollbook.intake import FactStore, ReadOptions, read_facts
 from rollbook.metering import reference
 from rollbook.metering.inputs import metered_windows
 from rollbook.metering.outcome import DUPLICATE, ELSEWHERE
-from rollbook.model.fact import LINKED, VOIDED, Fact
+from rollbook.model.fact import LINKED, TYPES, VOIDED, Fact
 from rollbook.model.instants import to_us
 from rollbook.model.keys import nearest
 from rollbook.model.subscription import Subscription
 from rollbook.reports.explain import Explanation, explain
+from rollbook.render.words import either
 from rollbook.reports.tables import FATES_SQL, REPORTS, in_order
+
+_UNKNOWN_REMEDY = "they are kept and not counted; correct the type, or name it in a plan"
 
 ENGINES = ("duckdb", "reference")
 
@@ -77,9 +81,27 @@ class Result:
             for conflict in self.metered.conflicts[0]
         )
 
+    @property
+    def notes(self) -> tuple[Problem, ...]:
+        """What is not wrong and yet may surprise: types nobody knows, and a plan whose types never occur."""
+        types: Counter[str] = Counter()
+        for source in self.store.sources:
+            types.update(source.types)
+        unknown = (
+            Problem(type_, f"{count:,} facts are of a type that is not known{nearest(type_, TYPES)}", _UNKNOWN_REMEDY)
+            for type_, count in sorted(types.items())
+            if type_ not in TYPES and type_ not in self.subscription.plan.meter.types
+        )
+        meter = self.subscription.plan.meter
+        wanted = meter.holds.on if meter.holds else meter.counts
+        if types and not types.keys() & set(wanted):
+            rule = f"no fact is of a type that this plan counts ({either(wanted)})"
+            return (*unknown, Problem(self.subscription.plan.id, rule, "add such facts, or meter by another plan"))
+        return tuple(unknown)
+
     def explain(self, learner: str) -> Explanation:
         """Why this learner counted or did not, with every id linked to it. Raises UsageError for an unknown id."""
-        ids, facts = _cluster_facts(self.store, self.subscription, learner)
+        ids, facts = _cluster_facts(self.store, learner)
         if not facts:
             raise UsageError(_unknown_learner(self.store, learner))
         as_of_us = to_us(self.as_of)
@@ -132,19 +154,24 @@ def meter(
         raise UsageError(Problem("as_of", f"{as_of} has no offset from UTC", "give it a time zone"))
     store = read_facts(_inputs(facts), options or ReadOptions())
     try:
-        if strict and store.problems.total:
-            raise RejectedRowsError((*store.problems.files, *store.problems.rows))
-        return _run(store, subscription, as_of, engine, assume_members)
+        if strict:
+            _refuse_problems(store)
+        return _run(store, subscription, as_of, engine, assume_members=assume_members)
     except BaseException:
         store.close()
         raise
 
 
-def _run(store: FactStore, subscription: Subscription, as_of: datetime, engine: str, assume_members: bool) -> Result:
+def _refuse_problems(store: FactStore) -> None:
+    if store.problems.total:
+        raise RejectedRowsError(store.problems)
+
+
+def _run(store: FactStore, subscription: Subscription, as_of: datetime, engine: str, *, assume_members: bool) -> Result:
     as_of_us = to_us(as_of)
     organisations = subscription.organisations or fast.all_organisations(store.connection)
     rows = fast.assumed_members(
-        store.connection, subscription.plan.meter, [(0, name) for name in organisations], assume_members
+        store.connection, subscription.plan.meter, [(0, name) for name in organisations], assume_members=assume_members
     )
     assumed = frozenset(str(name) for _, name in rows)
     if engine == "reference":
@@ -161,7 +188,7 @@ def _inputs(facts: object) -> Sequence[object]:
     return [facts]
 
 
-def _cluster_facts(store: FactStore, subscription: Subscription, learner: str) -> tuple[list[str], list[Fact]]:
+def _cluster_facts(store: FactStore, learner: str) -> tuple[list[str], list[Fact]]:
     """The ids linked with this one, and all their facts with the voids that name them. Reads no other learner's."""
     corrections = list(store.iterate(f"type in ('{LINKED}', '{VOIDED}')"))
     links = [fact for fact in corrections if fact.type == LINKED]

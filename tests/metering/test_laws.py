@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from datetime import date
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 from hypothesis import HealthCheck, Phase, given, settings
@@ -35,7 +36,12 @@ from tests.metering.ledgers import (
 )
 
 BATCH = 20
-AS_OF = (LATEST_US, LATEST_US, start_of_day_us(date(2026, 3, 1), ZoneInfo("UTC")), start_of_day_us(START, ZoneInfo("UTC")))
+AS_OF = (
+    LATEST_US,
+    LATEST_US,
+    start_of_day_us(date(2026, 3, 1), ZoneInfo("UTC")),
+    start_of_day_us(START, ZoneInfo("UTC")),
+)
 
 relaxed = settings(deadline=None, suppress_health_check=list(HealthCheck))
 
@@ -193,7 +199,7 @@ def test_windows_tile_the_term_and_the_history_before_it(meter: Meter, rule: obj
     to = subscription(meter, rule, zone, "")  # type: ignore[arg-type]
     tiles = (*history(to, boundaries(zone)[0]), *windows(to))
     assert [tile.number for tile in tiles] == list(range(tiles[0].number, tiles[-1].number + 1))
-    assert all(earlier.end_us == later.start_us for earlier, later in zip(tiles, tiles[1:], strict=False))
+    assert all(earlier.end_us == later.start_us for earlier, later in pairwise(tiles))
     assert next(tile.start_us for tile in tiles if tile.number == 1) == to.start_us
     assert tiles[-1].end_us == to.end_us
     assert tiles[0].start_us <= boundaries(zone)[0]

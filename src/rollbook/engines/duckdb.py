@@ -22,6 +22,9 @@ from rollbook.model.fact import LINKED, Fact
 from rollbook.model.plan import Meter
 from rollbook.model.subscription import Subscription
 
+NAMES_SHOWN = 5
+"""Organisations named in a message."""
+
 ARROW_TYPES = {"integer": pa.int32(), "bigint": pa.int64(), "text": pa.string()}
 
 
@@ -117,7 +120,11 @@ def load_inputs(
             organisations = everyone
         covered += [(number, organisation) for organisation in organisations]
     load(connection, "covered", covered)
-    load(connection, "assumed", assumed_members(connection, subscriptions[0].plan.meter, covered, assume_members))
+    load(
+        connection,
+        "assumed",
+        assumed_members(connection, subscriptions[0].plan.meter, covered, assume_members=assume_members),
+    )
 
 
 def all_organisations(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
@@ -126,7 +133,7 @@ def all_organisations(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
 
 
 def assumed_members(
-    connection: duckdb.DuckDBPyConnection, meter: Meter, covered: Sequence[inputs.Row], assume_members: bool
+    connection: duckdb.DuckDBPyConnection, meter: Meter, covered: Sequence[inputs.Row], *, assume_members: bool
 ) -> list[inputs.Row]:
     """The covered organisations whose facts count members but never say who is one."""
     if meter.member_while is None:
@@ -141,7 +148,8 @@ def assumed_members(
     rows = [row for row in covered if row[1] in silent]
     if rows and not assume_members:
         names = sorted({str(row[1]) or "(no organisation)" for row in rows})
-        shown = ", ".join(names[:5]) + (f" and {len(names) - 5} more" if len(names) > 5 else "")
+        rest = len(names) - NAMES_SHOWN
+        shown = ", ".join(names[:NAMES_SHOWN]) + (f" and {rest} more" if rest > 0 else "")
         types = " or ".join(meter.member_while.on)
         raise MembershipUnknownError(
             Problem(

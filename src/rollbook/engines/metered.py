@@ -36,7 +36,7 @@ class Metered:
 
     def table(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The rows of a query over the relations above."""
-        return self.connection.execute(sql, list(parameters)).to_arrow_table()
+        return self.connection.sql(sql, params=list(parameters)).to_arrow_table()
 
     def rows(self, sql: str, parameters: Sequence[object] = ()) -> list[tuple[object, ...]]:
         """The same, as tuples."""

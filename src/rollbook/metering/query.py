@@ -69,7 +69,7 @@ def scoped(meter: Meter) -> Step:
 
 
 def voids() -> Step:
-    """What facts take back, by its source and id: backwards in time, even before it arrives, within one organisation."""
+    """What voids take back, by source and id within an organisation: backwards in time, and even before it arrives."""
     return Step(
         "voids",
         f"""

@@ -41,7 +41,7 @@ def span_steps(meter: Meter, state: State, reasons: Reasons) -> tuple[Step, ...]
 
 
 def switches(state: State, reasons: Reasons) -> Step:
-    """The facts that switch, before the term ends. Where spans do not carry in, what lies before it is an era of its own."""
+    """The facts that switch, before the term ends. Where spans do not carry in, the time before is an era of its own."""
     return Step(
         "switches",
         f"""
@@ -109,7 +109,7 @@ def carried() -> Step:
 def instants() -> Step:
     """What one instant does to one carrier's slot, and whether the slot was on before it.
 
-    The state before is the last switch that was not both on and off: the largest of 2 × instant + state.
+    The state before is the last switch that was not both on and off: the largest of 2 * instant + state.
     """
     carrier = "subscription, scope, cluster, unit, carrier, organisation, object, era, reset_us"
     return Step(
@@ -212,7 +212,8 @@ def islands(slot: Sequence[str]) -> Step:
     return Step(
         "islands",
         f"""
-        select subscription, scope, cluster, unit, organisation, object, on_us, on_source, on_id, era, last_us as until_us,
+        select subscription, scope, cluster, unit, organisation, object, on_us, on_source, on_id, era,
+               last_us as until_us,
                off_source_last as off_source, off_id_last as off_id
         from (
             select numbered.*, max(until_us) over (partition by {unit}, era, island) as last_us,

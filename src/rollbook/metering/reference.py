@@ -42,7 +42,7 @@ from rollbook.metering.spans import Slot, fold
 from rollbook.model import fact as facts_
 from rollbook.model.fact import Fact
 from rollbook.model.instants import EARLIEST_US
-from rollbook.model.plan import Meter
+from rollbook.model.plan import Meter, State
 from rollbook.model.subscription import Subscription
 from rollbook.model.window import Window
 
@@ -73,6 +73,7 @@ def meter(
         for window in (*calendar.history(subscription, first_us), *calendar.windows(subscription))
         if window.start_us < as_of_us
     ]
+    holds = subscription.plan.meter.holds
     across = subscription.plan.meter.dedupe == "customer"
     by_scope: dict[str, list[Fact]] = {}
     for fact in standing:
@@ -82,7 +83,7 @@ def meter(
         outcome.conflicts.extend(conflicts)
         for cluster_facts in _clusters(scope_facts, links):
             cluster = _Cluster(cluster_facts, links, subscription, windows, as_of_us, assumed)
-            _merge(outcome, cluster.spans() if subscription.plan.meter.holds else cluster.instants())
+            _merge(outcome, cluster.spans(holds) if holds else cluster.instants())
     outcome.activations.sort(key=lambda active: (active.window, active.first_us, *_bytes(active.source, active.fact)))
     outcome.holdings.sort(key=lambda holding: (holding.on_us, *_bytes(holding.on_source, holding.on_fact)))
     return outcome
@@ -147,20 +148,16 @@ class _Cluster:
 
     def ineligible(self, fact: Fact) -> str | None:
         """Why this fact could not count in any window; None where it could."""
-        counting = self.meter.holds.types if self.meter.holds else self.meter.counts
-        if fact.type == facts_.LINKED:
-            return CORRECTION
-        if fact.type not in counting:
-            return TYPE
-        if fact.role == "guest" and self.meter.guests == "free":
-            return NOBODY
-        if not self.meter.holds and fact.impersonator:
-            return IMPERSONATED
-        if not self.meter.holds and fact.role == "system":
-            return SYSTEM
-        if any(fact.role == it.role and fact.mode not in it.unless_modes for it in self.meter.exempt):
-            return EXEMPT
-        return None
+        holds = self.meter.holds
+        reasons = (
+            (CORRECTION, fact.type == facts_.LINKED),
+            (TYPE, fact.type not in (holds.types if holds else self.meter.counts)),
+            (NOBODY, fact.role == "guest" and self.meter.guests == "free"),
+            (IMPERSONATED, not holds and fact.impersonator != ""),
+            (SYSTEM, not holds and fact.role == "system"),
+            (EXEMPT, any(fact.role == it.role and fact.mode not in it.unless_modes for it in self.meter.exempt)),
+        )
+        return next((disposition for disposition, applies in reasons if applies), None)
 
     def outside(self, fact: Fact) -> str | None:
         """Which side of the term the fact lies on; None inside."""
@@ -197,7 +194,7 @@ class _Cluster:
         """Whether a fact happened while its learner was a member; always, where the plan does not ask."""
         state = self.meter.member_while
         if state is None:
-            return lambda fact: True
+            return lambda _: True
         switches = [fact for fact in self.facts if fact.type in state.types]
         named = [fact for fact in switches if fact.role != "guest"]
         outcome.dispositions.update({fact.key: NOBODY for fact in switches if fact.role == "guest"})
@@ -294,9 +291,8 @@ class _Cluster:
 
     # States that last.
 
-    def spans(self) -> Outcome:
+    def spans(self, holds: State) -> Outcome:
         """Spans: a unit is active in the windows that its holdings overlap, whether or not anybody acts."""
-        assert self.meter.holds is not None
         outcome = Outcome()
         horizon_us = min(self.as_of_us, self.subscription.end_us)
         switches = []
@@ -308,9 +304,7 @@ class _Cluster:
             else:
                 switches.append(fact)
         reset_us = self.subscription.start_us if self.meter.opens == "in-term" else -1
-        holdings, did = fold(
-            switches, self.meter.holds, self.links, by_object=self.meter.unit == "enrolment", reset_us=reset_us
-        )
+        holdings, did = fold(switches, holds, self.links, by_object=self.meter.unit == "enrolment", reset_us=reset_us)
         outcome.dispositions.update({fact.key: self.outside(fact) or did[fact.key] for fact in switches})
         for window in self.windows:
             if window.number >= 1:

@@ -17,7 +17,10 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 EARLIEST_US = 0
 """The first instant a fact may have: 1970-01-01T00:00:00Z."""
 
-LATEST_US = int((datetime(2200, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * 10**6
+FIRST_YEAR, LAST_YEAR = 1970, 2199
+"""The years in which a fact may have happened and a term may lie."""
+
+LATEST_US = int((datetime(LAST_YEAR + 1, 1, 1, tzinfo=UTC) - EPOCH).total_seconds()) * 10**6
 """The first instant a fact may no longer have: 2200-01-01T00:00:00Z."""
 
 

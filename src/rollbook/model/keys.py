@@ -13,6 +13,7 @@ from typing import Any
 from zoneinfo import ZoneInfo
 
 from rollbook.errors import Problem
+from rollbook.model.instants import FIRST_YEAR, LAST_YEAR
 
 _MISSING = object()
 
@@ -117,15 +118,15 @@ class Keys:
             return least
         return int(value or 0)
 
-    def boolean(self, key: str, default: bool) -> bool:
+    def boolean(self, key: str, *, default: bool) -> bool:
         """True or false."""
         return bool(self._take(key, bool, "true or false", default))
 
     def date(self, key: str, default: Any = _MISSING) -> date | None:
         """A whole local date."""
         value: date | None = self._take(key, date, "a date without quotes, such as 2026-03-01", default)
-        if value is not None and not 1970 <= value.year < 2200:
-            self._report(key, f"{value} is outside the years 1970 to 2199", "correct the year")
+        if value is not None and not FIRST_YEAR <= value.year <= LAST_YEAR:
+            self._report(key, f"{value} is outside the years {FIRST_YEAR} to {LAST_YEAR}", "correct the year")
             return None
         return value
 

@@ -192,7 +192,7 @@ def _meter(keys: Keys) -> Meter:
         exempt=tuple(_exemption(item) for item in keys.tables("exempt")),
         member_while=_state(while_keys) if while_keys else None,
         minimum=keys.integer("minimum", 1, least=1, most=1000),
-        first_ever=keys.boolean("first_ever", False),
+        first_ever=keys.boolean("first_ever", default=False),
         dedupe=keys.choice("dedupe", DEDUPES, "organisation"),
     )
     keys.close()

@@ -1,0 +1,43 @@
+"""Rollbook counts active learners: who counted, in which billing period, under which plan, and why.
+
+These names are promised; everything else may move.
+"""
+
+from rollbook.errors import (
+    MembershipUnknownError,
+    PlanError,
+    Problem,
+    RejectedRowsError,
+    RollbookError,
+    SubscriptionError,
+    UsageError,
+)
+from rollbook.intake import FactStore, ReadOptions
+from rollbook.library import Result, meter
+from rollbook.model.fact import Fact
+from rollbook.model.plan import Plan, parse_plan
+from rollbook.model.subscription import Subscription, parse_subscription
+from rollbook.model.window import Window
+from rollbook.plans import find_plan, published
+
+__all__ = [
+    "Fact",
+    "FactStore",
+    "MembershipUnknownError",
+    "Plan",
+    "PlanError",
+    "Problem",
+    "ReadOptions",
+    "RejectedRowsError",
+    "Result",
+    "RollbookError",
+    "Subscription",
+    "SubscriptionError",
+    "UsageError",
+    "Window",
+    "find_plan",
+    "meter",
+    "parse_plan",
+    "parse_subscription",
+    "published",
+]

@@ -1,0 +1,249 @@
+"""Every row of an input goes one of three ways: plainly clean, through the gate, or refused; and it is counted.
+
+Rows that are plainly clean are taken by SQL; the others come to the gate in bounded batches, in the order of lines.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from zoneinfo import ZoneInfo
+
+import duckdb
+import pyarrow as pa
+
+from rollbook.errors import Problem
+from rollbook.intake.batches import Batch, Refused
+from rollbook.intake.clean import Column, Reading, constant_days
+from rollbook.intake.gate import TEXTS, Gate
+from rollbook.intake.headers import Header, read_header
+from rollbook.intake.options import ReadOptions
+from rollbook.intake.problems import Problems
+from rollbook.intake.tables import SCHEMA, fields_of, insert_facts, name_facts
+from rollbook.intake.times import shown
+from rollbook.model.fact import COLUMNS, Fact
+from rollbook.model.instants import EARLIEST_US, LATEST_US, from_us
+
+GATE_ROWS = 20_000
+"""How many rows the gate takes out of the database at a time."""
+
+CHUNK_ROWS = 8192
+"""How many rows of a batch one thread of the database takes at a time."""
+
+_UTC_NAMES = ("UTC", "Etc/UTC", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal", "UCT", "Etc/UCT", "GMT", "Etc/GMT")
+
+
+class Loader:
+    """Takes in one input after the other.
+
+    parts   SQL of the relations whose union are the facts, repeats included
+    places  the name of each input, by its number
+    mapped  the keys of the mapping that some input served
+    """
+
+    def __init__(self, folder: str, options: ReadOptions) -> None:
+        self.options = options
+        self.folder = Path(folder)
+        self.problems = Problems()
+        self.rows = self.rejected = 0
+        self.parts: list[str] = []
+        self.places: list[str] = []
+        self.mapped: set[str] = set()
+        self.readable = 0
+        self._gate = Gate(options)
+        self._zone = "UTC" if options.input_zone in _UTC_NAMES else options.input_zone
+        self.connection = _connect(self.folder, options)
+        if self._zone not in (None, "UTC"):
+            self._know_zone(ZoneInfo(str(self._zone)))
+
+    def begin(self, name: str) -> int:
+        """Starts the next input, and returns its number."""
+        self.places.append(name)
+        return len(self.places) - 1
+
+    def end(self) -> None:
+        """Ends an input: facts without an id get theirs."""
+        name_facts(self.connection)
+
+    def place(self, file: int, line: int) -> str:
+        """Where a row is, for messages: `facts.csv:14`."""
+        return f"{self.places[file]}:{line}"
+
+    def fault(self, file: int, rule: str, remedy: str) -> None:
+        """A problem of a whole input, or of the rest of it."""
+        self.problems.add_file(Problem(self.places[file], rule, remedy))
+
+    def take_header(self, file: int, header: Header) -> bool:
+        """Whether rows can be read under this header; says why not, and what it passes over."""
+        self.readable += 1
+        self.mapped |= header.mapped
+        for rule, remedy in header.faults:
+            self.fault(file, rule, remedy)
+        for rule, remedy in header.notes:
+            self.problems.note(Problem(self.places[file], rule, remedy))
+        return not header.faults
+
+    def take_batches(self, file: int, batches: Iterable[Batch]) -> int:
+        """Takes the rows of a text file; returns how many there were."""
+        before = self.rows
+        # One transaction: many small ones would write everything twice.
+        self.connection.execute("BEGIN")
+        for batch in batches:
+            odd = list(batch.odd)
+            if batch.rows:
+                odd.extend(self._take_texts(file, batch))
+            self.rows += len(batch.lines) + len(batch.odd)
+            self._pass(file, sorted(odd, key=lambda pair: pair[0]))
+        self.connection.execute("COMMIT")
+        return self.rows - before
+
+    def take_mappings(self, file: int, rows: Iterable[Mapping[str, object] | Fact]) -> int:
+        """Takes rows that are Python objects; returns how many there were."""
+        before = self.rows
+        names = {value: key for key, value in self.options.mapping.items()}
+        batch: list[tuple[int, Mapping[str, object] | Refused]] = []
+        for line, row in enumerate(rows, 1):
+            batch.append((line, self._as_row(row, names)))
+            if len(batch) >= GATE_ROWS:
+                self.rows += len(batch)
+                self._pass(file, batch)
+                batch = []
+        self.rows += len(batch)
+        self._pass(file, batch)
+        return self.rows - before
+
+    def take_relation(self, file: int, relation: str, line: str, names: Sequence[str]) -> int:
+        """Takes a relation of typed columns (a Parquet file, an Arrow table); returns how many rows it had.
+
+        `line` is SQL of the number of a row, `names` are what the export itself calls its columns, in their order.
+        Where reading the relation again costs nothing, its clean rows stay where they are.
+        """
+        header = read_header(names, self.options.mapping)
+        if not self.take_header(file, header):
+            return 0
+        described = self.connection.execute(f"DESCRIBE SELECT * FROM {relation} AS r").fetchall()
+        columns = {
+            name: Column(f"r.{_quoted(described[position][0])}", described[position][1])
+            for name, position in header.positions.items()
+        }
+        reading = Reading(columns, self._zone)
+        for rule, remedy in reading.faults:
+            self.fault(file, rule, remedy)
+        if reading.faults:
+            return 0
+        return self._take_typed(file, reading, f"{relation} AS r{reading.joins}", line)
+
+    def _take_typed(self, file: int, reading: Reading, source: str, line: str) -> int:
+        execute = self.connection.execute
+        raws = "".join(f", {sql} AS {name}" for name, sql in reading.raws.items())
+        aside = f"aside_{file}"
+        execute(
+            f"CREATE TABLE {aside} AS SELECT {line} AS line{raws} FROM {source} WHERE ({reading.clean}) IS NOT TRUE"
+        )
+        rows = int(execute(f"SELECT count(*) FROM {source.partition(' LEFT JOIN ')[0]}").fetchall()[0][0])
+        unclean = int(execute(f"SELECT count(*) FROM {aside}").fetchall()[0][0])
+        fields = fields_of(dict(reading.values), file, line)
+        clean = f"SELECT {fields} FROM {source} WHERE TRUE"
+        if unclean:
+            clean += f" AND {line} NOT IN (SELECT line FROM {aside})"
+        if reading.lasting:
+            self.parts.append(clean)
+        elif "id" in reading.columns:
+            execute(f"INSERT INTO taken SELECT * FROM ({clean}) WHERE id <> ''")
+            execute(f"INSERT INTO nameless SELECT * FROM ({clean}) WHERE id = ''")
+        else:
+            execute(f"INSERT INTO nameless {clean}")
+        names = list(reading.raws)
+        for first in range(0, unclean, GATE_ROWS):
+            batch = execute(f"FROM {aside} WHERE rowid BETWEEN ? AND ?", [first, first + GATE_ROWS - 1]).fetchall()
+            self._pass(file, [(row[0], dict(zip(names, row[1:], strict=True))) for row in batch])
+        if not (reading.lasting and unclean):
+            execute(f"DROP TABLE {aside}")
+        self.rows += rows
+        return rows
+
+    def _take_texts(self, file: int, batch: Batch) -> Iterator[tuple[int, Mapping[str, object]]]:
+        """Takes the plainly clean rows of a batch; the others come back for the gate."""
+        arrays = {name: pa.array(texts, pa.string()) for name, texts in batch.columns().items()}
+        arrays["line"] = pa.array(batch.lines, pa.int64())
+        chunks = pa.table(arrays).to_batches(max_chunksize=CHUNK_ROWS)
+        self.connection.register("batch", pa.Table.from_batches(chunks))
+        reading = Reading({name: Column(f"r.{name}", "VARCHAR") for name in batch.names}, self._zone)
+        source = f"batch AS r{reading.joins}"
+        fields = fields_of(dict(reading.values), file, "r.line")
+        execute = self.connection.execute
+        execute(f"CREATE TEMP TABLE checked AS SELECT {fields}, ({reading.clean}) IS TRUE AS clean FROM {source}")
+        execute("INSERT INTO taken SELECT * EXCLUDE clean FROM checked WHERE clean AND id <> ''")
+        execute("INSERT INTO nameless SELECT * EXCLUDE clean FROM checked WHERE clean AND id = ''")
+        unclean = execute("SELECT line FROM checked WHERE NOT clean").fetchall()
+        execute("DROP TABLE checked")
+        self.connection.unregister("batch")
+        if not unclean:
+            return
+        position = {line: index for index, line in enumerate(batch.lines)}
+        for (line,) in unclean:
+            yield line, dict(zip(batch.names, batch.rows[position[line]], strict=True))
+
+    def _pass(self, file: int, rows: Sequence[tuple[int, Mapping[str, object] | Refused]]) -> None:
+        """Sends rows through the gate."""
+        accepted: list[tuple[int, Fact]] = []
+        for line, row in rows:
+            place = self.place(file, line)
+            if isinstance(row, Refused):
+                read: Fact | tuple[Problem, ...] = (Problem(place, row.rule, row.remedy),)
+            else:
+                read = self._gate.read(place, row)
+            if isinstance(read, Fact):
+                accepted.append((line, read))
+                continue
+            self.rejected += 1
+            for problem in read:
+                self.problems.add_row(problem)
+        insert_facts(self.connection, file, accepted)
+
+    def _as_row(self, row: object, names: Mapping[str, str]) -> Mapping[str, object] | Refused:
+        if isinstance(row, Fact):
+            return _of_fact(row)
+        if not isinstance(row, Mapping):
+            return Refused(f"{shown(row)} is neither a Fact nor a mapping", "give facts, or mappings by column name")
+        mapped = {names[key]: value for key, value in row.items() if key in names}
+        self.mapped |= mapped.keys()
+        return {**{key: value for key, value in row.items() if key in COLUMNS}, **mapped}
+
+    def _know_zone(self, zone: ZoneInfo) -> None:
+        days = constant_days(zone)
+        table = pa.table({"day": pa.array(days.keys(), pa.int64()), "offset_us": pa.array(days.values(), pa.int64())})
+        self.connection.register("known_days", table)
+        self.connection.execute("CREATE TABLE zone_days AS FROM known_days")
+        self.connection.unregister("known_days")
+
+
+def _connect(folder: Path, options: ReadOptions) -> duckdb.DuckDBPyConnection:
+    config: dict[str, str | bool | int | float | list[str]] = {
+        "temp_directory": str(folder),
+        "autoinstall_known_extensions": False,
+        "autoload_known_extensions": False,
+    }
+    if options.memory_limit:
+        config["memory_limit"] = options.memory_limit
+    connection = duckdb.connect(str(folder / "facts.duckdb"), config=config)
+    connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    for statement in SCHEMA:
+        connection.execute(statement)
+    return connection
+
+
+def _of_fact(fact: Fact) -> Mapping[str, object] | Refused:
+    """A fact as a row. Any integer may stand in a Fact, and not every one is an instant."""
+    moments = [at_us for at_us in (fact.at_us, fact.recorded_us) if at_us is not None]
+    if not all(EARLIEST_US <= at_us < LATEST_US for at_us in moments):
+        return Refused("an instant lies outside the years 1970 to 2199", "give microseconds since 1970, UTC")
+    return {
+        **{name: getattr(fact, name) for name in TEXTS},
+        "occurred_at": from_us(fact.at_us),
+        "recorded_at": None if fact.recorded_us is None else from_us(fact.recorded_us),
+    }
+
+
+def _quoted(name: str) -> str:
+    return '"' + name.replace('"', '""') + '"'

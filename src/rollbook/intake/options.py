@@ -1,0 +1,54 @@
+"""How exports are to be read where they do not say so themselves. Nothing here is guessed from the data."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from rollbook.errors import Problem, UsageError
+from rollbook.model.fact import COLUMNS
+from rollbook.model.keys import nearest, zone_exists
+
+DATE_ORDERS = ("ymd", "dmy", "mdy")
+"""How days are written where the year does not come first: 03/04/2026 is 3 April (dmy) or 4 March (mdy)."""
+
+_MEMORY = re.compile(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class ReadOptions:
+    """What the caller says about the exports.
+
+    input_zone    the zone of times that carry no offset; None refuses such times
+    date_order    one of `DATE_ORDERS`, for days written with the year last; None refuses what could be either
+    mapping       canonical column → the column of the export it is read from
+    memory_limit  how much memory the store may use before it spills to disk, such as `2GB`
+    """
+
+    input_zone: str | None = None
+    date_order: str | None = None
+    mapping: Mapping[str, str] = field(default_factory=dict)
+    memory_limit: str | None = None
+
+    def __post_init__(self) -> None:
+        problems = [
+            Problem(f"--map {column}", f'there is no column "{column}"{nearest(column, COLUMNS)}', _known())
+            for column in self.mapping
+            if column not in COLUMNS
+        ]
+        if self.input_zone is not None and not zone_exists(self.input_zone):
+            rule = f'there is no time zone "{self.input_zone}"'
+            problems.append(Problem("--input-zone", rule, "give a name such as Europe/Paris or UTC"))
+        if self.date_order is not None and self.date_order not in DATE_ORDERS:
+            rule = f'there is no date order "{self.date_order}"'
+            problems.append(Problem("--date-order", rule, "use one of " + ", ".join(DATE_ORDERS)))
+        if self.memory_limit is not None and not _MEMORY.fullmatch(self.memory_limit.strip()):
+            rule = f'"{self.memory_limit}" is no amount of memory'
+            problems.append(Problem("--memory-limit", rule, "give a number and a unit, such as 2GB"))
+        if problems:
+            raise UsageError(problems)
+
+
+def _known() -> str:
+    return "canonical columns: " + ", ".join(COLUMNS)

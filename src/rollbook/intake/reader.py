@@ -1,0 +1,178 @@
+"""Exports in, facts and problems out. What an input is, its content says, never its name."""
+
+from __future__ import annotations
+
+import glob
+import os
+import tempfile
+from collections.abc import Callable, Iterable, Sequence
+from itertools import chain
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+from pyarrow import parquet
+
+from rollbook.errors import Problem, UsageError
+from rollbook.intake.csv_rows import CsvRows
+from rollbook.intake.lines import Lines
+from rollbook.intake.loader import Loader
+from rollbook.intake.ndjson_rows import NdjsonRows
+from rollbook.intake.options import ReadOptions
+from rollbook.intake.repeats import drop_repeats
+from rollbook.intake.store import FactStore
+from rollbook.intake.streams import FileFaultError, Stream
+from rollbook.intake.tables import FIELDS, facts_sql
+
+
+def read_facts(inputs: Sequence[object], options: ReadOptions | None = None) -> FactStore:
+    """The facts of the inputs, each once, and everything that is wrong with them.
+
+    An input is the path of a file (CSV, JSON lines or Parquet, also compressed with gzip or zstd), an Arrow table,
+    a data frame, or an iterable of `Fact` or of mappings. A file that cannot be read is a problem of the store;
+    only an option that cannot be meant raises UsageError. Close the store, or use it in a `with` statement.
+    """
+    options = options or ReadOptions()
+    folder = tempfile.TemporaryDirectory(prefix="rollbook-", ignore_cleanup_errors=True)
+    try:
+        loader = Loader(folder.name, options)
+        for number, input_ in enumerate(inputs, 1):
+            _take(loader, input_, number)
+        _check_mapping(loader)
+        return _finish(loader, folder)
+    except BaseException:
+        folder.cleanup()
+        raise
+
+
+def _finish(loader: Loader, folder: tempfile.TemporaryDirectory[str]) -> FactStore:
+    """Every row once: drops what repeats, and hands over the store."""
+    taken = f"SELECT {', '.join(FIELDS)} FROM taken"
+    loader.connection.execute(facts_sql([*loader.parts, taken]))
+    repeats = drop_repeats(loader.connection, loader.problems, loader.place)
+    if repeats.duplicates or repeats.conflicting:
+        kept = [
+            f"SELECT * FROM ({part}) AS p WHERE NOT EXISTS "
+            "(FROM dropped AS d WHERE d.file = p.file AND d.line = p.line)"
+            for part in (*loader.parts, taken)
+        ]
+        loader.connection.execute(facts_sql(kept))
+    return FactStore(
+        connection=loader.connection,
+        folder=folder,
+        places=tuple(loader.places),
+        rows=loader.rows,
+        rejected=loader.rejected + repeats.conflicting,
+        duplicates=repeats.duplicates,
+        problems=loader.problems,
+    )
+
+
+def _take(loader: Loader, input_: Any, number: int) -> None:
+    if isinstance(input_, str | os.PathLike):
+        file = loader.begin(os.fspath(input_))
+        take: Callable[[Loader, int, Any], None] = _take_file
+    elif isinstance(input_, pa.Table) or hasattr(input_, "__arrow_c_stream__"):
+        file, take = loader.begin(f"table {number}"), _take_table
+    elif isinstance(input_, Iterable):
+        file, take = loader.begin(f"facts {number}"), _take_objects
+    else:
+        rule = f"a value of type {type(input_).__name__} holds no facts"
+        raise UsageError(Problem(f"input {number}", rule, "give paths, tables, data frames, or iterables of facts"))
+    before = loader.rows
+    faults = len(loader.problems.files)
+    try:
+        take(loader, file, input_)
+    except FileFaultError as fault:
+        loader.fault(file, fault.rule, fault.remedy)
+    loader.end()
+    if loader.rows == before and len(loader.problems.files) == faults:
+        loader.problems.note(Problem(loader.places[file], "has no rows", "nothing to do, if that is true"))
+
+
+def _take_file(loader: Loader, file: int, path: str | os.PathLike[str]) -> None:
+    stream = Stream(Path(path))
+    try:
+        if stream.kind == "parquet":
+            _take_parquet(loader, file, Path(path), stream)
+            return
+        lines = Lines(stream)
+        if stream.kind == "csv":
+            rows = CsvRows(lines, loader.options.mapping)
+            if loader.take_header(file, rows.header):
+                loader.take_batches(file, rows.batches())
+        else:
+            objects = NdjsonRows(lines, loader.options.mapping)
+            loader.readable += 1
+            loader.take_batches(file, objects.batches())
+            loader.mapped |= objects.mapped
+        if lines.fault:
+            rule = f"{lines.fault.rule}; read up to line {lines.number}"
+            loader.fault(file, rule, lines.fault.remedy)
+    finally:
+        stream.close()
+
+
+def _take_parquet(loader: Loader, file: int, path: Path, stream: Stream) -> None:
+    if stream.compressed:
+        path = loader.folder / f"{file}.parquet"
+        with path.open("wb") as copy:
+            while block := stream.block():
+                copy.write(block)
+    pattern = glob.escape(str(path)).replace("'", "''")
+    relation = f"read_parquet('{pattern}', file_row_number = true, hive_partitioning = false)"
+    try:
+        names = parquet.read_schema(path).names
+        loader.take_relation(file, relation, "(r.file_row_number + 1)", names)
+    except (duckdb.Error, pa.ArrowException, OSError) as error:
+        raise FileFaultError(f"is a damaged Parquet file ({_one_line(error)})", "transfer or export it again") from None
+
+
+def _take_table(loader: Loader, file: int, table: Any) -> None:
+    try:
+        arrow = table if isinstance(table, pa.Table) else pa.table(table)
+    except (pa.ArrowInvalid, pa.ArrowTypeError, pa.ArrowNotImplementedError):
+        _take_objects(loader, file, _records(table))
+        return
+    names = arrow.column_names
+    arrow = arrow.rename_columns([f"c{position}" for position in range(len(names))])
+    arrow = arrow.append_column("line", pa.arange(1, len(arrow) + 1))
+    relation = f"table_{file}"
+    loader.connection.register(relation, arrow)
+    try:
+        loader.take_relation(file, relation, "r.line", names)
+    except duckdb.Error as error:
+        raise FileFaultError(f"cannot be read ({_one_line(error)})", "give its columns plainer types") from None
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
+
+
+def _records(frame: Any) -> Iterable[object]:
+    """The rows of a data frame whose columns hold values of several kinds, a few thousand at a time."""
+    if not hasattr(frame, "to_dict"):
+        raise FileFaultError("cannot be made an Arrow table", "give every column one type")
+    step = 10_000
+    parts = (frame.iloc[first : first + step].to_dict("records") for first in range(0, len(frame), step))
+    return chain.from_iterable(parts)
+
+
+def _take_objects(loader: Loader, file: int, rows: Iterable[Any]) -> None:
+    loader.readable += 1
+    loader.take_mappings(file, rows)
+
+
+def _check_mapping(loader: Loader) -> None:
+    """A mapping from a column that no export has is a mistake of the call, not of the exports."""
+    missing = [key for key in loader.options.mapping if key not in loader.mapped]
+    if missing and loader.readable:
+        raise UsageError(
+            Problem(
+                f"--map {key}={loader.options.mapping[key]}",
+                f'no export has a column "{loader.options.mapping[key]}"',
+                "name a column of the export, as its header writes it",
+            )
+            for key in missing
+        )

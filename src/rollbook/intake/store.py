@@ -1,0 +1,124 @@
+"""The facts of a run, each once and valid, in a relation that every engine can query."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator
+from itertools import count
+from types import TracebackType
+from typing import Self
+
+import duckdb
+
+from rollbook.intake.coverage import SourceCoverage, gaps
+from rollbook.intake.problems import Problems
+from rollbook.intake.tables import FIELDS
+from rollbook.model.fact import Fact
+
+SOURCES_MAX = 1000
+"""How many sources are described, those with the most facts first; more are a mistaken column."""
+
+TYPES_MAX = 1000
+"""How many types of a source are described, the most frequent first."""
+
+_FETCH_ROWS = 20_000
+
+
+class FactStore:
+    """Facts, problems and coverage of one reading. Close it, or use it in a `with` statement.
+
+    connection  has the relation `facts`; (source, id) is unique in it
+    rows        rows met; always facts + rejected + duplicates
+    rejected    rows refused, every version of a conflict included
+    duplicates  rows that repeat (source, id) with the same content
+    facts       rows of the relation
+    problems    what was wrong, row by row and file by file
+    sources     what each source covers
+    """
+
+    def __init__(
+        self,
+        *,
+        connection: duckdb.DuckDBPyConnection,
+        folder: tempfile.TemporaryDirectory[str],
+        places: tuple[str, ...],
+        rows: int,
+        rejected: int,
+        duplicates: int,
+        problems: Problems,
+    ) -> None:
+        self.connection = connection
+        self._folder = folder
+        self._places = places
+        self._iterations = count()
+        self.rows, self.rejected, self.duplicates = rows, rejected, duplicates
+        self.problems = problems
+        self.sources = _coverage(connection)
+        self.facts = rows - rejected - duplicates
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Gives back memory and disk; nothing can be asked afterwards."""
+        self.connection.close()
+        self._folder.cleanup()
+
+    def place(self, source: str, id: str) -> str:  # noqa: A002 - the name of the column
+        """Where a fact was read, such as `facts.csv:14`; empty where there is no such fact."""
+        found = self.connection.execute(
+            "SELECT file, line FROM facts WHERE source = ? AND id = ?", [source, id]
+        ).fetchall()
+        return f"{self._places[found[0][0]]}:{found[0][1]}" if found else ""
+
+    def iterate(self, where: str = "TRUE") -> Iterator[Fact]:
+        """The facts as objects, in no promised order; `where` is a condition in SQL over the columns of `facts`.
+
+        Other questions may be asked of the store between two facts.
+        """
+        names = [field for field in FIELDS if field not in ("file", "line")]
+        table = f"iterated_{next(self._iterations)}"
+        chosen = f"SELECT {', '.join(names)} FROM facts WHERE {where}"
+        self.connection.execute(f"CREATE TEMP TABLE {table} AS {chosen}")
+        try:
+            [(rows,)] = self.connection.execute(f"SELECT count(*) FROM {table}").fetchall()
+            for first in range(0, rows, _FETCH_ROWS):
+                batch = self.connection.execute(
+                    f"FROM {table} WHERE rowid BETWEEN ? AND ?",
+                    [first, first + _FETCH_ROWS - 1],
+                ).fetchall()
+                for row in batch:
+                    yield Fact(**dict(zip(names, row, strict=True)))
+        finally:
+            self.connection.execute(f"DROP TABLE IF EXISTS {table}")
+
+
+def _coverage(connection: duckdb.DuckDBPyConnection) -> tuple[SourceCoverage, ...]:
+    sources = connection.execute(
+        "SELECT source, count(*), min(at_us), max(at_us) FROM facts "
+        "GROUP BY source ORDER BY count(*) DESC, source LIMIT ?",
+        [SOURCES_MAX],
+    ).fetchall()
+    names = [row[0] for row in sources]
+    days: dict[str, list[int]] = {name: [] for name in names}
+    for source, day in connection.execute(
+        "SELECT DISTINCT source, day FROM facts WHERE source IN ?", [names]
+    ).fetchall():
+        days[source].append(day)
+    types: dict[str, dict[str, int]] = {name: {} for name in names}
+    counted = connection.execute(
+        "SELECT source, type, count(*) AS n FROM facts WHERE source IN ? GROUP BY source, type "
+        "QUALIFY row_number() OVER (PARTITION BY source ORDER BY n DESC, type) <= ? ORDER BY source, n DESC, type",
+        [names, TYPES_MAX],
+    ).fetchall()
+    for source, type_, number in counted:
+        types[source][type_] = number
+    return tuple(
+        SourceCoverage(source, facts, first_us, last_us, gaps(days[source]), types[source])
+        for source, facts, first_us, last_us in sources
+    )

@@ -1,0 +1,96 @@
+"""The tables behind a store, and the SQL that turns a row into its canonical content.
+
+Facts that were read once stand in `taken`; typed files are read where they lie, by a view. Both have one shape.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+import duckdb
+import pyarrow as pa
+
+from rollbook.model.fact import COLUMNS, Fact
+from rollbook.model.instants import DAY_US
+
+FIELDS = (
+    "source",
+    "id",
+    "at_us",
+    "organisation",
+    "learner",
+    "type",
+    "role",
+    "mode",
+    "object",
+    "session",
+    "impersonator",
+    "actor",
+    "voids",
+    "recorded_us",
+    "attributes",
+    "file",
+    "line",
+)
+"""The columns of a fact at rest; the relation `facts` adds `day` after `at_us`."""
+
+_TYPES = {"at_us": "BIGINT", "recorded_us": "BIGINT", "file": "INTEGER", "line": "BIGINT"}
+_ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "VARCHAR": pa.string()}
+
+SCHEMA = (
+    "CREATE TABLE taken (" + ", ".join(f"{field} {_TYPES.get(field, 'VARCHAR')}" for field in FIELDS) + ")",
+    "CREATE TABLE nameless AS FROM taken",
+    "CREATE TABLE dropped (file INTEGER, line BIGINT)",
+)
+
+_CONTENT = tuple("at_us" if name == "occurred_at" else name for name in COLUMNS if name not in ("id", "recorded_at"))
+
+DIGEST = "sha256(concat(" + ", ".join(f"length({name}::VARCHAR), ':', {name}" for name in _CONTENT) + "))"
+"""SQL of the digest of a fact's content: every canonical column but `id` and `recorded_at`, each after its length."""
+
+
+def facts_sql(parts: Iterable[str]) -> str:
+    """SQL that creates the relation `facts` over parts of one shape."""
+    names = ", ".join(f"at_us, (at_us // {DAY_US})::INTEGER AS day" if name == "at_us" else name for name in FIELDS)
+    union = " UNION ALL ".join(parts)
+    return f"CREATE OR REPLACE VIEW facts AS SELECT {names} FROM ({union})"
+
+
+def insert_facts(connection: duckdb.DuckDBPyConnection, file: int, facts: Sequence[tuple[int, Fact]]) -> None:
+    """Puts (line, fact) of one file into `taken`, or into `nameless` where a fact has no id yet."""
+    for table, chosen in (
+        ("taken", [pair for pair in facts if pair[1].id]),
+        ("nameless", [pair for pair in facts if not pair[1].id]),
+    ):
+        if not chosen:
+            continue
+        columns = {
+            name: pa.array([getattr(fact, name) for _, fact in chosen], _ARROW[_TYPES.get(name, "VARCHAR")])
+            for name in FIELDS[:-2]
+        }
+        columns["file"] = pa.array([file] * len(chosen), pa.int32())
+        columns["line"] = pa.array([line for line, _ in chosen], pa.int64())
+        connection.register("accepted", pa.table(columns))
+        connection.execute(f"INSERT INTO {table} SELECT {', '.join(FIELDS)} FROM accepted")
+        connection.unregister("accepted")
+
+
+def name_facts(connection: duckdb.DuckDBPyConnection) -> None:
+    """Gives the facts of one export that came without an id the digest of their content and an ordinal.
+
+    The ordinal counts the same content within the export, by line: the same export delivered again brings the same
+    ids, and two equal rows of one export stay two facts.
+    """
+    names = ", ".join("id_ AS id" if name == "id" else name for name in FIELDS)
+    connection.execute(
+        f"INSERT INTO taken SELECT {names} FROM ("
+        "SELECT *, 'content-' || substr(digest, 1, 32) || '-' || row_number() OVER (PARTITION BY digest ORDER BY line)"
+        f" AS id_ FROM (SELECT *, {DIGEST} AS digest FROM nameless))"
+    )
+    connection.execute("TRUNCATE nameless")
+
+
+def fields_of(values: dict[str, str], file: int, line: str) -> str:
+    """The select list of one shape, from SQL by canonical column."""
+    known = {**values, "file": f"{file}::INTEGER", "line": line}
+    return ", ".join(f"{known[name]} AS {name}" for name in FIELDS)
