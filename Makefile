@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := src/rollbook/samples/academy.csv
 
-.PHONY: help run test lint laws bench clean
+.PHONY: help run test lint laws bench docs clean
 
 help: ## what can be called
 	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
@@ -39,6 +39,9 @@ laws: $(VENV)/dev ## the property tests with many more examples
 
 bench: $(VENV)/dev ## ten million facts against hand-written DuckDB, side by side
 	$(BIN)/python benchmarks/count.py --check
+
+docs: $(VENV)/dev ## writes the command reference anew
+	$(BIN)/python docs/generate_cli.py
 
 clean: ## removes what was made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -78,20 +78,28 @@ class DateOrder(StrEnum):
     mdy = "mdy"
 
 
-Facts = Annotated[list[str], typer.Argument(help="Files of facts: CSV, NDJSON or Parquet.", show_default=False)]
-PlanOption = Annotated[str, typer.Option("--plan", help="A published plan's id, or the path of a plan.toml.")]
-Start = Annotated[str, typer.Option(help="First day of the term, such as 2026-03-01.")]
-End = Annotated[str, typer.Option(help="First day after the term. Without it the term has the plan's own length.")]
-SubscriptionOption = Annotated[str, typer.Option("--subscription", help="A subscription.toml, instead of --plan.")]
-Organisation = Annotated[list[str], typer.Option(help="Count only this organisation; may be repeated.")]
-AsOf = Annotated[str, typer.Option(help="Count nothing at or after this instant. Now, by default.")]
+Facts = Annotated[
+    list[str], typer.Argument(metavar="FACTS", help="Files of facts: CSV, NDJSON or Parquet.", show_default=False)
+]
+PlanOption = Annotated[
+    str, typer.Option("--plan", metavar="ID|FILE", help="A published plan's id, or the path of a plan.toml.")
+]
+Start = Annotated[str, typer.Option(metavar="DATE", help="First day of the term, such as 2026-03-01.")]
+End = Annotated[
+    str, typer.Option(metavar="DATE", help="First day after the term. Without it the term has the plan's own length.")
+]
+SubscriptionOption = Annotated[
+    str, typer.Option("--subscription", metavar="FILE", help="A subscription.toml, instead of --plan.")
+]
+Organisation = Annotated[list[str], typer.Option(metavar="NAME", help="Count only this organisation; may be repeated.")]
+AsOf = Annotated[str, typer.Option(metavar="INSTANT", help="Count nothing at or after this instant. Now, by default.")]
 EngineOption = Annotated[Engine, typer.Option(help="What does the counting; reference is slow and plain.")]
-Zone = Annotated[str, typer.Option(help="Zone of the windows' midnights; the plan's own, by default.")]
-InputZone = Annotated[str, typer.Option(help="Zone of times that carry no offset.")]
+Zone = Annotated[str, typer.Option(metavar="ZONE", help="Zone of the windows' midnights; the plan's own, by default.")]
+InputZone = Annotated[str, typer.Option(metavar="ZONE", help="Zone of times that carry no offset.")]
 DateOrderOption = Annotated[DateOrder | None, typer.Option(help="How days such as 03/04/2026 are written.")]
 MapOption = Annotated[list[str], typer.Option("--map", metavar="A=B", help="Column A is called B in the export.")]
-People = Annotated[str, typer.Option(help="CSV of id, email, name: shows people by name.")]
-ProblemsFile = Annotated[str, typer.Option("--problems", help="Writes every problem to this CSV file.")]
+People = Annotated[str, typer.Option(metavar="FILE", help="CSV of id, email, name: shows people by name.")]
+ProblemsFile = Annotated[str, typer.Option("--problems", metavar="FILE", help="Writes every problem to this CSV file.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Print no result while any row is rejected.")]
 AssumeMembers = Annotated[bool, typer.Option("--assume-members", help="Take everyone for a member.")]
 
@@ -406,7 +414,9 @@ def meter(
 @app.command()
 def explain(
     facts: Facts,
-    learner: Annotated[str, typer.Argument(help="The learner's id, or with --people the e-mail or name.")],
+    learner: Annotated[
+        str, typer.Argument(metavar="LEARNER", help="The learner's id, or with --people the e-mail or name.")
+    ],
     plan: PlanOption = "",
     start: Start = "",
     end: End = "",

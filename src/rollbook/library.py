@@ -29,8 +29,8 @@ from rollbook.model.fact import LINKED, TYPES, VOIDED, Fact
 from rollbook.model.instants import to_us
 from rollbook.model.keys import nearest
 from rollbook.model.subscription import Subscription
-from rollbook.reports.explain import Explanation, explain
 from rollbook.render.words import either
+from rollbook.reports.explain import Explanation, explain
 from rollbook.reports.tables import FATES_SQL, REPORTS, in_order
 
 _UNKNOWN_REMEDY = "they are kept and not counted; correct the type, or name it in a plan"

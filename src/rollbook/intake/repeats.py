@@ -45,8 +45,8 @@ SELECT repeats.file, repeats.line, repeats.source, repeats.id,
        CASE WHEN content = first_content THEN other_place.line ELSE first_place.line END
 FROM repeats JOIN (
     SELECT source, id,
-           min((file, line)) FILTER (content = first_content) AS first_place,
-           min((file, line)) FILTER (content <> first_content) AS other_place
+           min({'file': file, 'line': line}) FILTER (content = first_content) AS first_place,
+           min({'file': file, 'line': line}) FILTER (content <> first_content) AS other_place
     FROM repeats WHERE conflict GROUP BY source, id
 ) USING (source, id)
 WHERE conflict ORDER BY repeats.file, repeats.line LIMIT ?

@@ -41,7 +41,7 @@ def span_steps(meter: Meter, state: State, reasons: Reasons) -> tuple[Step, ...]
 
 
 def switches(state: State, reasons: Reasons) -> Step:
-    """The facts that switch, before the term ends. Where spans do not carry in, the time before is an era of its own."""
+    """The facts that switch, before the term ends. Where spans do not carry in, the time before is its own era."""
     return Step(
         "switches",
         f"""
@@ -78,13 +78,13 @@ def moves(state: State) -> Step:
         from (
             select {columns}, 1 as turns_on from switches where type in ({quoted_list(state.on)})
             union all
-            select {columns}, 0 from switches where type in ({quoted_list(state.off)}) and object <> ''
+            select {columns}, 0 from switches where type not in ({quoted_list(state.on)}) and object <> ''
             union all
             select {named}, 0
             from switches
             join slots on slots.subscription = switches.subscription and slots.scope = switches.scope
                       and slots.cluster = switches.cluster and slots.organisation = switches.organisation
-            where type in ({quoted_list(state.off)}) and switches.object = ''
+            where type not in ({quoted_list(state.on)}) and switches.object = ''
         ) as every
         """,
     )

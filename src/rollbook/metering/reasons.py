@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 from rollbook.metering import outcome
 from rollbook.metering.steps import quoted, quoted_list
-from rollbook.model.fact import LINKED, VOIDED
+from rollbook.model.fact import LINKED, VOIDED, is_status
 from rollbook.model.plan import Meter
 
 Reasons: TypeAlias = tuple[tuple[str, str], ...]
@@ -32,8 +32,11 @@ def ineligible(meter: Meter) -> Reasons:
     found = [*corrected(), (outcome.TYPE, f"type not in ({quoted_list(types)})")]
     if meter.guests == "free":
         found.append((outcome.NOBODY, "role = 'guest'"))
-    if not meter.holds:
-        found += [(outcome.IMPERSONATED, "impersonator <> ''"), (outcome.SYSTEM, "role = 'system'")]
+    if deeds := quoted_list(type_ for type_ in types if not is_status(type_)):
+        found += [
+            (outcome.IMPERSONATED, f"impersonator <> '' and type in ({deeds})"),
+            (outcome.SYSTEM, f"role = 'system' and type in ({deeds})"),
+        ]
     for exemption in meter.exempt:
         predicate = f"role = {quoted(exemption.role)}"
         if exemption.unless_modes:

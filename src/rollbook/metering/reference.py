@@ -153,8 +153,8 @@ class _Cluster:
             (CORRECTION, fact.type == facts_.LINKED),
             (TYPE, fact.type not in (holds.types if holds else self.meter.counts)),
             (NOBODY, fact.role == "guest" and self.meter.guests == "free"),
-            (IMPERSONATED, not holds and fact.impersonator != ""),
-            (SYSTEM, not holds and fact.role == "system"),
+            (IMPERSONATED, fact.impersonator != "" and not facts_.is_status(fact.type)),
+            (SYSTEM, fact.role == "system" and not facts_.is_status(fact.type)),
             (EXEMPT, any(fact.role == it.role and fact.mode not in it.unless_modes for it in self.meter.exempt)),
         )
         return next((disposition for disposition, applies in reasons if applies), None)

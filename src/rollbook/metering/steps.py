@@ -23,8 +23,8 @@ def quoted(text: str) -> str:
 
 
 def quoted_list(texts: Iterable[str]) -> str:
-    """Texts as the inside of an SQL list; an empty list matches nothing."""
-    return ", ".join(quoted(text) for text in texts) or "null"
+    """Texts as the inside of an SQL list, which may not be empty."""
+    return ", ".join(quoted(text) for text in texts)
 
 
 def slot_columns(meter: Meter) -> tuple[str, ...]:

@@ -64,6 +64,15 @@ TYPES = (
 )
 """The types that have a meaning everywhere. Types are open: others are kept, not counted, and reported."""
 
+
+def is_status(type_: str) -> bool:
+    """Whether facts of this type say how things stand with a learner (an account, an enrolment), whoever changed it.
+
+    All others are deeds, and a deed that somebody else did is not the learner's.
+    """
+    return type_.startswith(("account.", "enrolment."))
+
+
 TEXT_LENGTH_MAX = 4096
 """Longest text of one field, in characters. An id or a name beyond this is a broken export."""
 
