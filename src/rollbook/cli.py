@@ -23,6 +23,7 @@ from rich.text import Text
 from rollbook import library, plans
 from rollbook.errors import Problem, RollbookError, UsageError
 from rollbook.intake import ReadOptions, read_people
+from rollbook.metering.calendar import windows
 from rollbook.model.instants import FIRST_YEAR, LAST_YEAR, iso, to_us
 from rollbook.model.keys import zone_exists
 from rollbook.model.plan import Plan, parse_plan, unknown_types
@@ -165,6 +166,7 @@ def check(
         if _is_subscription(text):
             subscription = _subscription_from(file)
             terminal.say(out, title(subscription))
+            terminal.print_windows(out, windows(subscription), subscription.zone)
             plan = subscription.plan
         else:
             plan = parse_plan(text, file)

@@ -9,7 +9,7 @@ This is where files are opened, the clock is asked and an engine is chosen; ever
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from types import TracebackType
@@ -23,8 +23,10 @@ from rollbook.engines.metered import Metered
 from rollbook.errors import Problem, RejectedRowsError, UsageError
 from rollbook.intake import FactStore, ReadOptions, read_facts
 from rollbook.metering import reference
+from rollbook.metering.identities import accept, cluster_of
 from rollbook.metering.inputs import metered_windows
 from rollbook.metering.outcome import DUPLICATE, ELSEWHERE
+from rollbook.metering.steps import quoted, quoted_list
 from rollbook.model.fact import LINKED, TYPES, VOIDED, Fact
 from rollbook.model.instants import to_us
 from rollbook.model.keys import nearest
@@ -32,8 +34,6 @@ from rollbook.model.subscription import Subscription
 from rollbook.render.words import either
 from rollbook.reports.explain import Explanation, explain
 from rollbook.reports.tables import FATES_SQL, REPORTS, in_order
-
-_UNKNOWN_REMEDY = "they are kept and not counted; correct the type, or name it in a plan"
 
 ENGINES = ("duckdb", "reference")
 
@@ -83,28 +83,18 @@ class Result:
 
     @property
     def notes(self) -> tuple[Problem, ...]:
-        """What is not wrong and yet may surprise: types nobody knows, and a plan whose types never occur."""
+        """What is not wrong and yet may surprise: unknown types, types that never occur, unknown organisations."""
         types: Counter[str] = Counter()
         for source in self.store.sources:
             types.update(source.types)
-        unknown = (
-            Problem(type_, f"{count:,} facts are of a type that is not known{nearest(type_, TYPES)}", _UNKNOWN_REMEDY)
-            for type_, count in sorted(types.items())
-            if type_ not in TYPES and type_ not in self.subscription.plan.meter.types
-        )
-        meter = self.subscription.plan.meter
-        wanted = meter.holds.on if meter.holds else meter.counts
-        if types and not types.keys() & set(wanted):
-            rule = f"no fact is of a type that this plan counts ({either(wanted)})"
-            return (*unknown, Problem(self.subscription.plan.id, rule, "add such facts, or meter by another plan"))
-        return tuple(unknown)
+        return (*_unknown_types(types, self.subscription), *_strangers(self.store, self.subscription))
 
     def explain(self, learner: str) -> Explanation:
         """Why this learner counted or did not, with every id linked to it. Raises UsageError for an unknown id."""
-        ids, facts = _cluster_facts(self.store, learner)
+        as_of_us = to_us(self.as_of)
+        ids, facts = _cluster_facts(self.store, self.subscription, as_of_us, learner)
         if not facts:
             raise UsageError(_unknown_learner(self.store, learner))
-        as_of_us = to_us(self.as_of)
         outcome = reference.meter(facts, self.subscription, as_of_us, self.assumed)
         return explain(ids, facts, outcome, metered_windows(self.subscription, as_of_us))
 
@@ -188,25 +178,54 @@ def _inputs(facts: object) -> Sequence[object]:
     return [facts]
 
 
-def _cluster_facts(store: FactStore, learner: str) -> tuple[list[str], list[Fact]]:
-    """The ids linked with this one, and all their facts with the voids that name them. Reads no other learner's."""
-    corrections = list(store.iterate(f"type in ('{LINKED}', '{VOIDED}')"))
-    links = [fact for fact in corrections if fact.type == LINKED]
-    ids = {learner}
-    while (
-        grown := {id_ for link in links if ids & {link.learner, link.object} for id_ in (link.learner, link.object)}
-        - ids
-    ):
-        ids |= grown
-    names = ", ".join("'" + id_.replace("'", "''") + "'" for id_ in sorted(ids))
-    facts = list(store.iterate(f"learner in ({names}) or object in ({names}) and type = '{LINKED}'"))
-    if not facts:
-        facts = list(store.iterate(f"role = 'guest' and id in ({names})"))
-    keys = {(fact.organisation, fact.source, fact.id) for fact in facts}
-    facts += [
-        fact for fact in corrections if fact.type == VOIDED and (fact.organisation, fact.source, fact.voids) in keys
+def _cluster_facts(
+    store: FactStore, subscription: Subscription, as_of_us: int, learner: str
+) -> tuple[list[str], list[Fact]]:
+    """The ids that are this learner, and all their facts with what corrects them. Reads no other learner's facts."""
+    across = subscription.plan.meter.dedupe == "customer"
+    corrections = list(store.iterate(f"type in ({quoted_list((LINKED, VOIDED))})"))
+    voids = [fact for fact in corrections if fact.type == VOIDED]
+    voided = {(it.organisation, it.source, it.voids) for it in voids if it.at_us < as_of_us}
+    links: dict[str, list[Fact]] = {}
+    for fact in corrections:
+        standing = fact.at_us < as_of_us and (fact.organisation, *fact.key) not in voided
+        if fact.type == LINKED and standing:
+            links.setdefault("" if across else fact.organisation, []).append(fact)
+    known_as = {scope: cluster_of(accept(found)[0], learner) for scope, found in links.items()}
+    ids = sorted({learner}.union(*known_as.values()))
+    named = quoted_list(ids)
+    facts = [
+        fact
+        for fact in store.iterate(f"learner in ({named}) or (type = {quoted(LINKED)} and object in ({named}))")
+        if {fact.learner, fact.object if fact.type == LINKED else fact.learner}
+        & known_as.get("" if across else fact.organisation, {learner})
     ]
-    return sorted(ids), list({fact.key: fact for fact in facts}.values())
+    facts = facts or list(store.iterate(f"role = 'guest' and id = {quoted(learner)}"))
+    targets = {(fact.organisation, *fact.key) for fact in facts}
+    facts += [void for void in voids if (void.organisation, void.source, void.voids) in targets]
+    return ids, list({fact.key: fact for fact in facts}.values())
+
+
+def _unknown_types(types: Mapping[str, int], subscription: Subscription) -> Iterator[Problem]:
+    """Types that nobody knows, and a plan whose types never occur."""
+    meter = subscription.plan.meter
+    for type_, count in sorted(types.items()):
+        if type_ not in TYPES and type_ not in meter.types:
+            rule = f"{count:,} facts are of a type that is not known{nearest(type_, TYPES)}"
+            yield Problem(type_, rule, "they are kept and not counted; correct the type, or name it in a plan")
+    wanted = meter.holds.on if meter.holds else meter.counts
+    if types and not types.keys() & set(wanted):
+        rule = f"no fact is of a type that this plan counts ({either(wanted)})"
+        yield Problem(subscription.plan.id, rule, "add such facts, or meter by another plan")
+
+
+def _strangers(store: FactStore, subscription: Subscription) -> Iterator[Problem]:
+    """Organisations of the subscription that no fact names."""
+    if subscription.organisations:
+        met = fast.all_organisations(store.connection)
+        for name in subscription.organisations:
+            if name not in met:
+                yield Problem(name, f"this organisation has no facts{nearest(name, met)}", "check the spelling")
 
 
 def _unknown_learner(store: FactStore, learner: str) -> Problem:

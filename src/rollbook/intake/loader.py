@@ -86,15 +86,16 @@ class Loader:
     def take_batches(self, file: int, batches: Iterable[Batch]) -> int:
         """Takes the rows of a text file; returns how many there were."""
         before = self.rows
-        # One transaction: many small ones would write everything twice.
-        self.connection.execute("BEGIN")
         for batch in batches:
+            # One transaction for the batch, or its few statements would write everything twice; not for the file,
+            # because what a transaction has dropped is kept in memory until it ends.
+            self.connection.execute("BEGIN")
             odd = list(batch.odd)
             if batch.rows:
                 odd.extend(self._take_texts(file, batch))
             self.rows += len(batch.lines) + len(batch.odd)
             self._pass(file, sorted(odd, key=lambda pair: pair[0]))
-        self.connection.execute("COMMIT")
+            self.connection.execute("COMMIT")
         return self.rows - before
 
     def take_mappings(self, file: int, rows: Iterable[Mapping[str, object] | Fact]) -> int:
@@ -131,16 +132,16 @@ class Loader:
             self.fault(file, rule, remedy)
         if reading.faults:
             return 0
-        return self._take_typed(file, reading, f"{relation} AS r{reading.joins}", line)
+        return self._take_typed(file, reading, relation, line)
 
-    def _take_typed(self, file: int, reading: Reading, source: str, line: str) -> int:
+    def _take_typed(self, file: int, reading: Reading, relation: str, line: str) -> int:
         execute = self.connection.execute
+        source = f"{relation} AS r{reading.joins}"
         raws = "".join(f", {sql} AS {name}" for name, sql in reading.raws.items())
         aside = f"aside_{file}"
-        execute(
-            f"CREATE TABLE {aside} AS SELECT {line} AS line{raws} FROM {source} WHERE ({reading.clean}) IS NOT TRUE"
-        )
-        rows = int(execute(f"SELECT count(*) FROM {source.partition(' LEFT JOIN ')[0]}").fetchall()[0][0])
+        stays = f"{reading.clean} AND {reading.texts['id']} <> ''" if reading.lasting else reading.clean
+        execute(f"CREATE TABLE {aside} AS SELECT {line} AS line{raws} FROM {source} WHERE ({stays}) IS NOT TRUE")
+        rows = int(execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
         unclean = int(execute(f"SELECT count(*) FROM {aside}").fetchall()[0][0])
         fields = fields_of(dict(reading.values), file, line)
         clean = f"SELECT {fields} FROM {source} WHERE TRUE"
@@ -228,6 +229,7 @@ def _connect(folder: Path, options: ReadOptions) -> duckdb.DuckDBPyConnection:
         config["memory_limit"] = options.memory_limit
     connection = duckdb.connect(str(folder / "facts.duckdb"), config=config)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
+    connection.execute("SET enable_progress_bar = false")
     for statement in SCHEMA:
         connection.execute(statement)
     return connection

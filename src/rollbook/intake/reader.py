@@ -29,19 +29,23 @@ from rollbook.intake.tables import FIELDS, facts_sql
 def read_facts(inputs: Sequence[object], options: ReadOptions | None = None) -> FactStore:
     """The facts of the inputs, each once, and everything that is wrong with them.
 
-    An input is the path of a file (CSV, JSON lines or Parquet, also compressed with gzip or zstd), an Arrow table,
-    a data frame, or an iterable of `Fact` or of mappings. A file that cannot be read is a problem of the store;
-    only an option that cannot be meant raises UsageError. Close the store, or use it in a `with` statement.
+    `inputs` are several, or one path. An input is the path of a file (CSV, JSON lines or Parquet, also compressed with
+    gzip or zstd), an Arrow table, a data frame, or an iterable of `Fact` or of mappings. A file that cannot be read is
+    a problem of the store; only an option that cannot be meant raises UsageError. Close the store, or use it in a
+    `with` statement.
     """
     options = options or ReadOptions()
+    if isinstance(inputs, str | os.PathLike):
+        inputs = [inputs]
     folder = tempfile.TemporaryDirectory(prefix="rollbook-", ignore_cleanup_errors=True)
+    loader = Loader(folder.name, options)
     try:
-        loader = Loader(folder.name, options)
         for number, input_ in enumerate(inputs, 1):
             _take(loader, input_, number)
         _check_mapping(loader)
         return _finish(loader, folder)
     except BaseException:
+        loader.connection.close()
         folder.cleanup()
         raise
 
@@ -125,7 +129,7 @@ def _take_parquet(loader: Loader, file: int, path: Path, stream: Stream) -> None
     try:
         names = parquet.read_schema(path).names
         loader.take_relation(file, relation, "(r.file_row_number + 1)", names)
-    except (duckdb.Error, pa.ArrowException, OSError) as error:
+    except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
         raise FileFaultError(f"is a damaged Parquet file ({_one_line(error)})", "transfer or export it again") from None
 
 

@@ -13,6 +13,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 BLOCK_BYTES = 256 * 1024
 _HEAD_BYTES = 4096
 
@@ -90,8 +92,6 @@ class Stream:
         if magic[:2] == b"\x1f\x8b":
             stream = gzip.GzipFile(fileobj=self._file, mode="rb")
         elif magic == b"\x28\xb5\x2f\xfd":
-            import pyarrow as pa  # noqa: PLC0415 - only this rare format needs it here
-
             stream = pa.CompressedInputStream(self._file, "zstd")
             self.compressed = True
             return lambda size: bytes(stream.read(size))

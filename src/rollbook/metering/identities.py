@@ -1,8 +1,8 @@
 """Links say that one person has had two ids; they act from their instant on, never backwards.
 
-A link's `learner` survives and its `object` is the id given up. Facts before the link keep the unit they had,
-so nothing that was counted moves. An id may be given up once, and never in a circle: links that break this
-contradict each other, none of them is applied, and each is reported.
+A link's `learner` survives and its `object` is the id given up. Facts before the link keep the unit they had, so
+nothing that was counted moves. An id may be given up once, never in a circle, and a person has at most `IDS_MAX`:
+links that break this contradict each other, none of them is applied, and each is reported.
 """
 
 from __future__ import annotations
@@ -12,6 +12,9 @@ from dataclasses import dataclass
 
 from rollbook.metering.outcome import Conflict
 from rollbook.model.fact import Fact
+
+IDS_MAX = 100
+"""Ids that one person may have. More come from a broken export, and every fact of one would concern all the others."""
 
 FOREVER_US = 2**62
 """Later than every instant."""
@@ -71,7 +74,29 @@ def accept(facts: Iterable[Fact]) -> tuple[dict[str, Link], list[Conflict]]:
         conflicts += [Conflict(fact.source, fact.id, rule) for id_ in sorted(circle) for fact in by_given_up[id_]]
         for id_ in circle:
             del links[id_]
+    for survivor, cluster in _clusters(links).items():
+        if len(cluster) >= IDS_MAX:
+            rule = f"{survivor} has {len(cluster) + 1:,} ids, and no one person has more than {IDS_MAX}"
+            conflicts += [Conflict(fact.source, fact.id, rule) for id_ in cluster for fact in by_given_up[id_]]
+            for id_ in cluster:
+                del links[id_]
     return links, conflicts
+
+
+def _clusters(links: Mapping[str, Link]) -> dict[str, list[str]]:
+    """The ids given up for each last survivor. `links` has no circle."""
+    last: dict[str, str] = {}
+    for start in links:
+        walked = []
+        id_ = start
+        while id_ in links and id_ not in last:
+            walked.append(id_)
+            id_ = links[id_].survivor
+        last.update(dict.fromkeys(walked, last.get(id_, id_)))
+    clusters: dict[str, list[str]] = {}
+    for id_, survivor in sorted(last.items()):
+        clusters.setdefault(survivor, []).append(id_)
+    return clusters
 
 
 def _circles(links: Mapping[str, Link]) -> Iterator[set[str]]:
@@ -87,6 +112,12 @@ def _circles(links: Mapping[str, Link]) -> Iterator[set[str]]:
             ids = list(path)
             yield set(ids[ids.index(id_) :])
         settled.update(path)
+
+
+def cluster_of(links: Mapping[str, Link], learner: str) -> set[str]:
+    """The ids that are the same person as `learner`."""
+    root = unit_at(links, learner, FOREVER_US)
+    return {root, *(id_ for id_ in links if unit_at(links, id_, FOREVER_US) == root)}
 
 
 def path(links: Mapping[str, Link], learner: str, at_us: int) -> list[Link]:

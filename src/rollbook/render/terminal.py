@@ -16,7 +16,8 @@ from rollbook.metering.outcome import DISPOSITIONS
 from rollbook.model.instants import from_us, iso, to_us
 from rollbook.model.plan import Plan
 from rollbook.model.subscription import Subscription
-from rollbook.render.words import clean, in_words, local, title, windows_in_words
+from rollbook.model.window import Window
+from rollbook.render.words import clean, from_until, in_words, local, title, windows_in_words
 
 NUMBERS = ("window", "active", "new", "continuing", "reactivated", "facts")
 HEADINGS = {"start": "from", "end": "until (excluded)", "first_at": "first", "on": "from", "off": "until (excluded)"}
@@ -85,6 +86,14 @@ def print_plans(out: Console, plans: Iterable[Plan]) -> None:
     for plan in plans:
         shown.add_row(plan.id, plan.vendor or "any", in_words(plan.meter), windows_in_words(plan))
     show(out, shown)
+
+
+def print_windows(out: Console, windows: Sequence[Window], zone: str) -> None:
+    """The windows of a term, in local dates."""
+    for window in windows[:ROWS_MAX]:
+        say(out, f"window {window.number}: {from_until(window, window, zone)}")
+    if len(windows) > ROWS_MAX:
+        say(out, f"and {len(windows) - ROWS_MAX:,} more")
 
 
 def print_sources(out: Console, sources: Sequence[SourceCoverage]) -> None:
