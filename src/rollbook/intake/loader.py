@@ -5,6 +5,7 @@ Rows that are plainly clean are taken by SQL; the others come to the gate in bou
 
 from __future__ import annotations
 
+import glob
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from zoneinfo import ZoneInfo
@@ -52,9 +53,12 @@ class Loader:
         self.readable = 0
         self._gate = Gate(options)
         self._zone = "UTC" if options.input_zone in _UTC_NAMES else options.input_zone
-        self.connection = _connect(self.folder, options)
-        if self._zone not in (None, "UTC"):
-            self._know_zone(ZoneInfo(str(self._zone)))
+        self.connection = _connect(str(self.folder / "facts.duckdb"), self.folder, options)
+        for statement in SCHEMA:
+            self.connection.execute(statement)
+        self._zone_days = _zone_days(self._zone)
+        if self._zone_days is not None:
+            self.connection.register("zone_days", self._zone_days)
 
     def begin(self, name: str) -> int:
         """Starts the next input, and returns its number."""
@@ -113,16 +117,35 @@ class Loader:
         self._pass(file, batch)
         return self.rows - before
 
-    def take_relation(self, file: int, relation: str, line: str, names: Sequence[str]) -> int:
-        """Takes a relation of typed columns (a Parquet file, an Arrow table); returns how many rows it had.
+    def take_table(self, file: int, relation: str, line: str, names: Sequence[str]) -> int:
+        """Takes a relation of typed columns that this database knows; returns how many rows it had.
 
         `line` is SQL of the number of a row, `names` are what the export itself calls its columns, in their order.
-        Where reading the relation again costs nothing, its clean rows stay where they are.
         """
+        return self._take_relation(file, relation, line, names, self.connection)
+
+    def take_parquet(self, file: int, path: Path, names: Sequence[str]) -> int:
+        """Takes a Parquet file; returns how many rows it had.
+
+        A database of its own reads it first: a damaged file can break the one that reads it beyond use.
+        """
+        pattern = glob.escape(str(path)).replace("'", "''")
+        relation = f"read_parquet('{pattern}', file_row_number = true, hive_partitioning = false)"
+        scout = _connect(":memory:", self.folder, self.options)
+        try:
+            if self._zone_days is not None:
+                scout.register("zone_days", self._zone_days)
+            return self._take_relation(file, relation, "(r.file_row_number + 1)", names, scout)
+        finally:
+            scout.close()
+
+    def _take_relation(
+        self, file: int, relation: str, line: str, names: Sequence[str], scout: duckdb.DuckDBPyConnection
+    ) -> int:
         header = read_header(names, self.options.mapping)
         if not self.take_header(file, header):
             return 0
-        described = self.connection.execute(f"DESCRIBE SELECT * FROM {relation} AS r").fetchall()
+        described = scout.execute(f"DESCRIBE SELECT * FROM {relation} AS r").fetchall()
         columns = {
             name: Column(f"r.{_quoted(described[position][0])}", described[position][1])
             for name, position in header.positions.items()
@@ -132,36 +155,47 @@ class Loader:
             self.fault(file, rule, remedy)
         if reading.faults:
             return 0
-        return self._take_typed(file, reading, relation, line)
+        rows, unclean = self._set_aside(file, reading, relation, line, scout)
+        self._take_clean(file, reading, f"{relation} AS r{reading.joins}", line, unclean=unclean)
+        names = list(reading.raws)
+        for first in range(0, unclean, GATE_ROWS):
+            query = f"FROM aside_{file} WHERE rowid BETWEEN ? AND ?"
+            batch = self.connection.execute(query, [first, first + GATE_ROWS - 1]).fetchall()
+            self._pass(file, [(row[0], dict(zip(names, row[1:], strict=True))) for row in batch])
+        if not (reading.lasting and unclean):
+            self.connection.execute(f"DROP TABLE aside_{file}")
+        self.rows += rows
+        return rows
 
-    def _take_typed(self, file: int, reading: Reading, relation: str, line: str) -> int:
-        execute = self.connection.execute
-        source = f"{relation} AS r{reading.joins}"
+    def _set_aside(
+        self, file: int, reading: Reading, relation: str, line: str, scout: duckdb.DuckDBPyConnection
+    ) -> tuple[int, int]:
+        """Puts the rows for the gate into a table of their own; returns how many rows there are, and how many aside."""
+        [(rows,)] = scout.execute(f"SELECT count(*) FROM {relation}").fetchall()
         raws = "".join(f", {sql} AS {name}" for name, sql in reading.raws.items())
-        aside = f"aside_{file}"
         stays = f"{reading.clean} AND {reading.texts['id']} <> ''" if reading.lasting else reading.clean
-        execute(f"CREATE TABLE {aside} AS SELECT {line} AS line{raws} FROM {source} WHERE ({stays}) IS NOT TRUE")
-        rows = int(execute(f"SELECT count(*) FROM {relation}").fetchall()[0][0])
-        unclean = int(execute(f"SELECT count(*) FROM {aside}").fetchall()[0][0])
-        fields = fields_of(dict(reading.values), file, line)
-        clean = f"SELECT {fields} FROM {source} WHERE TRUE"
+        source = f"{relation} AS r{reading.joins}"
+        query = f"SELECT {line} AS line{raws} FROM {source} WHERE ({stays}) IS NOT TRUE"
+        if scout is not self.connection:
+            copy = str(self.folder / f"aside_{file}.parquet").replace("'", "''")
+            scout.execute(f"COPY ({query}) TO '{copy}' (FORMAT parquet)")
+            query = f"FROM read_parquet('{copy}')"
+        self.connection.execute(f"CREATE TABLE aside_{file} AS {query}")
+        [(unclean,)] = self.connection.execute(f"SELECT count(*) FROM aside_{file}").fetchall()
+        return rows, unclean
+
+    def _take_clean(self, file: int, reading: Reading, source: str, line: str, *, unclean: int) -> None:
+        """Takes the rows that were not set aside; where reading them again costs nothing they stay where they are."""
+        clean = f"SELECT {fields_of(dict(reading.values), file, line)} FROM {source}"
         if unclean:
-            clean += f" AND {line} NOT IN (SELECT line FROM {aside})"
+            clean += f" WHERE {line} NOT IN (SELECT line FROM aside_{file})"
         if reading.lasting:
             self.parts.append(clean)
         elif "id" in reading.columns:
-            execute(f"INSERT INTO taken SELECT * FROM ({clean}) WHERE id <> ''")
-            execute(f"INSERT INTO nameless SELECT * FROM ({clean}) WHERE id = ''")
+            self.connection.execute(f"INSERT INTO taken SELECT * FROM ({clean}) WHERE id <> ''")
+            self.connection.execute(f"INSERT INTO nameless SELECT * FROM ({clean}) WHERE id = ''")
         else:
-            execute(f"INSERT INTO nameless {clean}")
-        names = list(reading.raws)
-        for first in range(0, unclean, GATE_ROWS):
-            batch = execute(f"FROM {aside} WHERE rowid BETWEEN ? AND ?", [first, first + GATE_ROWS - 1]).fetchall()
-            self._pass(file, [(row[0], dict(zip(names, row[1:], strict=True))) for row in batch])
-        if not (reading.lasting and unclean):
-            execute(f"DROP TABLE {aside}")
-        self.rows += rows
-        return rows
+            self.connection.execute(f"INSERT INTO nameless {clean}")
 
     def _take_texts(self, file: int, batch: Batch) -> Iterator[tuple[int, Mapping[str, object]]]:
         """Takes the plainly clean rows of a batch; the others come back for the gate."""
@@ -211,15 +245,16 @@ class Loader:
         self.mapped |= mapped.keys()
         return {**{key: value for key, value in row.items() if key in COLUMNS}, **mapped}
 
-    def _know_zone(self, zone: ZoneInfo) -> None:
-        days = constant_days(zone)
-        table = pa.table({"day": pa.array(days.keys(), pa.int64()), "offset_us": pa.array(days.values(), pa.int64())})
-        self.connection.register("known_days", table)
-        self.connection.execute("CREATE TABLE zone_days AS FROM known_days")
-        self.connection.unregister("known_days")
+
+def _zone_days(zone: str | None) -> pa.Table | None:
+    """The table by which local times of a zone are read; UTC and no zone need none."""
+    if zone in (None, "UTC"):
+        return None
+    days = constant_days(ZoneInfo(str(zone)))
+    return pa.table({"day": pa.array(days.keys(), pa.int64()), "offset_us": pa.array(days.values(), pa.int64())})
 
 
-def _connect(folder: Path, options: ReadOptions) -> duckdb.DuckDBPyConnection:
+def _connect(database: str, folder: Path, options: ReadOptions) -> duckdb.DuckDBPyConnection:
     config: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": str(folder),
         "autoinstall_known_extensions": False,
@@ -227,11 +262,9 @@ def _connect(folder: Path, options: ReadOptions) -> duckdb.DuckDBPyConnection:
     }
     if options.memory_limit:
         config["memory_limit"] = options.memory_limit
-    connection = duckdb.connect(str(folder / "facts.duckdb"), config=config)
+    connection = duckdb.connect(database, config=config)
     connection.execute("SET GLOBAL TimeZone = 'UTC'")
     connection.execute("SET enable_progress_bar = false")
-    for statement in SCHEMA:
-        connection.execute(statement)
     return connection
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import glob
 import os
 import tempfile
 from collections.abc import Callable, Iterable, Sequence
@@ -124,11 +123,8 @@ def _take_parquet(loader: Loader, file: int, path: Path, stream: Stream) -> None
         with path.open("wb") as copy:
             while block := stream.block():
                 copy.write(block)
-    pattern = glob.escape(str(path)).replace("'", "''")
-    relation = f"read_parquet('{pattern}', file_row_number = true, hive_partitioning = false)"
     try:
-        names = parquet.read_schema(path).names
-        loader.take_relation(file, relation, "(r.file_row_number + 1)", names)
+        loader.take_parquet(file, path, parquet.read_schema(path).names)
     except (duckdb.Error, pa.ArrowException, OSError, ValueError) as error:
         raise FileFaultError(f"is a damaged Parquet file ({_one_line(error)})", "transfer or export it again") from None
 
@@ -145,7 +141,7 @@ def _take_table(loader: Loader, file: int, table: Any) -> None:
     relation = f"table_{file}"
     loader.connection.register(relation, arrow)
     try:
-        loader.take_relation(file, relation, "r.line", names)
+        loader.take_table(file, relation, "r.line", names)
     except duckdb.Error as error:
         raise FileFaultError(f"cannot be read ({_one_line(error)})", "give its columns plainer types") from None
 

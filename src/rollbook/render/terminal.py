@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from itertools import groupby
+from typing import Any
 
 import pyarrow as pa
 from rich.box import SIMPLE_HEAD
@@ -21,6 +23,13 @@ from rollbook.render.words import clean, from_until, in_words, local, title, win
 
 NUMBERS = ("window", "active", "new", "continuing", "reactivated", "facts")
 HEADINGS = {"start": "from", "end": "until (excluded)", "first_at": "first", "on": "from", "off": "until (excluded)"}
+WINDOW = ("window", "start", "end")
+CONTEXT = ("organisation", "object", "source", "kind")
+"""Columns that say nothing where they are the same in all rows."""
+
+IDS = ("organisation", "unit", "object", "fact", "source", "name")
+"""Columns that may be broken where a terminal is narrow; all others are short."""
+
 ROWS_MAX = 1000
 """A terminal shows this many rows; files have them all."""
 
@@ -56,16 +65,42 @@ def show(out: Console, table: Table) -> None:
 
 
 def print_table(out: Console, table: pa.Table, subscription: Subscription) -> None:
-    """A report. Windows carry local dates; the end is the first day no longer inside."""
+    """A report. Windows carry local dates; the end is the first day no longer inside.
+
+    Where a window has several rows it becomes a heading, and what is the same in all rows is left out.
+    """
     say(out, title(subscription), bold=True)
-    shown = Table(box=SIMPLE_HEAD)
-    for name in table.column_names:
-        shown.add_column(HEADINGS.get(name, name), justify="right" if name in NUMBERS else "left", overflow="fold")
-    for row in table.slice(0, ROWS_MAX).to_pylist():
-        shown.add_row(*(Text(_cell(value, subscription.zone)) for value in row.values()))
-    show(out, shown)
+    rows = table.slice(0, ROWS_MAX).to_pylist()
+    if "organisation" in table.column_names:
+        alike = {name for name in CONTEXT if len({row.get(name) for row in rows}) == 1}
+        columns = [name for name in table.column_names if name not in WINDOW and name not in alike]
+        for _, group in groupby(rows, key=lambda row: row["window"]):
+            _print_window(out, list(group), columns, subscription.zone)
+    else:
+        show(out, _filled(table.column_names, rows, subscription.zone))
     if table.num_rows > ROWS_MAX:
         say(out, f"{table.num_rows - ROWS_MAX:,} more rows: --format csv prints them all")
+
+
+def _print_window(out: Console, rows: Sequence[Mapping[str, Any]], columns: Sequence[str], zone: str) -> None:
+    window = rows[0]
+    say(out, "")
+    say(out, f"window {window['window']}: {_cell(window['start'], zone)} until {_cell(window['end'], zone)} (excluded)")
+    show(out, _filled(columns, rows, zone))
+
+
+def _filled(columns: Sequence[str], rows: Iterable[Mapping[str, Any]], zone: str) -> Table:
+    shown = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for name in columns:
+        shown.add_column(
+            HEADINGS.get(name, name),
+            justify="right" if name in NUMBERS else "left",
+            overflow="fold",
+            no_wrap=name not in IDS,
+        )
+    for row in rows:
+        shown.add_row(*(Text(_cell(row[name], zone)) for name in columns))
+    return shown
 
 
 def _cell(value: object, zone: str) -> str:

@@ -21,7 +21,7 @@ def local(at_us: int, zone: str) -> str:
     at = from_us(at_us).astimezone(ZoneInfo(zone)).replace(tzinfo=None)
     if (at.hour, at.minute, at.second, at.microsecond) == (0, 0, 0, 0):
         return at.date().isoformat()
-    return at.isoformat(sep=" ", timespec="microseconds" if at.microsecond else "seconds")
+    return at.isoformat(sep=" ", timespec="microseconds" if at.microsecond else "seconds" if at.second else "minutes")
 
 
 def from_until(first: Window, last: Window, zone: str) -> str:
