@@ -83,14 +83,15 @@ def macros(rows: int, seed: int) -> tuple[str, ...]:
         f"""organisation_of(lot) as 'organisation-' || lpad(floor(pow({ORGANISATIONS + 1},
             (draw('organisation of', learner_number(lot)) % 1000003) / 1000003.0))::int::varchar, 3, '0')""",
         f"type_of(lot) as ([{', '.join(repr(type_) for type_ in TYPES)}])[type_number(lot) + 1]",
-        "role_of(lot) as case rest_of(lot) // 10 % 100 when 0 then 'system' when 1 then 'instructor' else 'learner' end",
+        """role_of(lot) as
+            case rest_of(lot) // 10 % 100 when 0 then 'system' when 1 then 'instructor' else 'learner' end""",
         f"source_of(lot) as case when type_number(lot) = {TYPES.index('ilt.attended')} then 'webinar' else 'lms' end",
     )
 
 
 def facts_sql() -> str:
     """SQL of the rows: a plain fact, or a void with the organisation and source of its target, and some time after."""
-    lots = f"""
+    lots = """
         select fact, is_void(fact) as void, case when is_void(fact) then voided(fact) end as target,
                draw('fact', coalesce(target, fact)) as lot
         from (select case when is_repeat(i) then repeated(i) else i end as fact from numbers)

@@ -7,6 +7,7 @@ import gzip
 import io
 import json
 from collections.abc import Mapping, Sequence
+from datetime import datetime
 from pathlib import Path
 
 import pyarrow as pa
@@ -27,7 +28,7 @@ GOOD: Mapping[str, str] = {
 AT_US = 1_772_357_400_000_000
 """2026-03-01T09:30:00Z: 20,513 days and nine and a half hours after 1970."""
 
-FORMATS = ("csv", "ndjson", "parquet", "csv.gz", "ndjson.gz")
+FORMATS = ("csv", "ndjson", "parquet", "typed.parquet", "csv.gz", "ndjson.gz")
 
 
 def good(**changed: str) -> dict[str, str]:
@@ -36,12 +37,17 @@ def good(**changed: str) -> dict[str, str]:
 
 
 def write(folder: Path, rows: Sequence[Mapping[str, object]], format_: str, name: str = "facts") -> Path:
-    """An export of the rows, every value as text, in one of `FORMATS`."""
+    """An export of the rows in one of `FORMATS`; values are texts, but for the times of `typed`."""
     path = folder / f"{name}.{format_}"
     columns = list(dict.fromkeys(column for row in rows for column in row))
     kind, _, packed = format_.partition(".")
-    if kind == "parquet":
-        parquet.write_table(pa.table({c: pa.array([row.get(c) for row in rows], pa.string()) for c in columns}), path)
+    if format_.endswith("parquet"):
+        table = pa.table({column: pa.array([row.get(column) for row in rows], pa.string()) for column in columns})
+        if kind == "typed":
+            times = [datetime.fromisoformat(str(row["occurred_at"])) if row["occurred_at"] else None for row in rows]
+            position = columns.index("occurred_at")
+            table = table.set_column(position, "occurred_at", pa.array(times, pa.timestamp("us", "UTC")))
+        parquet.write_table(table, path)
         return path
     text = io.StringIO()
     if kind == "csv":

@@ -47,8 +47,16 @@ BAD_ROWS = {
 }
 
 
-@pytest.mark.parametrize("format_", FORMATS)
-@pytest.mark.parametrize("kind", BAD_ROWS)
+CASES = [
+    (kind, format_)
+    for kind, (row, _) in BAD_ROWS.items()
+    for format_ in FORMATS
+    if not format_.startswith("typed") or row["occurred_at"] in ("", good()["occurred_at"])
+]
+"""Every kind in every format; only a column of typed times cannot hold times of every kind."""
+
+
+@pytest.mark.parametrize(("kind", "format_"), CASES)
 def test_a_bad_row_is_refused_at_its_place_and_its_neighbours_stay(kind: str, format_: str, tmp_path: Path) -> None:
     row, message = BAD_ROWS[kind]
     path = write(tmp_path, [good(id="first"), row, good(id="last")], format_)

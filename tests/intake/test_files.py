@@ -164,8 +164,10 @@ def test_a_header_is_read_without_regard_to_case_and_near_names_are_noted(tmp_pa
     read = Read(path)
     assert [(fact.id, fact.learner, fact.organisation) for fact in read.facts] == [("1", "ann", "")]
     assert read.notes == [
-        f"{path}: the column Organization is ignored (nearest: organisation);"
-        ' if it is organisation, say --map organisation="Organization"'
+        (
+            f"{path}: the column Organization is ignored (nearest: organisation); "
+            'if it is organisation, say --map organisation="Organization"'
+        )
     ]
 
 

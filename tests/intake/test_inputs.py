@@ -61,8 +61,10 @@ def test_typed_times_without_an_offset_are_refused_once_and_read_in_the_stated_z
     times = pd.to_datetime(["2026-03-29 01:59:59", "2026-03-29 02:30:00", "2026-07-01 12:00:00"])
     frame = pd.DataFrame({**GOOD, "id": ["1", "2", "3"], "occurred_at": times})
     assert Read(frame).messages == [
-        "table 1: occurred_at has times without an offset from UTC; name the zone they were written in: "
-        "--input-zone ZONE, such as --input-zone Europe/Paris"
+        (
+            "table 1: occurred_at has times without an offset from UTC; name the zone they were written in: "
+            "--input-zone ZONE, such as --input-zone Europe/Paris"
+        )
     ]
     read = Read(frame, input_zone="Europe/Paris")
     assert [fact.occurred_at.isoformat() for fact in read.facts] == [

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import gzip
 import tempfile
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from zoneinfo import ZoneInfo
 
 import duckdb
 import pyarrow as pa
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from pyarrow import parquet
 
 from rollbook.intake import ReadOptions
 from rollbook.intake.clean import Column, Reading, constant_days
@@ -67,8 +70,6 @@ def test_rows_add_up_for_a_parquet_file_with_any_byte_changed(data: st.DataObjec
 
 
 def _parquet_bytes() -> bytes:
-    from pyarrow import parquet
-
     sink = pa.BufferOutputStream()
     parquet.write_table(pa.table({name: [value] * 20 for name, value in GOOD.items()}), sink)
     return sink.getvalue().to_pybytes()
@@ -111,7 +112,7 @@ ROWS = st.sets(st.sampled_from(sorted(DOUBTFUL)), max_size=3).flatmap(
         {name: DOUBTFUL[name] if name in names else LIKELY.get(name, st.just("")) for name in DOUBTFUL}
     )
 )
-ZONES = ["", "UTC", "Europe/Paris", "America/St_Johns", "Australia/Lord_Howe", "Asia/Kathmandu"]
+ZONES = ["", "UTC", "America/St_Johns", "Australia/Lord_Howe"]
 
 
 @pytest.mark.parametrize("zone", ZONES)
@@ -120,7 +121,7 @@ def test_whatever_is_plainly_clean_the_gate_accepts_with_the_same_values(zone: s
     connection = _database(zone)
     seen = {"clean": 0, "unclean": 0}
 
-    @given(st.lists(ROWS, min_size=10, max_size=60))
+    @given(st.lists(ROWS, min_size=10, max_size=30))
     @settings(deadline=None)
     def holds(rows: list[dict[str, str]]) -> None:
         table = pa.table({name: [row[name] for row in rows] for name in rows[0]})
@@ -143,8 +144,6 @@ def test_an_ordinary_row_is_plainly_clean() -> None:
 
 
 def _database(zone: str) -> duckdb.DuckDBPyConnection:
-    from zoneinfo import ZoneInfo
-
     connection = duckdb.connect()
     connection.execute("SET TimeZone = 'UTC'")
     if zone not in ("", "UTC"):
@@ -173,9 +172,6 @@ def _read_by_sql(
     st.integers(0, 83_000), st.integers(0, 86_399), st.sampled_from(["Europe/Paris", "America/New_York", "Asia/Tehran"])
 )
 def test_a_day_without_a_clock_change_has_one_offset_at_every_second(day: int, second: int, zone: str) -> None:
-    from datetime import UTC, datetime, timedelta
-    from zoneinfo import ZoneInfo
-
     offset = _days_of(zone).get(day)
     wall = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(days=day, seconds=second)
     if offset is not None:
@@ -189,8 +185,6 @@ _KNOWN: dict[str, dict[int, int]] = {}
 
 
 def _days_of(zone: str) -> dict[int, int]:
-    from zoneinfo import ZoneInfo
-
     if zone not in _KNOWN:
         _KNOWN[zone] = constant_days(ZoneInfo(zone))
     return _KNOWN[zone]

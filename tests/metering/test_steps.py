@@ -46,11 +46,11 @@ def read(step: str, text: str) -> Example:
     """The example in `text`: a title, a sentence, TOML, the facts and the rows, with empty lines between them."""
     title, sentence, terms, told, expected = re.split(r"\n\n+", text.strip())
     assert sentence.endswith("."), f"{step}: {title} needs a sentence"
-    head, bracket, rules = dedent(terms).partition("[")
+    head, rules = re.split(r"^(?=\[)", dedent(terms), maxsplit=1, flags=re.MULTILINE)
     stated = tomllib.loads(head)
     columns, rows = table(expected)
     subscription = Subscription(
-        plan=parse_plan(f'id = "example"\ntitle = "Example"\n{bracket}{rules}', f"{step}.txt"),
+        plan=parse_plan(f'id = "example"\ntitle = "Example"\n{rules}', f"{step}.txt"),
         start=stated["start"],
         end=stated["end"],
         zone=stated.get("zone", "UTC"),
@@ -79,9 +79,7 @@ def step_names() -> set[str]:
     """The steps of plans that count, that count members, and that hold."""
     state = State(on=("on",), off=("off",))
     meters = (Meter(counts=("login",)), Meter(counts=("login",), member_while=state), Meter(holds=state))
-    return {
-        step.name for meter in meters for step in (*query.corrections(meter), *query.steps(meter, fast.FRAGMENTS))
-    }
+    return {step.name for meter in meters for step in (*query.corrections(meter), *query.steps(meter, fast.FRAGMENTS))}
 
 
 def test_every_step_has_its_fixture_and_every_fixture_its_step() -> None:
