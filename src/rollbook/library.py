@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from types import TracebackType
 from typing import Self
@@ -159,15 +159,18 @@ def _refuse_problems(store: FactStore) -> None:
 
 def _run(store: FactStore, subscription: Subscription, as_of: datetime, engine: str, *, assume_members: bool) -> Result:
     as_of_us = to_us(as_of)
-    organisations = subscription.organisations or fast.all_organisations(store.connection)
-    rows = fast.assumed_members(
-        store.connection, subscription.plan.meter, [(0, name) for name in organisations], assume_members=assume_members
-    )
+    asked = subscription
+    if subscription.organisations is None and store.organisations:
+        asked = replace(subscription, organisations=store.organisations)
+    covered = [(0, name) for name in asked.organisations or ()]
+    rows = fast.assumed_members(store.connection, asked.plan.meter, covered, assume_members=assume_members)
     assumed = frozenset(str(name) for _, name in rows)
     if engine == "reference":
-        metered = slow.meter(store.iterate(), subscription, as_of_us, assumed=assumed)
+        metered = slow.meter(store.iterate(), asked, as_of_us, assumed=assumed)
     else:
-        metered = fast.meter(store.connection, [subscription], as_of_us, assume_members=assume_members)
+        metered = fast.meter(
+            store.connection, [asked], as_of_us, first_us=store.first_us, assume_members=assume_members
+        )
     return Result(subscription, as_of, store, metered, assumed)
 
 
@@ -222,10 +225,10 @@ def _unknown_types(types: Mapping[str, int], subscription: Subscription) -> Iter
 def _strangers(store: FactStore, subscription: Subscription) -> Iterator[Problem]:
     """Organisations of the subscription that no fact names."""
     if subscription.organisations:
-        met = fast.all_organisations(store.connection)
         for name in subscription.organisations:
-            if name not in met:
-                yield Problem(name, f"this organisation has no facts{nearest(name, met)}", "check the spelling")
+            if name not in store.organisations:
+                rule = f"this organisation has no facts{nearest(name, store.organisations)}"
+                yield Problem(name, rule, "check the spelling")
 
 
 def _unknown_learner(store: FactStore, learner: str) -> Problem:

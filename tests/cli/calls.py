@@ -11,10 +11,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from typer.testing import CliRunner
+
 import rollbook
 from rollbook import cli
 from rollbook.metering.outcome import DISPOSITIONS
-from typer.testing import CliRunner
 
 SAMPLE = str(Path(rollbook.__file__).parent / "samples" / "academy.csv")
 SOURCES = Path(rollbook.__file__).parent.parent
@@ -27,6 +28,16 @@ PLAIN: Mapping[str, str | None] = dict.fromkeys(
 HEADER = "id,occurred_at,organisation,learner,type,role,object,source"
 JANUARY = ("--plan", "monthly-login", "--start", "2026-01-01", "--end", "2026-02-01", "--as-of", "2026-07-01")
 QUARTER = ("--plan", "monthly-login", "--start", "2026-01-01", "--end", "2026-04-01", "--as-of", "2026-07-01")
+HALF_YEAR = ("--start", "2026-01-01", "--end", "2026-07-01", "--as-of", "2026-07-01")
+
+LEDGER = (
+    "1,2026-01-05T10:00:00Z,north,ann,login,,,lms",
+    "2,2026-01-06T10:00:00Z,north,ann,login,,,lms",
+    "3,2026-01-31T23:59:59Z,south,bob,login,,,lms",
+    "4,2026-03-01T00:00:00Z,north,ann,login,,,lms",
+    "5,2026-03-02T08:00:00.25Z,north,carl,course.viewed,,welding,lms",
+)
+"""Ann and Bob in January, nobody in February, Ann again in March; Carl only looks."""
 
 _DISPOSITION = re.compile(r"^ *([0-9,]+)  (\S.*?)(?:  .*)?$")
 _FIRST_CONTROLS, _DELETE, _LAST_CONTROLS = 0x20, 0x7F, 0x9F

@@ -143,16 +143,11 @@ def test_the_relation_has_the_promised_columns() -> None:
     with read_facts([FRAME, [FACT]]) as store:
         described = store.connection.execute("DESCRIBE facts").fetchall()
         columns = {row[0]: row[1] for row in described}
-        assert list(columns) == [
-            "source", "id", "at_us", "day", "organisation", "learner", "type", "role", "mode", "object", "session",
-            "impersonator", "actor", "voids", "recorded_us", "attributes", "file", "line",
-        ]  # fmt: skip
-        numbers = {name: type_ for name, type_ in columns.items() if type_ != "VARCHAR"}
-        assert numbers == {
-            "at_us": "BIGINT",
-            "day": "INTEGER",
-            "recorded_us": "BIGINT",
-            "file": "INTEGER",
-            "line": "BIGINT",
-        }
+        texts = (
+            "source", "id", "organisation", "learner", "type", "role", "mode", "object", "session", "impersonator",
+            "actor", "voids", "attributes",
+        )  # fmt: skip
+        assert {name: columns[name] for name in texts} == dict.fromkeys(texts, "VARCHAR")
+        assert [columns[name] for name in ("at_us", "recorded_us", "line")] == ["BIGINT"] * 3
+        assert [columns[name] for name in ("day", "file")] == ["INTEGER"] * 2
         assert store.connection.execute("SELECT DISTINCT day FROM facts").fetchall() == [(20513,)]

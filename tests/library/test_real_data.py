@@ -10,6 +10,7 @@ import csv
 import os
 from collections import defaultdict
 from functools import cache
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -61,7 +62,7 @@ def rows(path: Path) -> list[tuple[int, dict[str, str]]]:
 def months() -> list[tuple[str, str]]:
     """First days of each month and of the next, March 2012 to June 2015."""
     firsts = [f"{n // 12}-{n % 12 + 1:02}-01" for n in range(2012 * 12 + 2, 2015 * 12 + 7)]
-    return list(zip(firsts, firsts[1:], strict=False))
+    return list(pairwise(firsts))
 
 
 def spells(path: Path) -> dict[str, list[Spell]]:

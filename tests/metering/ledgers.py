@@ -189,6 +189,7 @@ def connect(facts: Sequence[Fact]) -> duckdb.DuckDBPyConnection:
     columns = {name: pa.array([getattr(fact, name) for fact in facts], pa.string()) for name in text}
     columns["at_us"] = pa.array([fact.at_us for fact in facts], pa.int64())
     columns["day"] = pa.array([fact.at_us // DAY_US for fact in facts], pa.int32())
+    columns["number"] = pa.array(range(len(facts)), pa.int64())
     connection.register("facts", pa.table(columns))
     return connection
 

@@ -74,7 +74,7 @@ def misspellings(key: str) -> list[str]:
 
 def other_kinds(value: Any) -> Iterator[tuple[str, Any]]:
     """A value of every other kind, and how a problem names it."""
-    kinds = (
+    kinds: tuple[tuple[str, Any, type], ...] = (
         ('the text "word"', "word", str),
         ("the number 7", 7, int),
         ("the number 7.5", 7.5, float),

@@ -48,9 +48,12 @@ def meter(
     subscriptions: Sequence[Subscription],
     as_of_us: int,
     *,
+    first_us: int | None = None,
     assume_members: bool = False,
 ) -> Metered:
     """Meters subscriptions whose plans share one meter, all in one query.
+
+    first_us  the first instant of all facts, where it is known
 
     Raises MembershipUnknownError where the plan counts members only and an organisation's facts never say who
     is one, unless `assume_members`.
@@ -59,7 +62,9 @@ def meter(
     if len(meters) != 1:
         raise UsageError(Problem("meter", f"{len(meters)} different meters in one query", "meter one plan at a time"))
     [shared] = meters
-    load_inputs(connection, subscriptions, as_of_us, assume_members=assume_members)
+    if first_us is None:
+        first_us = connection.execute("select coalesce(min(at_us), 0) from facts").fetchall()[0][0]
+    load_inputs(connection, subscriptions, as_of_us, first_us, assume_members=assume_members)
     run(connection, query.corrections(shared))
     conflicts = load_identities(connection, len(subscriptions))
     run(connection, query.steps(shared, FRAGMENTS))
@@ -104,11 +109,11 @@ def load_inputs(
     connection: duckdb.DuckDBPyConnection,
     subscriptions: Sequence[Subscription],
     as_of_us: int,
+    first_us: int,
     *,
     assume_members: bool,
 ) -> None:
     """Fills every input table but `identities`, which needs the facts' corrections first."""
-    first_us = connection.execute("select coalesce(min(at_us), 0) from facts").fetchall()[0][0]
     for name, rows in inputs.time_rows(subscriptions, as_of_us, first_us).items():
         load(connection, name, rows)
     everyone = None

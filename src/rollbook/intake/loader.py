@@ -199,11 +199,12 @@ class Loader:
 
     def _take_texts(self, file: int, batch: Batch) -> Iterator[tuple[int, Mapping[str, object]]]:
         """Takes the plainly clean rows of a batch; the others come back for the gate."""
-        arrays = {name: pa.array(texts, pa.string()) for name, texts in batch.columns().items()}
+        arrays = {name: pa.array(texts, pa.string()) for name, texts in batch.columns().items() if any(texts)}
+        names = tuple(arrays)
         arrays["line"] = pa.array(batch.lines, pa.int64())
         chunks = pa.table(arrays).to_batches(max_chunksize=CHUNK_ROWS)
         self.connection.register("batch", pa.Table.from_batches(chunks))
-        reading = Reading({name: Column(f"r.{name}", "VARCHAR") for name in batch.names}, self._zone)
+        reading = Reading({name: Column(f"r.{name}", "VARCHAR") for name in names}, self._zone)
         source = f"batch AS r{reading.joins}"
         fields = fields_of(dict(reading.values), file, "r.line")
         execute = self.connection.execute

@@ -34,6 +34,8 @@ class FactStore:
     facts       rows of the relation
     problems    what was wrong, row by row and file by file
     sources     what each source covers
+    first_us    the first instant of all facts, UTC microseconds; 0 where there is none
+    organisations  every organisation that a fact names
     """
 
     def __init__(
@@ -53,7 +55,10 @@ class FactStore:
         self._iterations = count()
         self.rows, self.rejected, self.duplicates = rows, rejected, duplicates
         self.problems = problems
+        _profile(connection)
         self.sources = _coverage(connection)
+        self.first_us = _number(connection, "SELECT coalesce(min(first_us), 0) FROM profile")
+        self.organisations = _column(connection, "SELECT DISTINCT organisation FROM facts ORDER BY organisation")
         self.facts = rows - rejected - duplicates
 
     def __enter__(self) -> Self:
@@ -98,21 +103,37 @@ class FactStore:
             self.connection.execute(f"DROP TABLE IF EXISTS {table}")
 
 
+def _number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
+    return int(connection.execute(sql).fetchall()[0][0])
+
+
+def _column(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, ...]:
+    return tuple(row[0] for row in connection.execute(sql).fetchall())
+
+
+def _profile(connection: duckdb.DuckDBPyConnection) -> None:
+    """One pass over the facts for everything that coverage asks."""
+    connection.execute(
+        "CREATE TEMP TABLE profile AS SELECT source, day, type, count(*) AS facts, min(at_us) AS first_us, "
+        "max(at_us) AS last_us FROM facts GROUP BY source, day, type"
+    )
+
+
 def _coverage(connection: duckdb.DuckDBPyConnection) -> tuple[SourceCoverage, ...]:
     sources = connection.execute(
-        "SELECT source, count(*), min(at_us), max(at_us) FROM facts "
-        "GROUP BY source ORDER BY count(*) DESC, source LIMIT ?",
+        "SELECT source, sum(facts)::BIGINT, min(first_us), max(last_us) FROM profile "
+        "GROUP BY source ORDER BY sum(facts) DESC, source LIMIT ?",
         [SOURCES_MAX],
     ).fetchall()
     names = [row[0] for row in sources]
     days: dict[str, list[int]] = {name: [] for name in names}
     for source, day in connection.execute(
-        "SELECT DISTINCT source, day FROM facts WHERE source IN ?", [names]
+        "SELECT DISTINCT source, day FROM profile WHERE source IN ?", [names]
     ).fetchall():
         days[source].append(day)
     types: dict[str, dict[str, int]] = {name: {} for name in names}
     counted = connection.execute(
-        "SELECT source, type, count(*) AS n FROM facts WHERE source IN ? GROUP BY source, type "
+        "SELECT source, type, sum(facts)::BIGINT AS n FROM profile WHERE source IN ? GROUP BY source, type "
         "QUALIFY row_number() OVER (PARTITION BY source ORDER BY n DESC, type) <= ? ORDER BY source, n DESC, type",
         [names, TYPES_MAX],
     ).fetchall()

@@ -32,7 +32,10 @@ FIELDS = (
     "file",
     "line",
 )
-"""The columns of a fact at rest; the relation `facts` adds `day` after `at_us`."""
+"""The columns of a fact at rest; the relation `facts` adds `day` after `at_us`, and `number` at the end."""
+
+NUMBER = "(file::BIGINT << 40) | line"
+"""SQL of a fact's number: one integer that is cheaper to join than its key. A file has fewer than 2**40 lines."""
 
 _TYPES = {"at_us": "BIGINT", "recorded_us": "BIGINT", "file": "INTEGER", "line": "BIGINT"}
 _ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "VARCHAR": pa.string()}
@@ -53,7 +56,7 @@ def facts_sql(parts: Iterable[str]) -> str:
     """SQL that creates the relation `facts` over parts of one shape."""
     names = ", ".join(f"at_us, (at_us // {DAY_US})::INTEGER AS day" if name == "at_us" else name for name in FIELDS)
     union = " UNION ALL ".join(parts)
-    return f"CREATE OR REPLACE VIEW facts AS SELECT {names} FROM ({union})"
+    return f"CREATE OR REPLACE VIEW facts AS SELECT {names}, {NUMBER} AS number FROM ({union})"
 
 
 def insert_facts(connection: duckdb.DuckDBPyConnection, file: int, facts: Sequence[tuple[int, Fact]]) -> None:

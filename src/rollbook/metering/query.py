@@ -1,7 +1,7 @@
 """The rule as one relational query in named steps. What it must say is said in `reference`.
 
-    facts → scoped → voids, links → named ─┬▶ eligible → placed → active ──────────────▶ activations
-                                           └▶ switches → … → holdings → overlapping ──▶ activations
+    facts → scoped → voids → voided, links → named ─┬▶ eligible → placed → active ──────────────▶ activations
+                                                    └▶ switches → … → holdings → overlapping ──▶ activations
     every fact of a subscription ─▶ fates
 
 Each step is a SELECT over the inputs and the steps before it, in a common subset of SQL; where dialects differ
@@ -12,7 +12,7 @@ happen are in `query_instants`, states that last in `query_spans`.
 Inputs, all text not null and empty where absent, instants as UTC microseconds:
 
     facts          source, id, at_us, day, organisation, learner, type, role, mode, object, session,
-                   impersonator, voids: unique by (source, id)
+                   impersonator, voids, number: unique by (source, id), and by number, an integer
     subscriptions  subscription, start_us, end_us, as_of_us, reset_us (-1: spans carry in)
     covered        subscription, organisation
     calendar       subscription, day, from_us, to_us, window_number: the windows by UTC day
@@ -35,7 +35,7 @@ from rollbook.model.plan import Meter
 
 def corrections(meter: Meter) -> tuple[Step, ...]:
     """The steps that find what corrects other facts. From `links` the engine fills the input `identities`."""
-    return (scoped(meter), voids(), links())
+    return (scoped(meter), voids(), voided(), links())
 
 
 def steps(meter: Meter, fragments: Fragments) -> tuple[Step, ...]:
@@ -60,7 +60,7 @@ def scoped(meter: Meter) -> Step:
         f"""
         select subscriptions.subscription, start_us, end_us, as_of_us, reset_us, {scope} as scope,
                source, id, at_us, day, facts.organisation, learner, type, role, mode, object, session,
-               impersonator, voids
+               impersonator, voids, number
         from facts
         join covered on covered.organisation = facts.organisation
         join subscriptions on subscriptions.subscription = covered.subscription
@@ -81,6 +81,26 @@ def voids() -> Step:
     )
 
 
+def voided() -> Step:
+    """The facts that voids take back, by number: found once, and then told by an integer."""
+    return Step(
+        "voided",
+        """
+        select scoped.subscription, number
+        from scoped
+        join voids
+          on voids.subscription = scoped.subscription and voids.organisation = scoped.organisation
+         and voids.source = scoped.source and voids.id = scoped.id
+        """,
+        keep=True,
+    )
+
+
+def _is_voided() -> str:
+    same = "voided.subscription = scoped.subscription and voided.number = scoped.number"
+    return f"exists (select 1 from voided where {same})"
+
+
 def links() -> Step:
     """Links that stand: in force, and not voided."""
     return Step(
@@ -88,10 +108,7 @@ def links() -> Step:
         f"""
         select subscription, scope, source, id, at_us, learner, object
         from scoped
-        where type = {quoted(LINKED)} and at_us < as_of_us
-          and not exists (select 1 from voids
-                          where voids.subscription = scoped.subscription and voids.organisation = scoped.organisation
-                            and voids.source = scoped.source and voids.id = scoped.id)
+        where type = {quoted(LINKED)} and at_us < as_of_us and not {_is_voided()}
         """,
         keep=True,
     )
@@ -101,14 +118,11 @@ def named() -> Step:
     """Each fact on its unit, the learner as linked at that instant, and whether it was voided."""
     return Step(
         "named",
-        """
-        select scoped.*, voids.id is not null as voided,
+        f"""
+        select scoped.*, {_is_voided()} as voided,
                coalesce(identities.unit, scoped.learner) as unit,
                coalesce(identities.cluster, scoped.learner) as cluster
         from scoped
-        left join voids
-               on voids.subscription = scoped.subscription and voids.organisation = scoped.organisation
-              and voids.source = scoped.source and voids.id = scoped.id
         left join identities
                on identities.subscription = scoped.subscription and identities.scope = scoped.scope
               and identities.learner = scoped.learner

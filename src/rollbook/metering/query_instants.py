@@ -145,7 +145,8 @@ def firsts(meter: Meter) -> Step:
 
 def activations(meter: Meter) -> Step:
     """Active units of the term with their class: the windows before look across the identity cluster."""
-    cluster = ", ".join(("subscription", "scope", "cluster", *slot_columns(meter)))
+    # The most telling column first: sorting compares the others only where it ties, which is worth a third.
+    cluster = ", ".join(("cluster", *slot_columns(meter), "scope", "subscription"))
     once = "and window_before is null" if meter.first_ever else ""
     sql = f"""
         select subscription, window_number, scope, organisation, unit, object, false as guest,
