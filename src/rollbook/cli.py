@@ -6,9 +6,14 @@ plan or the subscription is wrong; 3 done, and rows were rejected.
 
 from __future__ import annotations
 
+import contextlib
 import csv
+import io
+import os
+import signal
 import sys
-from collections.abc import Callable, Iterator
+import tomllib
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from datetime import date, datetime
 from enum import StrEnum
@@ -16,6 +21,7 @@ from pathlib import Path
 from typing import Annotated, NoReturn
 from zoneinfo import ZoneInfo
 
+import duckdb
 import typer
 from rich.console import Console
 from rich.text import Text
@@ -31,7 +37,7 @@ from rollbook.model.subscription import Subscription, default_end, parse_subscri
 from rollbook.render import terminal
 from rollbook.render.data import write_csv, write_json
 from rollbook.render.explanation import print_explanation
-from rollbook.render.words import in_words, title, windows_in_words
+from rollbook.render.words import clean, in_words, title, windows_in_words
 
 PROBLEMS_SHOWN = 100
 """Rejected rows printed one by one; the rest by number, unless `--problems` names a file for them."""
@@ -106,13 +112,15 @@ AssumeMembers = Annotated[bool, typer.Option("--assume-members", help="Take ever
 
 
 def main() -> None:
-    """The console script. Whatever was foreseen ends in words, never in a traceback."""
-    try:
-        app()
-    except BrokenPipeError:
-        # Whoever reads has seen enough; say nothing more, not even at exit.
-        sys.stderr.close()
-        raise SystemExit(0) from None
+    """The console script. Whatever can be foreseen ends in words, never in a traceback."""
+    # A stop from outside unwinds, so that temporary files, which hold facts, are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if sys.stdout is None:
+        _fail((Problem("standard output", "is closed", "send it to a file, or to /dev/null"),))
+    app()
 
 
 @contextmanager
@@ -122,6 +130,20 @@ def _in_words() -> Iterator[None]:
         yield
     except RollbookError as error:
         _fail(error.problems, code=3 if error.code == "rows-rejected" else 2)
+    except BrokenPipeError:
+        # Whoever reads has seen enough.
+        _discard_output()
+        raise typer.Exit(0) from None
+    except (OSError, duckdb.Error) as error:
+        _discard_output()
+        words = " ".join(str(error).split())[:300]
+        _fail((Problem("rollbook", f"cannot go on: {words}", "look for a full disk or a lack of memory"),))
+
+
+def _discard_output() -> None:
+    """Nothing more is written to standard output, not even what waits to be, at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _fail(problems: tuple[Problem, ...], code: int = 2) -> NoReturn:
@@ -145,6 +167,8 @@ def show_plan(plan_id: Annotated[str, typer.Argument(metavar="ID", help="A publi
     """Show one plan: its rules, and how its vendor's words were read."""
     with _in_words():
         plan = plans.find_plan(plan_id)
+        if plan_id.endswith(".toml"):
+            raise UsageError(Problem(plan_id, "this is a file", f"use rollbook check {plan_id}"))
         out = terminal.console()
         for line in (plan.title, f"counts:  {in_words(plan.meter)}", f"windows: {windows_in_words(plan)}"):
             terminal.say(out, line)
@@ -179,12 +203,16 @@ def check(
 
 def _is_subscription(text: str) -> bool:
     """A subscription names a plan; a plan has a meter."""
-    return any(line.split("=")[0].strip() == "plan" for line in text.splitlines()) and "[meter]" not in text
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return "plan" in document and "meter" not in document
 
 
 def _read(file: str) -> str:
     try:
-        return Path(file).read_text(encoding="utf-8")
+        return Path(file).read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise UsageError(Problem(file, "there is no such file", "correct the path")) from None
     except (OSError, UnicodeDecodeError, ValueError) as error:
@@ -315,6 +343,19 @@ def _say_problems(err: Console, result: library.Result, problems_file: str) -> N
         terminal.say(err, f"and {total - PROBLEMS_SHOWN:,} more problems{rest}")
     if problems_file:
         _write_problems(problems_file, found)
+        if total > len(found):
+            terminal.say(err, f"{problems_file} has the first {len(found):,} of {total:,} problems")
+
+
+def _refuse_overwriting(problems_file: str, inputs: Iterable[str]) -> None:
+    """The problems may not be written over what is read."""
+    if not problems_file:
+        return
+    for name in inputs:
+        with contextlib.suppress(OSError):
+            if Path(problems_file).samefile(name):
+                rule = "the problems would be written over an input"
+                raise UsageError(Problem(problems_file, rule, "name another file with --problems"))
 
 
 def _write_problems(file: str, problems: list[Problem]) -> None:
@@ -344,7 +385,13 @@ def _names(people: str) -> Callable[[str], str]:
     err = terminal.console(stderr=True)
     for problem in known.problems:
         terminal.say(err, str(problem))
-    return lambda learner: f"{known[learner].name or known[learner].email} ({learner})" if learner in known else learner
+
+    def named(learner: str) -> str:
+        person = known.get(learner)
+        called = clean(person.name or person.email) if person else ""
+        return f"{called} ({learner})" if called else learner
+
+    return named
 
 
 def _about(result: library.Result) -> dict[str, object]:
@@ -389,6 +436,7 @@ def meter(
     """Count the active learners of each window."""
     with _in_words():
         what = _subscription(plan, start, end, subscription, zone, organisation)
+        _refuse_overwriting(problems, [*facts, plan, subscription, people])
         named = _names(people)
         with _metered(
             facts,
@@ -438,6 +486,7 @@ def explain(
     """Say why one learner counted, window by window, and what became of everything else they did."""
     with _in_words():
         what = _subscription(plan, start, end, subscription, zone, organisation)
+        _refuse_overwriting(problems, [*facts, plan, subscription, people])
         named = _names(people)
         with _metered(
             facts,
@@ -457,7 +506,7 @@ def explain(
 
 def _learner_id(text: str, people: str) -> str:
     """The id behind an e-mail or a name, where the people file knows exactly one."""
-    if not people:
+    if not people or not text:
         return text
     known = read_people(people)
     found = [

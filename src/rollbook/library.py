@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
+from functools import cached_property
 from types import TracebackType
 from typing import Self
 
@@ -38,7 +39,7 @@ from rollbook.reports.tables import FATES_SQL, REPORTS, in_order
 ENGINES = ("duckdb", "reference")
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Result:
     """One metered subscription. Close it, or use it in a `with` statement: it may hold temporary files.
 
@@ -64,7 +65,7 @@ class Result:
             raise UsageError(Problem("table", rule, "use one of " + ", ".join(REPORTS)))
         return self.metered.table(REPORTS[name].sql)
 
-    @property
+    @cached_property
     def dispositions(self) -> Mapping[str, int]:
         """What became of the facts: with `store.rejected` they add up to `store.rows`."""
         counts = {str(fate): int(str(count)) for fate, count in self.metered.rows(FATES_SQL)}
@@ -72,13 +73,13 @@ class Result:
         counts[DUPLICATE] = self.store.duplicates
         return in_order(counts)
 
-    @property
+    @cached_property
     def conflicts(self) -> tuple[Problem, ...]:
         """Links that contradict each other and were not applied."""
-        remedy = "void the wrong one"
+        found = self.metered.conflicts[0]
+        places = self.store.places([(conflict.source, conflict.fact) for conflict in found])
         return tuple(
-            Problem(self.store.place(conflict.source, conflict.fact), conflict.rule, remedy)
-            for conflict in self.metered.conflicts[0]
+            Problem(places[conflict.source, conflict.fact], conflict.rule, "void the wrong one") for conflict in found
         )
 
     @property
@@ -91,11 +92,14 @@ class Result:
 
     def explain(self, learner: str) -> Explanation:
         """Why this learner counted or did not, with every id linked to it. Raises UsageError for an unknown id."""
+        if not learner:
+            raise UsageError(Problem("learner", "no learner is named", "give an id as it stands in the facts"))
         as_of_us = to_us(self.as_of)
-        ids, facts = _cluster_facts(self.store, self.subscription, as_of_us, learner)
+        refused = frozenset((conflict.source, conflict.fact) for conflict in self.metered.conflicts[0])
+        ids, facts = _cluster_facts(self.store, self.subscription, as_of_us, refused, learner)
         if not facts:
             raise UsageError(_unknown_learner(self.store, learner))
-        outcome = reference.meter(facts, self.subscription, as_of_us, self.assumed)
+        outcome = reference.meter(facts, self.subscription, as_of_us, self.assumed, refused)
         return explain(ids, facts, outcome, metered_windows(self.subscription, as_of_us))
 
     def close(self) -> None:
@@ -182,17 +186,18 @@ def _inputs(facts: object) -> Sequence[object]:
 
 
 def _cluster_facts(
-    store: FactStore, subscription: Subscription, as_of_us: int, learner: str
+    store: FactStore, subscription: Subscription, as_of_us: int, refused: frozenset[tuple[str, str]], learner: str
 ) -> tuple[list[str], list[Fact]]:
     """The ids that are this learner, and all their facts with what corrects them. Reads no other learner's facts."""
     across = subscription.plan.meter.dedupe == "customer"
     corrections = list(store.iterate(f"type in ({quoted_list((LINKED, VOIDED))})"))
     voids = [fact for fact in corrections if fact.type == VOIDED]
     voided = {(it.organisation, it.source, it.voids) for it in voids if it.at_us < as_of_us}
+    until_us = min(as_of_us, subscription.end_us)
     links: dict[str, list[Fact]] = {}
     for fact in corrections:
-        standing = fact.at_us < as_of_us and (fact.organisation, *fact.key) not in voided
-        if fact.type == LINKED and standing:
+        standing = fact.at_us < until_us and (fact.organisation, *fact.key) not in voided
+        if fact.type == LINKED and standing and fact.key not in refused:
             links.setdefault("" if across else fact.organisation, []).append(fact)
     known_as = {scope: cluster_of(accept(found)[0], learner) for scope, found in links.items()}
     ids = sorted({learner}.union(*known_as.values()))
@@ -203,10 +208,21 @@ def _cluster_facts(
         if {fact.learner, fact.object if fact.type == LINKED else fact.learner}
         & known_as.get("" if across else fact.organisation, {learner})
     ]
-    facts = facts or list(store.iterate(f"role = 'guest' and id = {quoted(learner)}"))
+    facts = facts or _guest_facts(store, learner)
     targets = {(fact.organisation, *fact.key) for fact in facts}
     facts += [void for void in voids if (void.organisation, void.source, void.voids) in targets]
     return ids, list({fact.key: fact for fact in facts}.values())
+
+
+def _guest_facts(store: FactStore, id_: str) -> list[Fact]:
+    """A guest's entry by its id, with all that came over the same connection: one may only continue another."""
+    entries = list(store.iterate(f"role = 'guest' and id = {quoted(id_)}"))
+    for entry in [entry for entry in entries if entry.session]:
+        same = " and ".join(
+            f"{name} = {quoted(getattr(entry, name))}" for name in ("organisation", "object", "session")
+        )
+        entries += store.iterate(f"role = 'guest' and {same}")
+    return entries
 
 
 def _unknown_types(types: Mapping[str, int], subscription: Subscription) -> Iterator[Problem]:

@@ -161,7 +161,6 @@ def test_text_of_a_plan_cannot_write_to_the_terminal(file: Path) -> None:
     assert raw_controls(ran.out + ran.err) == set()
 
 
-@pytest.mark.xfail(reason="what a file is, is told by its text before it is read")
 @pytest.mark.parametrize(
     "text",
     [

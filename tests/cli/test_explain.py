@@ -108,7 +108,6 @@ def test_an_entry_of_a_guest_is_explained_by_its_fact(tmp_path: Path) -> None:
     assert "COUNTED, new: guest entry g1; fact g1 of lms at 2026-01-05 10:00:30 counts\n" in ran.out
 
 
-@pytest.mark.xfail(reason="the entries before it are not looked at")
 def test_a_guest_who_came_back_is_explained_as_the_whole_run_counted(tmp_path: Path) -> None:
     path = tmp_path / "guests.csv"
     path.write_text(
@@ -124,7 +123,7 @@ def test_a_guest_who_came_back_is_explained_as_the_whole_run_counted(tmp_path: P
     ran = call("explain", str(path), "--plan", str(plan), "--start", "2026-01-01", "--as-of", "2026-07-01", "g2")
     assert "not counted: reconnected" in ran.err
     assert "not counted: reconnected" in ran.out
-    assert "COUNTED" not in ran.out
+    assert "guest entry g2" not in ran.out
 
 
 def test_only_the_chosen_organisations_count_and_the_others_are_said(tmp_path: Path) -> None:
@@ -180,7 +179,6 @@ def test_ids_may_begin_with_a_dash_or_be_as_long_as_ids_may_be(tmp_path: Path) -
     assert f"COUNTED, new: {longest}; " in call("explain", facts, *JANUARY, longest).out
 
 
-@pytest.mark.xfail(reason="an empty id gathers all facts that name nobody")
 def test_nobody_cannot_be_explained(tmp_path: Path) -> None:
     facts = write_facts(tmp_path / "guests.csv", "1,2026-01-05T10:00:30Z,o,,session.entered,guest,class,lms")
     ran = call("explain", facts, *JANUARY, "")

@@ -71,7 +71,6 @@ def test_a_call_without_facts_is_wrong() -> None:
     assert "FACTS" in ran.err
 
 
-@pytest.mark.xfail(reason="the problems are written over whatever file is named")
 def test_the_problems_are_never_written_over_the_facts(ledger: str) -> None:
     before = Path(ledger).read_text()
     ran = meter(ledger, *JANUARY, "--problems", ledger)

@@ -73,7 +73,7 @@ def test_two_survivors_contradict_each_other_and_neither_is_applied(ledger: list
     """
     links, conflicts = accept(ledger)
     assert list(links) == ["di"], "whoever is in no conflict is linked"
-    rule = "bo is linked to several survivors: ana, cy"
+    rule = "bo is linked to several survivors: ana and cy"
     assert [(conflict.fact, conflict.rule) for conflict in conflicts] == [("l1", rule), ("l2", rule), ("l3", rule)]
 
 

@@ -21,7 +21,7 @@ class Metered:
         activations  subscription, window_number, scope, organisation, unit, object, guest, class, first_us,
                      source, id, facts
         held         subscription, organisation, unit, object, on_us, off_us (null while it goes on), on_source,
-                     on_id, off_source, off_id; for plans that count: the spans of membership
+                     on_id, off_source, off_id; none for plans that count
         windows      subscription, window_number, start_us, end_us: those that have begun
         fates        subscription, source, id, fate: the disposition of every fact of a covered organisation
     windows     the same windows as values, by subscription

@@ -13,7 +13,7 @@ from functools import cached_property
 from zoneinfo import ZoneInfo
 
 from rollbook.intake.gate import EXACT_MAX, TEXTS, TIMES
-from rollbook.model.fact import CORRECTIONS, MODES, ROLES, TEXT_LENGTH_MAX
+from rollbook.model.fact import LINKED, MODES, ROLES, TEXT_LENGTH_MAX, VOIDED
 from rollbook.model.instants import DAY_US, EARLIEST_US, LATEST_US
 
 _CLOCK = r"([01]\d|2[0-3]):[0-5]\d:[0-5]\d(\.\d{1,6})?"
@@ -21,6 +21,9 @@ _DAY = r"\d{4}-\d{2}-\d{2}"
 _WITH_OFFSET = rf"{_DAY}[T ]{_CLOCK}(Z|[+-](0\d|1[0-4]):[0-5]\d)"
 _WITHOUT_OFFSET = rf"{_DAY}[T ]{_CLOCK}"
 _PLAIN = r"([!-~\pL\pN]([^\x00-\x1f\x7f-\x{9f}]*[!-~\pL\pN])?)?"
+
+_MOSTLY_EMPTY = ("object", "actor", "impersonator", "session", "voids", "attributes")
+"""Columns that few facts fill: whether one is empty is asked first, which costs next to nothing."""
 
 _INTEGERS = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "HUGEINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT")
 _WHOLE = (*_INTEGERS, "UHUGEINT", "UUID", "VARCHAR")
@@ -110,21 +113,23 @@ class Reading:
         texts = self.texts
         type_, role, mode = texts["type"], self.values["role"], texts["mode"]
         parts = [f"{self.values['at_us']} BETWEEN {EARLIEST_US} AND {LATEST_US - 1}", f"{type_} <> ''"]
-        parts.append(f"{type_} NOT IN ({_list(CORRECTIONS)})")
-        parts.append(f"({texts['learner']} <> '' OR {role} = 'guest')")
+        parts.append(f"{type_} <> '{LINKED}'")
+        parts.append(f"({texts['learner']} <> '' OR {role} = 'guest' OR {type_} = '{VOIDED}')")
+        parts.append(f"({type_} = '{VOIDED}') = ({texts['voids']} <> '')")
+        parts.append(f"({type_} <> '{VOIDED}' OR {texts['voids']} <> {texts['id']})")
         if "role" in self.columns:
             parts.append(f"{role} IN ({_list(ROLES)})")
         if "mode" in self.columns:
             parts.append(f"{mode} IN ('', {_list(MODES)})")
-        if "voids" in self.columns:
-            parts.append(f"{texts['voids']} = ''")
         if "recorded_at" in self.columns:
             recorded = self.values["recorded_us"]
             parts.append(
                 f"({_absent(self.columns['recorded_at'])} OR {recorded} BETWEEN {EARLIEST_US} AND {LATEST_US - 1})"
             )
-        free = [name for name in self.columns if name in TEXTS and name not in ("role", "mode", "voids")]
-        parts.extend(_plain_sql(texts[name], within=name == "attributes") for name in free)
+        free = [name for name in self.columns if name in TEXTS and name not in ("role", "mode")]
+        for name in free:
+            plain = _plain_sql(texts[name], within=name == "attributes")
+            parts.append(f"({self.columns[name].sql} IS NULL OR {plain})" if name in _MOSTLY_EMPTY else plain)
         return " AND ".join(parts)
 
     def _raw(self, name: str, column: Column) -> str:
@@ -214,13 +219,13 @@ def _plain_sql(text: str, *, within: bool) -> str:
     """SQL: the text is short, and holds no control characters and no white space around it.
 
     `within` allows both, but no NUL. JSON quotes exactly the characters that are in question, and DuckDB quotes
-    faster than it matches patterns.
+    faster than it matches patterns; most texts have no blank at all.
     """
     short = f"strlen({text}) <= {TEXT_LENGTH_MAX}"
     if within:
         return f"({short} AND NOT contains({text}, chr(0)))"
     quoted = f"strlen(json_quote({text})::VARCHAR) = strlen({text}) + 2"
-    bare = f"NOT contains({text}, chr(127)) AND NOT starts_with({text}, ' ') AND NOT ends_with({text}, ' ')"
+    bare = f"NOT contains({text}, chr(127)) AND NOT contains({text}, ' ')"
     ascii_ = f"length({text}) = strlen({text})"
     # CASE keeps the pattern away from the texts that need none; OR would match all of them.
     pattern = f"regexp_full_match({text}, '{_PLAIN}')"

@@ -20,13 +20,16 @@ from rollbook.intake.gate import TEXTS, Gate
 from rollbook.intake.headers import Header, read_header
 from rollbook.intake.options import ReadOptions
 from rollbook.intake.problems import Problems
-from rollbook.intake.tables import SCHEMA, fields_of, insert_facts, name_facts
+from rollbook.intake.tables import SCHEMA, fields_of, insert_facts, name_facts, number_of
 from rollbook.intake.times import shown
 from rollbook.model.fact import COLUMNS, Fact
 from rollbook.model.instants import EARLIEST_US, LATEST_US, from_us
 
 GATE_ROWS = 20_000
 """How many rows the gate takes out of the database at a time."""
+
+KEYS_ROWS = 1_000_000
+"""How many keys move from one database to the other at a time: 16 MB."""
 
 CHUNK_ROWS = 8192
 """How many rows of a batch one thread of the database takes at a time."""
@@ -37,7 +40,7 @@ _UTC_NAMES = ("UTC", "Etc/UTC", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal"
 class Loader:
     """Takes in one input after the other.
 
-    parts   SQL of the relations whose union are the facts, repeats included
+    parts   (file, SQL) of the relations that stay where they lie; it ends in a condition that may be narrowed
     places  the name of each input, by its number
     mapped  the keys of the mapping that some input served
     """
@@ -47,7 +50,7 @@ class Loader:
         self.folder = Path(folder)
         self.problems = Problems()
         self.rows = self.rejected = 0
-        self.parts: list[str] = []
+        self.parts: list[tuple[int, str]] = []
         self.places: list[str] = []
         self.mapped: set[str] = set()
         self.readable = 0
@@ -162,8 +165,7 @@ class Loader:
             query = f"FROM aside_{file} WHERE rowid BETWEEN ? AND ?"
             batch = self.connection.execute(query, [first, first + GATE_ROWS - 1]).fetchall()
             self._pass(file, [(row[0], dict(zip(names, row[1:], strict=True))) for row in batch])
-        if not (reading.lasting and unclean):
-            self.connection.execute(f"DROP TABLE aside_{file}")
+        self.connection.execute(f"DROP TABLE aside_{file}")
         self.rows += rows
         return rows
 
@@ -171,26 +173,46 @@ class Loader:
         self, file: int, reading: Reading, relation: str, line: str, scout: duckdb.DuckDBPyConnection
     ) -> tuple[int, int]:
         """Puts the rows for the gate into a table of their own; returns how many rows there are, and how many aside."""
-        [(rows,)] = scout.execute(f"SELECT count(*) FROM {relation}").fetchall()
         raws = "".join(f", {sql} AS {name}" for name, sql in reading.raws.items())
         stays = f"{reading.clean} AND {reading.texts['id']} <> ''" if reading.lasting else reading.clean
         source = f"{relation} AS r{reading.joins}"
-        query = f"SELECT {line} AS line{raws} FROM {source} WHERE ({stays}) IS NOT TRUE"
+        key = f"hash({reading.texts['source']}, {reading.texts['id']})"
+        scout.execute(
+            f"CREATE TEMP TABLE checked AS SELECT {line} AS line, {key} AS h, ({stays}) IS TRUE AS clean FROM {source}"
+        )
+        [(rows, unclean)] = scout.execute("SELECT count(*), count(*) FILTER (NOT clean) FROM checked").fetchall()
+        query = f"SELECT {line} AS line{raws} FROM {source} WHERE {line} IN (SELECT line FROM checked WHERE NOT clean)"
         if scout is not self.connection:
             copy = str(self.folder / f"aside_{file}.parquet").replace("'", "''")
             scout.execute(f"COPY ({query}) TO '{copy}' (FORMAT parquet)")
             query = f"FROM read_parquet('{copy}')"
-        self.connection.execute(f"CREATE TABLE aside_{file} AS {query}")
-        [(unclean,)] = self.connection.execute(f"SELECT count(*) FROM aside_{file}").fetchall()
+        self.connection.execute(f"CREATE TEMP TABLE aside_{file} AS {query}")
+        if reading.lasting:
+            self._keep_keys(file, scout)
+        scout.execute("DROP TABLE checked")
         return rows, unclean
+
+    def _keep_keys(self, file: int, scout: duckdb.DuckDBPyConnection) -> None:
+        """Keeps the hash of each clean row's key: repeats are looked for among numbers, not texts."""
+        number = number_of(str(file), "line")
+        query = f"SELECT {number} AS number, h FROM checked WHERE clean"
+        if scout is self.connection:
+            scout.execute(f"INSERT INTO keys {query}")
+            return
+        keys = scout.sql(query).to_arrow_reader(KEYS_ROWS)
+        self.connection.register("read_keys", keys)
+        self.connection.execute("INSERT INTO keys FROM read_keys")
+        self.connection.unregister("read_keys")
 
     def _take_clean(self, file: int, reading: Reading, source: str, line: str, *, unclean: int) -> None:
         """Takes the rows that were not set aside; where reading them again costs nothing they stay where they are."""
-        clean = f"SELECT {fields_of(dict(reading.values), file, line)} FROM {source}"
-        if unclean:
-            clean += f" WHERE {line} NOT IN (SELECT line FROM aside_{file})"
+        clean = f"SELECT {fields_of(dict(reading.values), file, line)} FROM {source} WHERE true"
+        if unclean and reading.lasting:
+            self.connection.execute(f"INSERT INTO dropped SELECT {file}, line FROM aside_{file}")
+        elif unclean:
+            clean += f" AND {line} NOT IN (SELECT line FROM aside_{file})"
         if reading.lasting:
-            self.parts.append(clean)
+            self.parts.append((file, clean))
         elif "id" in reading.columns:
             self.connection.execute(f"INSERT INTO taken SELECT * FROM ({clean}) WHERE id <> ''")
             self.connection.execute(f"INSERT INTO nameless SELECT * FROM ({clean}) WHERE id = ''")

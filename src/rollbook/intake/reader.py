@@ -51,16 +51,10 @@ def read_facts(inputs: Sequence[object], options: ReadOptions | None = None) -> 
 
 def _finish(loader: Loader, folder: tempfile.TemporaryDirectory[str]) -> FactStore:
     """Every row once: drops what repeats, and hands over the store."""
-    taken = f"SELECT {', '.join(FIELDS)} FROM taken"
-    loader.connection.execute(facts_sql([*loader.parts, taken]))
+    _show_facts(loader)
     repeats = drop_repeats(loader.connection, loader.problems, loader.place)
     if repeats.duplicates or repeats.conflicting:
-        kept = [
-            f"SELECT * FROM ({part}) AS p WHERE NOT EXISTS "
-            "(FROM dropped AS d WHERE d.file = p.file AND d.line = p.line)"
-            for part in (*loader.parts, taken)
-        ]
-        loader.connection.execute(facts_sql(kept))
+        _show_facts(loader)
     return FactStore(
         connection=loader.connection,
         folder=folder,
@@ -70,6 +64,16 @@ def _finish(loader: Loader, folder: tempfile.TemporaryDirectory[str]) -> FactSto
         duplicates=repeats.duplicates,
         problems=loader.problems,
     )
+
+
+def _show_facts(loader: Loader) -> None:
+    """Makes the relation `facts` over everything that was taken, without what was dropped."""
+    parts = [f"SELECT {', '.join(FIELDS)} FROM taken"]
+    for file, part in loader.parts:
+        dropped = f"SELECT line FROM dropped WHERE file = {file}"
+        any_dropped = loader.connection.execute(f"{dropped} LIMIT 1").fetchall()
+        parts.append(f"SELECT * FROM ({part}) WHERE line NOT IN ({dropped})" if any_dropped else part)
+    loader.connection.execute(facts_sql(parts))
 
 
 def _take(loader: Loader, input_: Any, number: int) -> None:

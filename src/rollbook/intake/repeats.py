@@ -13,19 +13,19 @@ import duckdb
 
 from rollbook.errors import Problem
 from rollbook.intake.problems import Problems
-from rollbook.intake.tables import DIGEST
+from rollbook.intake.tables import DIGEST, number_of
 from rollbook.intake.times import shown
 
 _REMEDY = "give each export a source of its own, or correct the row"
 
 _REPEATED = """
 CREATE TEMP TABLE repeated AS
-SELECT h FROM (SELECT hash(source, id) AS h FROM facts) GROUP BY h HAVING count(*) > 1
+SELECT number FROM keys WHERE h IN (SELECT h FROM keys GROUP BY h HAVING count(*) > 1)
 """
 
 _SUSPECTS = f"""
 CREATE TEMP TABLE suspects AS
-SELECT source, id, file, line, {DIGEST} AS content FROM facts WHERE hash(source, id) IN (SELECT h FROM repeated)
+SELECT source, id, file, line, {DIGEST} AS content FROM facts WHERE number IN (SELECT number FROM repeated)
 """
 
 _REPEATS = """
@@ -64,13 +64,21 @@ class Repeats:
 def drop_repeats(
     connection: duckdb.DuckDBPyConnection, problems: Problems, place: Callable[[int, int], str]
 ) -> Repeats:
-    """Fills the table `dropped` with (file, line) of rows that are no facts after all."""
+    """Fills the table `dropped` with (file, line) of rows that are no facts after all.
+
+    Keys are compared by their hash first, and in full only where that repeats.
+    """
+    connection.execute(f"INSERT INTO keys SELECT {number_of('file', 'line')}, hash(source, id) FROM taken")
     connection.execute(_REPEATED)
+    connection.execute("DROP TABLE keys")
     if not connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchall():
         return Repeats(0, 0)
     connection.execute(_SUSPECTS)
     connection.execute(_REPEATS)
     connection.execute("INSERT INTO dropped SELECT file, line FROM repeats WHERE conflict OR nth > 1")
+    connection.execute(
+        "DELETE FROM taken WHERE (file, line) IN (SELECT (file, line) FROM repeats WHERE conflict OR nth > 1)"
+    )
     counts = connection.execute(
         "SELECT count(*) FILTER (NOT conflict AND nth > 1), count(*) FILTER (conflict) FROM repeats"
     )

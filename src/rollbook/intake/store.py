@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 from types import TracebackType
 from typing import Self
 
 import duckdb
+import pyarrow as pa
 
 from rollbook.intake.coverage import SourceCoverage, gaps
 from rollbook.intake.problems import Problems
@@ -74,12 +75,21 @@ class FactStore:
         self.connection.close()
         self._folder.cleanup()
 
+    def places(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Where facts were read, such as `facts.csv:14`, by (source, id); without those that are not there."""
+        if not keys:
+            return {}
+        asked = pa.table({"source": [source for source, _ in keys], "id": [id_ for _, id_ in keys]})
+        self.connection.register("asked", asked)
+        rows = self.connection.execute(
+            "SELECT source, id, file, line FROM facts JOIN asked USING (source, id)"
+        ).fetchall()
+        self.connection.unregister("asked")
+        return {(source, id_): f"{self._places[file]}:{line}" for source, id_, file, line in rows}
+
     def place(self, source: str, id: str) -> str:  # noqa: A002 - the name of the column
         """Where a fact was read, such as `facts.csv:14`; empty where there is no such fact."""
-        found = self.connection.execute(
-            "SELECT file, line FROM facts WHERE source = ? AND id = ?", [source, id]
-        ).fetchall()
-        return f"{self._places[found[0][0]]}:{found[0][1]}" if found else ""
+        return self.places([(source, id)]).get((source, id), "")
 
     def iterate(self, where: str = "TRUE") -> Iterator[Fact]:
         """The facts as objects, in no promised order; `where` is a condition in SQL over the columns of `facts`.

@@ -34,8 +34,11 @@ FIELDS = (
 )
 """The columns of a fact at rest; the relation `facts` adds `day` after `at_us`, and `number` at the end."""
 
-NUMBER = "(file::BIGINT << 40) | line"
-"""SQL of a fact's number: one integer that is cheaper to join than its key. A file has fewer than 2**40 lines."""
+
+def number_of(file: str, line: str) -> str:
+    """SQL of a fact's number: one integer that is cheaper to join than its key. A file has fewer than 2**40 lines."""
+    return f"(({file}::BIGINT << 40) | {line})"
+
 
 _TYPES = {"at_us": "BIGINT", "recorded_us": "BIGINT", "file": "INTEGER", "line": "BIGINT"}
 _ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "VARCHAR": pa.string()}
@@ -43,7 +46,8 @@ _ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "VARCHAR": pa.string()}
 SCHEMA = (
     "CREATE TABLE taken (" + ", ".join(f"{field} {_TYPES.get(field, 'VARCHAR')}" for field in FIELDS) + ")",
     "CREATE TABLE nameless AS FROM taken",
-    "CREATE TABLE dropped (file INTEGER, line BIGINT)",
+    "CREATE TEMP TABLE keys (number BIGINT, h UBIGINT)",
+    "CREATE TEMP TABLE dropped (file INTEGER, line BIGINT)",
 )
 
 _CONTENT = tuple("at_us" if name == "occurred_at" else name for name in COLUMNS if name not in ("id", "recorded_at"))
@@ -56,7 +60,7 @@ def facts_sql(parts: Iterable[str]) -> str:
     """SQL that creates the relation `facts` over parts of one shape."""
     names = ", ".join(f"at_us, (at_us // {DAY_US})::INTEGER AS day" if name == "at_us" else name for name in FIELDS)
     union = " UNION ALL ".join(parts)
-    return f"CREATE OR REPLACE VIEW facts AS SELECT {names}, {NUMBER} AS number FROM ({union})"
+    return f"CREATE OR REPLACE VIEW facts AS SELECT {names}, {number_of('file', 'line')} AS number FROM ({union})"
 
 
 def insert_facts(connection: duckdb.DuckDBPyConnection, file: int, facts: Sequence[tuple[int, Fact]]) -> None:

@@ -44,13 +44,13 @@ def history(subscription: Subscription, first_us: int) -> tuple[Window, ...]:
 
     They reach back until `first_us`, the first fact, is inside. Activity in them informs the classes.
     """
-    found: list[tuple[int, int]] = []
+    backwards: list[tuple[int, int]] = []
     for start, end in _earlier_terms(subscription):
-        found[:0] = _tiles(subscription, start, end)
-        if found[0][0] <= first_us:
+        backwards += reversed(_tiles(subscription, start, end))
+        if backwards and backwards[-1][0] <= first_us:
             break
-    numbered = (Window(number, *ends) for number, ends in enumerate(found, 1 - len(found)))
-    return tuple(window for window in numbered if window.end_us > first_us)
+    numbered = (Window(-n, *ends) for n, ends in enumerate(backwards))
+    return tuple(window for window in numbered if window.end_us > first_us)[::-1]
 
 
 def day_rows(windows: Sequence[Window]) -> Iterator[DayRow]:

@@ -7,7 +7,7 @@ links that break this contradict each other, none of them is applied, and each i
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from rollbook.metering.outcome import Conflict
@@ -15,6 +15,9 @@ from rollbook.model.fact import Fact
 
 IDS_MAX = 100
 """Ids that one person may have. More come from a broken export, and every fact of one would concern all the others."""
+
+NAMED_MAX = 5
+"""Ids that a message names."""
 
 FOREVER_US = 2**62
 """Later than every instant."""
@@ -58,7 +61,7 @@ def accept(facts: Iterable[Fact]) -> tuple[dict[str, Link], list[Conflict]]:
     for fact in sorted(facts, key=lambda fact: fact.rank):
         by_given_up.setdefault(fact.object, []).append(fact)
     conflicts = [
-        Conflict(fact.source, fact.id, f"{given_up} is linked to several survivors: {', '.join(survivors)}")
+        Conflict(fact.source, fact.id, f"{given_up} is linked to several survivors: {_named(survivors)}")
         for given_up, rivals in by_given_up.items()
         if len(survivors := sorted({fact.learner for fact in rivals})) > 1
         for fact in rivals
@@ -70,7 +73,7 @@ def accept(facts: Iterable[Fact]) -> tuple[dict[str, Link], list[Conflict]]:
         if rivals[0].key not in refused
     }
     for circle in list(_circles(links)):
-        rule = f"{' and '.join(sorted(circle))} are linked in a circle"
+        rule = f"{_named(sorted(circle))} are linked in a circle"
         conflicts += [Conflict(fact.source, fact.id, rule) for id_ in sorted(circle) for fact in by_given_up[id_]]
         for id_ in circle:
             del links[id_]
@@ -81,6 +84,13 @@ def accept(facts: Iterable[Fact]) -> tuple[dict[str, Link], list[Conflict]]:
             for id_ in cluster:
                 del links[id_]
     return links, conflicts
+
+
+def _named(ids: Sequence[str]) -> str:
+    """The ids in words, the first few of many."""
+    rest = len(ids) - NAMED_MAX
+    shown = [*ids[:NAMED_MAX], f"{rest:,} more"] if rest > 0 else list(ids)
+    return " and ".join((", ".join(shown[:-1]), shown[-1])) if len(shown) > 1 else shown[0]
 
 
 def _clusters(links: Mapping[str, Link]) -> dict[str, list[str]]:

@@ -43,7 +43,7 @@ def steps(meter: Meter, fragments: Fragments) -> tuple[Step, ...]:
     if meter.holds:
         fold = span_steps(meter, meter.holds, ineligible(meter))
         return (named(), *fold, span_activations(meter), span_fates(meter))
-    member: tuple[Step, ...] = (no_holdings(), held())
+    member: tuple[Step, ...] = (no_holdings(), held(meter))
     if meter.member_while:
         member = span_steps(meter, meter.member_while, unfit_to_switch(meter))
     return (named(), *member, *instant_steps(meter, fragments))
@@ -102,13 +102,13 @@ def _is_voided() -> str:
 
 
 def links() -> Step:
-    """Links that stand: in force, and not voided."""
+    """Links that stand: in force before the term ends, and not voided."""
     return Step(
         "links",
         f"""
         select subscription, scope, source, id, at_us, learner, object
         from scoped
-        where type = {quoted(LINKED)} and at_us < as_of_us and not {_is_voided()}
+        where type = {quoted(LINKED)} and at_us < as_of_us and at_us < end_us and not {_is_voided()}
         """,
         keep=True,
     )

@@ -36,7 +36,7 @@ def span_steps(meter: Meter, state: State, reasons: Reasons) -> tuple[Step, ...]
         islands(slot),
         touches(slot),
         holdings(slot),
-        held(),
+        held(meter),
     )
 
 
@@ -277,8 +277,12 @@ def holdings(slot: Sequence[str]) -> Step:
     )
 
 
-def held() -> Step:
-    """The holdings that overlap the term as far as it was metered; `off_us` is null where they go on."""
+def held(meter: Meter) -> Step:
+    """The holdings that overlap the term as far as it was metered; `off_us` is null where they go on.
+
+    None for a plan that counts: spans of membership are no presence.
+    """
+    presence = "true" if meter.holds else "false"
     return Step(
         "held",
         f"""
@@ -287,7 +291,7 @@ def held() -> Step:
                on_source, on_id, off_source, off_id
         from holdings
         join subscriptions on subscriptions.subscription = holdings.subscription
-        where start_us < as_of_us and on_us < end_us and (until_us > start_us or on_us >= start_us)
+        where {presence} and start_us < as_of_us and on_us < end_us and (until_us > start_us or on_us >= start_us)
         """,
     )
 

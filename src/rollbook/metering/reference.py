@@ -48,13 +48,18 @@ from rollbook.model.window import Window
 
 
 def meter(
-    facts: Iterable[Fact], subscription: Subscription, as_of_us: int, assumed: frozenset[str] = frozenset()
+    facts: Iterable[Fact],
+    subscription: Subscription,
+    as_of_us: int,
+    assumed: frozenset[str] = frozenset(),
+    refused: frozenset[tuple[str, str]] = frozenset(),
 ) -> Outcome:
     """Who was active, when, and what became of every fact.
 
     facts     unique by (source, id), in any order
     as_of_us  nothing at or after this instant is metered, UTC microseconds
     assumed   organisations whose learners all count as members
+    refused   (source, id) of links known to contradict others, where `facts` are not all there are
     """
     facts = sorted(facts, key=lambda fact: fact.rank)
     outcome = Outcome()
@@ -79,7 +84,11 @@ def meter(
     for fact in standing:
         by_scope.setdefault("" if across else fact.organisation, []).append(fact)
     for scope_facts in by_scope.values():
-        links, conflicts = accept(fact for fact in scope_facts if fact.type == facts_.LINKED)
+        links, conflicts = accept(
+            fact
+            for fact in scope_facts
+            if fact.type == facts_.LINKED and fact.at_us < subscription.end_us and fact.key not in refused
+        )
         outcome.conflicts.extend(conflicts)
         for cluster_facts in _clusters(scope_facts, links):
             cluster = _Cluster(cluster_facts, links, subscription, windows, as_of_us, assumed)

@@ -13,8 +13,8 @@ from zoneinfo import ZoneInfo
 from dateutil.relativedelta import relativedelta
 
 from rollbook.errors import Problem, SubscriptionError
-from rollbook.model.instants import start_of_day_us
-from rollbook.model.keys import Keys, parse_toml
+from rollbook.model.instants import FIRST_YEAR, LAST_YEAR, start_of_day_us
+from rollbook.model.keys import Keys, parse_toml, zone_exists
 from rollbook.model.plan import Plan
 
 TERM_YEARS_MAX = 50
@@ -46,6 +46,12 @@ class Subscription:
 
     def _problems(self) -> list[Problem]:
         place = f"subscription {self.customer}".strip()
+        if not zone_exists(self.zone):
+            rule = f'there is no time zone "{self.zone}"'
+            return [Problem(place, rule, "give a name such as Europe/Paris or UTC")]
+        if self.start.year < FIRST_YEAR or self.end.year > LAST_YEAR + 1:
+            rule = f"the term from {self.start} to {self.end} is outside the years {FIRST_YEAR} to {LAST_YEAR}"
+            return [Problem(place, rule, "correct the year")]
         if self.start >= self.end:
             rule = f"the term would end on {self.end}, before it starts on {self.start}"
             return [Problem(place, rule, "give an end after the start; the end is the first day outside")]

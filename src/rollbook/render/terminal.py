@@ -156,7 +156,7 @@ def print_dispositions(out: Console, dispositions: Mapping[str, int], rejected: 
 
 
 def with_names(table: pa.Table, named: Named) -> pa.Table:
-    """The table by learner with a last column `name`, what people call the unit."""
-    units = table.column("unit").to_pylist()
-    names = {unit: named(unit) for unit in set(units)}
-    return table.append_column("name", pa.array([names[unit] for unit in units], pa.string()))
+    """The table by learner with a last column `name`, what people call the unit. A guest has none."""
+    units = zip(table.column("unit").to_pylist(), table.column("kind").to_pylist(), strict=True)
+    names = [named(unit) if kind == "learner" else "" for unit, kind in units]
+    return table.append_column("name", pa.array(names, pa.string()))
