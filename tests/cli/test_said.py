@@ -64,8 +64,8 @@ def test_links_that_contradict_each_other_are_problems_at_their_lines(tmp_path: 
     )
     ran = meter(facts, *JANUARY)
     assert (ran.code, ran.active) == (3, [1])
-    assert f"{facts}:3: ann is linked to several survivors: bob, carl; " in ran.err
-    assert f"{facts}:4: ann is linked to several survivors: bob, carl; " in ran.err
+    assert f"{facts}:3: ann is linked to several survivors: bob and carl; " in ran.err
+    assert f"{facts}:4: ann is linked to several survivors: bob and carl; " in ran.err
     assert meter(facts, *JANUARY, "--strict").out == ""
 
 

@@ -6,7 +6,7 @@ may call a good row unclean, never the reverse, and a property test holds them t
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from functools import cached_property
@@ -21,6 +21,9 @@ _DAY = r"\d{4}-\d{2}-\d{2}"
 _WITH_OFFSET = rf"{_DAY}[T ]{_CLOCK}(Z|[+-](0\d|1[0-4]):[0-5]\d)"
 _WITHOUT_OFFSET = rf"{_DAY}[T ]{_CLOCK}"
 _PLAIN = r"([!-~\pL\pN]([^\x00-\x1f\x7f-\x{9f}]*[!-~\pL\pN])?)?"
+
+FEW_VALUES = ("type", "role", "mode", "organisation", "source")
+"""Columns that repeat few values: a typed file is asked for these once, which costs nothing beside its rows."""
 
 _MOSTLY_EMPTY = ("object", "actor", "impersonator", "session", "voids", "attributes")
 """Columns that few facts fill: whether one is empty is asked first, which costs next to nothing."""
@@ -110,27 +113,48 @@ class Reading:
     @cached_property
     def clean(self) -> str:
         """SQL that is true for rows that are plainly clean; false or null for all others."""
-        texts = self.texts
-        type_, role, mode = texts["type"], self.values["role"], texts["mode"]
-        parts = [f"{self.values['at_us']} BETWEEN {EARLIEST_US} AND {LATEST_US - 1}", f"{type_} <> ''"]
-        parts.append(f"{type_} <> '{LINKED}'")
-        parts.append(f"({texts['learner']} <> '' OR {role} = 'guest' OR {type_} = '{VOIDED}')")
-        parts.append(f"({type_} = '{VOIDED}') = ({texts['voids']} <> '')")
-        parts.append(f"({type_} <> '{VOIDED}' OR {texts['voids']} <> {texts['id']})")
+        return self.clean_but(())
+
+    def clean_but(self, settled: Collection[str]) -> str:
+        """The same, where it is known of every value of these columns that it is plainly clean."""
+        by_value = [part for name, part in self.by_value.items() if name not in settled]
+        return " AND ".join((*self._by_row, *by_value))
+
+    @cached_property
+    def by_value(self) -> Mapping[str, str]:
+        """What is asked of a column alone, for columns that have few values: SQL, by canonical column."""
+        asked: dict[str, list[str]] = {"type": [f"{self.texts['type']} NOT IN ('', '{LINKED}')"]}
         if "role" in self.columns:
-            parts.append(f"{role} IN ({_list(ROLES)})")
+            asked["role"] = [f"{self.values['role']} IN ({_list(ROLES)})"]
         if "mode" in self.columns:
-            parts.append(f"{mode} IN ('', {_list(MODES)})")
+            asked["mode"] = [f"{self.texts['mode']} IN ('', {_list(MODES)})"]
+        for name in ("type", "organisation", "source"):
+            if name in self.columns:
+                asked.setdefault(name, []).append(_plain_sql(self.texts[name], within=False))
+        return {name: " AND ".join(parts) for name, parts in asked.items()}
+
+    @cached_property
+    def _by_row(self) -> tuple[str, ...]:
+        """What is asked of each row."""
+        texts = self.texts
+        type_, role = texts["type"], self.values["role"]
+        parts = [f"{self.values['at_us']} BETWEEN {EARLIEST_US} AND {LATEST_US - 1}"]
+        parts.append(f"({texts['learner']} <> '' OR {role} = 'guest' OR {type_} = '{VOIDED}')")
+        voids = f"{type_} <> '{VOIDED}'"
+        if "voids" in self.columns:
+            names_another = f"{type_} = '{VOIDED}' AND {texts['voids']} <> {texts['id']}"
+            voids = f"CASE WHEN {texts['voids']} = '' THEN {voids} ELSE {names_another} END"
+        parts.append(voids)
         if "recorded_at" in self.columns:
             recorded = self.values["recorded_us"]
             parts.append(
                 f"({_absent(self.columns['recorded_at'])} OR {recorded} BETWEEN {EARLIEST_US} AND {LATEST_US - 1})"
             )
-        free = [name for name in self.columns if name in TEXTS and name not in ("role", "mode")]
-        for name in free:
-            plain = _plain_sql(texts[name], within=name == "attributes")
-            parts.append(f"({self.columns[name].sql} IS NULL OR {plain})" if name in _MOSTLY_EMPTY else plain)
-        return " AND ".join(parts)
+        for name in self.columns:
+            if name in TEXTS and name not in FEW_VALUES:
+                plain = _plain_sql(texts[name], within=name == "attributes")
+                parts.append(f"({self.columns[name].sql} IS NULL OR {plain})" if name in _MOSTLY_EMPTY else plain)
+        return tuple(parts)
 
     def _raw(self, name: str, column: Column) -> str:
         if name in TIMES:

@@ -174,7 +174,9 @@ class Loader:
     ) -> tuple[int, int]:
         """Puts the rows for the gate into a table of their own; returns how many rows there are, and how many aside."""
         raws = "".join(f", {sql} AS {name}" for name, sql in reading.raws.items())
-        stays = f"{reading.clean} AND {reading.texts['id']} <> ''" if reading.lasting else reading.clean
+        stays = reading.clean_but(_settled(reading, relation, scout))
+        if reading.lasting:
+            stays += f" AND {reading.texts['id']} <> ''"
         source = f"{relation} AS r{reading.joins}"
         key = f"hash({reading.texts['source']}, {reading.texts['id']})"
         scout.execute(
@@ -275,6 +277,19 @@ def _zone_days(zone: str | None) -> pa.Table | None:
         return None
     days = constant_days(ZoneInfo(str(zone)))
     return pa.table({"day": pa.array(days.keys(), pa.int64()), "offset_us": pa.array(days.values(), pa.int64())})
+
+
+def _settled(reading: Reading, relation: str, connection: duckdb.DuckDBPyConnection) -> list[str]:
+    """The columns of few values that are plainly clean throughout: looked at value by value, not row by row."""
+    found = []
+    for name, clean in reading.by_value.items():
+        if name not in reading.columns:
+            continue
+        values = f"SELECT DISTINCT {reading.columns[name].sql} FROM {relation} AS r"
+        [(holds,)] = connection.execute(f"SELECT bool_and(({clean}) IS TRUE) FROM ({values}) AS r").fetchall()
+        if holds:
+            found.append(name)
+    return found
 
 
 def _connect(database: str, folder: Path, options: ReadOptions) -> duckdb.DuckDBPyConnection:
