@@ -248,12 +248,12 @@ def _plain_sql(text: str, *, within: bool) -> str:
     short = f"strlen({text}) <= {TEXT_LENGTH_MAX}"
     if within:
         return f"({short} AND NOT contains({text}, chr(0)))"
-    quoted = f"strlen(json_quote({text})::VARCHAR) = strlen({text}) + 2"
+    # As many bytes as characters, and none of them escaped: ASCII without control characters.
+    quoted = f"strlen(json_quote({text})::VARCHAR) = length({text}) + 2"
     bare = f"NOT contains({text}, chr(127)) AND NOT contains({text}, ' ')"
-    ascii_ = f"length({text}) = strlen({text})"
     # CASE keeps the pattern away from the texts that need none; OR would match all of them.
     pattern = f"regexp_full_match({text}, '{_PLAIN}')"
-    return f"({short} AND CASE WHEN {ascii_} AND {quoted} AND {bare} THEN TRUE ELSE {pattern} END)"
+    return f"({short} AND CASE WHEN {quoted} AND {bare} THEN TRUE ELSE {pattern} END)"
 
 
 def _absent(column: Column) -> str:
