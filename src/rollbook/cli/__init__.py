@@ -1,0 +1,12 @@
+"""The command line. No rules live here.
+
+Results go to standard output, everything said about them to standard error. Exit codes: 0 done; 2 the call, the
+plan or the subscription is wrong; 3 done, and rows were rejected.
+
+Owns: options, exit codes, and the order in which things are said.
+Does not own: any figure (`library`), or how it looks (`render`).
+"""
+
+from rollbook.cli.commands import app, main
+
+__all__ = ["app", "main"]

@@ -1,0 +1,271 @@
+"""The commands: options in, calls to the library, tables out."""
+
+from __future__ import annotations
+
+import io
+import signal
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Annotated
+
+import typer
+from rich.text import Text
+
+from rollbook import library, plans
+from rollbook.cli.options import (
+    AsOf,
+    AssumeMembers,
+    By,
+    DateOrderOption,
+    End,
+    Engine,
+    EngineOption,
+    Facts,
+    Format,
+    InputZone,
+    MapOption,
+    Organisation,
+    People,
+    PlanOption,
+    ProblemsFile,
+    Start,
+    Strict,
+    SubscriptionOption,
+    Zone,
+    instant,
+    is_subscription,
+    learner_id,
+    names,
+    read_options,
+    read_text,
+    subscription_from,
+    subscription_of,
+)
+from rollbook.cli.said import finish, in_words_or_end, refuse_overwriting, say_problems
+from rollbook.errors import Problem, UsageError
+from rollbook.intake import ReadOptions
+from rollbook.metering.calendar import windows
+from rollbook.model.instants import iso, to_us
+from rollbook.model.plan import parse_plan, unknown_types
+from rollbook.model.subscription import Subscription
+from rollbook.render import terminal
+from rollbook.render.data import write_csv, write_json
+from rollbook.render.explanation import print_explanation
+from rollbook.render.words import in_words, title, windows_in_words
+
+app = typer.Typer(
+    name="rollbook",
+    help="Counts active learners: who counted, in which billing period, under which plan, and why.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+plans_app = typer.Typer(help="The published plans.", invoke_without_command=True, rich_markup_mode=None)
+app.add_typer(plans_app, name="plans")
+
+
+def main() -> None:
+    """The console script. Whatever can be foreseen ends in words, never in a traceback."""
+    # A stop from outside unwinds, so that temporary files, which hold facts, are removed.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
+    if sys.stdout is None:
+        sys.exit("standard output is closed; send it to a file, or to /dev/null")
+    app()
+
+
+@plans_app.callback()
+def list_plans(context: typer.Context) -> None:
+    """List the published plans."""
+    if context.invoked_subcommand is None:
+        terminal.print_plans(terminal.console(), plans.published())
+
+
+@plans_app.command("show")
+def show_plan(plan_id: Annotated[str, typer.Argument(metavar="ID", help="A published plan's id.")]) -> None:
+    """Show one plan: its rules, and how its vendor's words were read."""
+    with in_words_or_end():
+        plan = plans.find_plan(plan_id)
+        if plan_id.endswith(".toml"):
+            raise UsageError(Problem(plan_id, "this is a file", f"use rollbook check {plan_id}"))
+        out = terminal.console()
+        for line in (plan.title, f"counts:  {in_words(plan.meter)}", f"windows: {windows_in_words(plan)}"):
+            terminal.say(out, line)
+        for name in (plans.PLAN_FILE, "README.md"):
+            file = plans.folder(plan.id) / name
+            if file.is_file():
+                terminal.say(out, "")
+                out.print(Text(file.read_text(encoding="utf-8").strip()), soft_wrap=True)
+
+
+@app.command()
+def check(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="A plan.toml or a subscription.toml.")],
+) -> None:
+    """Check a plan or a subscription and say what it means."""
+    out, err = terminal.console(), terminal.console(stderr=True)
+    with in_words_or_end():
+        text = read_text(file)
+        if is_subscription(text):
+            subscription = subscription_from(file)
+            terminal.say(out, title(subscription))
+            terminal.print_windows(out, windows(subscription), subscription.zone)
+            plan = subscription.plan
+        else:
+            plan = parse_plan(text, file)
+            terminal.say(out, f"{plan.title} ({plan.id})")
+        terminal.say(out, f"counts:  {in_words(plan.meter)}")
+        terminal.say(out, f"windows: {windows_in_words(plan)}")
+        for advice in unknown_types(plan):
+            terminal.say(err, str(advice))
+
+
+@contextmanager
+def _metered(
+    facts: list[str],
+    subscription: Subscription,
+    *,
+    as_of: str,
+    engine: Engine,
+    options: ReadOptions,
+    assume_members: bool,
+    strict: bool,
+    problems_file: str,
+) -> Iterator[library.Result]:
+    """The result, with what is to be said about its sources and problems said before it."""
+    err = terminal.console(stderr=True)
+    with err.status("reading and counting …") if err.is_terminal else _silence():
+        result = library.meter(
+            facts,
+            subscription,
+            as_of=instant(as_of, subscription.zone),
+            engine=engine.value,
+            options=options,
+            assume_members=assume_members,
+        )
+    with result:
+        terminal.print_sources(err, result.store.sources)
+        say_problems(err, result, problems_file)
+        if strict and (result.store.problems.total or result.conflicts):
+            terminal.say(err, "no result: rows were rejected, and --strict asks for none then")
+            raise typer.Exit(3)
+        yield result
+
+
+@contextmanager
+def _silence() -> Iterator[None]:
+    yield
+
+
+def _about(result: library.Result) -> dict[str, object]:
+    """What the figures mean, beside the figures."""
+    subscription = result.subscription
+    return {
+        "plan": subscription.plan.id,
+        "plan_digest": subscription.plan.digest,
+        "counts": in_words(subscription.plan.meter),
+        "windows": windows_in_words(subscription.plan),
+        "start": subscription.start.isoformat(),
+        "end": subscription.end.isoformat(),
+        "zone": subscription.zone,
+        "as_of": iso(to_us(result.as_of)),
+        "rows_in": result.store.rows,
+        "rejected": result.store.rejected,
+        "dispositions": dict(result.dispositions),
+    }
+
+
+@app.command()
+def meter(
+    facts: Facts,
+    plan: PlanOption = "",
+    start: Start = "",
+    end: End = "",
+    subscription: SubscriptionOption = "",
+    organisation: Organisation = [],
+    by: Annotated[By, typer.Option(help="What a row of the result is about.")] = By.window,
+    output: Annotated[Format, typer.Option("--format", help="How the result is written.")] = Format.table,
+    as_of: AsOf = "",
+    engine: EngineOption = Engine.duckdb,
+    zone: Zone = "",
+    input_zone: InputZone = "",
+    date_order: DateOrderOption = None,
+    mapping: MapOption = [],
+    people: People = "",
+    problems: ProblemsFile = "",
+    strict: Strict = False,
+    assume_members: AssumeMembers = False,
+) -> None:
+    """Count the active learners of each window."""
+    with in_words_or_end():
+        what = subscription_of(plan, start, end, subscription, zone, organisation)
+        refuse_overwriting(problems, [*facts, plan, subscription, people])
+        named = names(people)
+        with _metered(
+            facts,
+            what,
+            as_of=as_of,
+            engine=engine,
+            options=read_options(input_zone, date_order, mapping),
+            assume_members=assume_members,
+            strict=strict,
+            problems_file=problems,
+        ) as result:
+            table = result.table(by.value)
+            if people and by is By.learner:
+                table = terminal.with_names(table, named)
+            if output is Format.csv:
+                write_csv(table, sys.stdout)
+            elif output is Format.json:
+                write_json(table, _about(result), sys.stdout)
+            else:
+                terminal.print_table(terminal.console(), table, what)
+            sys.stdout.flush()
+            finish(result)
+
+
+@app.command()
+def explain(
+    facts: Facts,
+    learner: Annotated[
+        str, typer.Argument(metavar="LEARNER", help="The learner's id, or with --people the e-mail or name.")
+    ],
+    plan: PlanOption = "",
+    start: Start = "",
+    end: End = "",
+    subscription: SubscriptionOption = "",
+    organisation: Organisation = [],
+    as_of: AsOf = "",
+    engine: EngineOption = Engine.duckdb,
+    zone: Zone = "",
+    input_zone: InputZone = "",
+    date_order: DateOrderOption = None,
+    mapping: MapOption = [],
+    people: People = "",
+    problems: ProblemsFile = "",
+    strict: Strict = False,
+    assume_members: AssumeMembers = False,
+) -> None:
+    """Say why one learner counted, window by window, and what became of everything else they did."""
+    with in_words_or_end():
+        what = subscription_of(plan, start, end, subscription, zone, organisation)
+        refuse_overwriting(problems, [*facts, plan, subscription, people])
+        named = names(people)
+        with _metered(
+            facts,
+            what,
+            as_of=as_of,
+            engine=engine,
+            options=read_options(input_zone, date_order, mapping),
+            assume_members=assume_members,
+            strict=strict,
+            problems_file=problems,
+        ) as result:
+            explained = result.explain(learner_id(learner, people))
+            print_explanation(terminal.console(), explained, what, named)
+            sys.stdout.flush()
+            finish(result)

@@ -1,0 +1,206 @@
+"""What the options of the command line are, and the values they stand for. A wrong one raises UsageError."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Callable
+from datetime import date, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+from zoneinfo import ZoneInfo
+
+import typer
+
+from rollbook import plans
+from rollbook.errors import Problem, UsageError
+from rollbook.intake import ReadOptions, read_people
+from rollbook.model.instants import FIRST_YEAR, LAST_YEAR
+from rollbook.model.keys import zone_exists
+from rollbook.model.plan import Plan
+from rollbook.model.subscription import Subscription, default_end, parse_subscription
+from rollbook.render import terminal
+from rollbook.render.words import clean
+
+
+class By(StrEnum):
+    """What a row of the result is about."""
+
+    window = "window"
+    organisation = "organisation"
+    learner = "learner"
+
+
+class Format(StrEnum):
+    """How the result is written."""
+
+    table = "table"
+    csv = "csv"
+    json = "json"
+
+
+class Engine(StrEnum):
+    """What does the counting."""
+
+    duckdb = "duckdb"
+    reference = "reference"
+
+
+class DateOrder(StrEnum):
+    """How days are written where the year does not come first."""
+
+    ymd = "ymd"
+    dmy = "dmy"
+    mdy = "mdy"
+
+
+Facts = Annotated[
+    list[str], typer.Argument(metavar="FACTS", help="Files of facts: CSV, NDJSON or Parquet.", show_default=False)
+]
+PlanOption = Annotated[
+    str, typer.Option("--plan", metavar="ID|FILE", help="A published plan's id, or the path of a plan.toml.")
+]
+Start = Annotated[str, typer.Option(metavar="DATE", help="First day of the term, such as 2026-03-01.")]
+End = Annotated[
+    str, typer.Option(metavar="DATE", help="First day after the term. Without it the term has the plan's own length.")
+]
+SubscriptionOption = Annotated[
+    str, typer.Option("--subscription", metavar="FILE", help="A subscription.toml, instead of --plan.")
+]
+Organisation = Annotated[list[str], typer.Option(metavar="NAME", help="Count only this organisation; may be repeated.")]
+AsOf = Annotated[str, typer.Option(metavar="INSTANT", help="Count nothing at or after this instant. Now, by default.")]
+EngineOption = Annotated[Engine, typer.Option(help="What does the counting; reference is slow and plain.")]
+Zone = Annotated[str, typer.Option(metavar="ZONE", help="Zone of the windows' midnights; the plan's own, by default.")]
+InputZone = Annotated[str, typer.Option(metavar="ZONE", help="Zone of times that carry no offset.")]
+DateOrderOption = Annotated[DateOrder | None, typer.Option(help="How days such as 03/04/2026 are written.")]
+MapOption = Annotated[list[str], typer.Option("--map", metavar="A=B", help="Column A is called B in the export.")]
+People = Annotated[str, typer.Option(metavar="FILE", help="CSV of id, email, name: shows people by name.")]
+ProblemsFile = Annotated[str, typer.Option("--problems", metavar="FILE", help="Writes every problem to this CSV file.")]
+Strict = Annotated[bool, typer.Option("--strict", help="Print no result while any row is rejected.")]
+AssumeMembers = Annotated[bool, typer.Option("--assume-members", help="Take everyone for a member.")]
+
+
+def is_subscription(text: str) -> bool:
+    """A subscription names a plan; a plan has a meter."""
+    try:
+        document = tomllib.loads(text)
+    except tomllib.TOMLDecodeError:
+        return False
+    return "plan" in document and "meter" not in document
+
+
+def read_text(file: str) -> str:
+    """The text of a plan or a subscription, with or without a byte order mark."""
+    try:
+        return Path(file).read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise UsageError(Problem(file, "there is no such file", "correct the path")) from None
+    except (OSError, UnicodeDecodeError, ValueError) as error:
+        raise UsageError(Problem(file, f"the file cannot be read: {error}", "give a text file in UTF-8")) from None
+
+
+def subscription_from(file: str) -> Subscription:
+    """The subscription in a file; a plan it names by path lies beside it."""
+
+    def find(name: str) -> Plan:
+        return plans.find_plan(name, Path(file).parent)
+
+    return parse_subscription(read_text(file), find, file)
+
+
+def subscription_of(
+    plan: str, start: str, end: str, subscription: str, zone: str, organisation: list[str]
+) -> Subscription:
+    """The subscription that the options describe."""
+    if bool(plan) == bool(subscription):
+        raise UsageError(Problem("--plan", "say what to count by", "give either --plan and --start, or --subscription"))
+    if subscription:
+        for name, value in (("--start", start), ("--end", end), ("--zone", zone), ("--organisation", organisation)):
+            if value:
+                raise UsageError(
+                    Problem(name, "the subscription file says this", f"leave {name} out, or change the file")
+                )
+        return subscription_from(subscription)
+    if not start:
+        raise UsageError(Problem("--start", "the first day of the term is missing", "give --start 2026-03-01"))
+    found = plans.find_plan(plan)
+    first = _day("--start", start)
+    if zone and not zone_exists(zone):
+        raise UsageError(
+            Problem("--zone", f'there is no time zone "{zone}"', "give a name such as Europe/Paris or UTC")
+        )
+    return Subscription(
+        plan=found,
+        start=first,
+        end=_day("--end", end) if end else default_end(found, first),
+        zone=zone or found.window.zone,
+        organisations=tuple(dict.fromkeys(organisation)) or None,
+    )
+
+
+def _day(option: str, text: str) -> date:
+    try:
+        day = date.fromisoformat(text)
+    except ValueError:
+        raise UsageError(Problem(option, f'"{text}" is not a date', "write it as 2026-03-01")) from None
+    if not FIRST_YEAR <= day.year <= LAST_YEAR:
+        raise UsageError(Problem(option, f"{day} is outside the years {FIRST_YEAR} to {LAST_YEAR}", "correct the year"))
+    return day
+
+
+def instant(text: str, zone: str) -> datetime | None:
+    """An instant; without an offset it is read in the windows' zone."""
+    if not text:
+        return None
+    try:
+        at = datetime.fromisoformat(text)
+    except ValueError:
+        raise UsageError(
+            Problem("--as-of", f'"{text}" is not an instant', "write it as 2026-03-01T00:00:00Z")
+        ) from None
+    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
+
+
+def read_options(input_zone: str, date_order: DateOrder | None, mapping: list[str]) -> ReadOptions:
+    """How exports are to be read."""
+    pairs = {}
+    for item in mapping:
+        canonical, equals, column = item.partition("=")
+        if not (canonical and equals and column):
+            raise UsageError(Problem(f"--map {item}", "expected A=B", "write --map learner=UserID"))
+        if canonical in pairs:
+            raise UsageError(Problem(f"--map {item}", f"{canonical} is mapped twice", "map each column once"))
+        pairs[canonical] = column
+    return ReadOptions(
+        input_zone=input_zone or None, date_order=date_order.value if date_order else None, mapping=pairs
+    )
+
+
+def names(people: str) -> Callable[[str], str]:
+    """Shows people by name; without the file, by id."""
+    if not people:
+        return lambda learner: learner
+    known = read_people(people)
+    err = terminal.console(stderr=True)
+    for problem in known.problems:
+        terminal.say(err, str(problem))
+
+    def named(learner: str) -> str:
+        person = known.get(learner)
+        called = clean(person.name or person.email) if person else ""
+        return f"{called} ({learner})" if called else learner
+
+    return named
+
+
+def learner_id(text: str, people: str) -> str:
+    """The id behind an e-mail or a name, where the people file knows exactly one."""
+    if not people or not text:
+        return text
+    known = read_people(people)
+    found = [
+        id_ for id_, person in known.items() if text.casefold() in (person.email.casefold(), person.name.casefold())
+    ]
+    if len(found) > 1:
+        raise UsageError(Problem(text, f"{len(found)} people are called this", "give the id: " + ", ".join(found[:5])))
+    return found[0] if found and text not in known else text

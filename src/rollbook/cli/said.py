@@ -1,0 +1,104 @@
+"""What is said beside a result, on standard error: problems, what became of every row, and how a run ends."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import os
+import sys
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import NoReturn
+
+import duckdb
+import typer
+from rich.console import Console
+
+from rollbook import library
+from rollbook.errors import Problem, RollbookError, UsageError
+from rollbook.render import terminal
+
+PROBLEMS_SHOWN = 100
+"""Rejected rows printed one by one; the rest by number, unless `--problems` names a file for them."""
+
+
+@contextmanager
+def in_words_or_end() -> Iterator[None]:
+    """Ends the run with what went wrong, in words."""
+    try:
+        yield
+    except RollbookError as error:
+        fail(error.problems, code=3 if error.code == "rows-rejected" else 2)
+    except BrokenPipeError:
+        # Whoever reads has seen enough.
+        _discard_output()
+        raise typer.Exit(0) from None
+    except (OSError, duckdb.Error) as error:
+        _discard_output()
+        words = " ".join(str(error).split())[:300]
+        fail((Problem("rollbook", f"cannot go on: {words}", "look for a full disk or a lack of memory"),))
+
+
+def _discard_output() -> None:
+    """Nothing more is written to standard output, not even what waits to be, at exit."""
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def fail(problems: tuple[Problem, ...], code: int = 2) -> NoReturn:
+    """Says what is wrong, and ends the run."""
+    err = terminal.console(stderr=True)
+    for problem in problems[:PROBLEMS_SHOWN]:
+        terminal.say(err, str(problem))
+    if len(problems) > PROBLEMS_SHOWN:
+        terminal.say(err, f"and {len(problems) - PROBLEMS_SHOWN:,} more")
+    raise typer.Exit(code)
+
+
+def say_problems(err: Console, result: library.Result, problems_file: str) -> None:
+    """Says every problem and note, and writes the problems to their file."""
+    problems = result.store.problems
+    found = [*problems, *result.conflicts]
+    total = problems.total + len(result.conflicts)
+    for note in (*problems.notes, *result.notes):
+        terminal.say(err, f"note: {note}")
+    for problem in found[:PROBLEMS_SHOWN]:
+        terminal.say(err, str(problem))
+    if total > PROBLEMS_SHOWN:
+        rest = "" if problems_file else ": --problems FILE writes them all"
+        terminal.say(err, f"and {total - PROBLEMS_SHOWN:,} more problems{rest}")
+    if problems_file:
+        _write_problems(problems_file, found)
+        if total > len(found):
+            terminal.say(err, f"{problems_file} has the first {len(found):,} of {total:,} problems")
+
+
+def refuse_overwriting(problems_file: str, inputs: Iterable[str]) -> None:
+    """The problems may not be written over what is read."""
+    if not problems_file:
+        return
+    for name in inputs:
+        with contextlib.suppress(OSError):
+            if Path(problems_file).samefile(name):
+                rule = "the problems would be written over an input"
+                raise UsageError(Problem(problems_file, rule, "name another file with --problems"))
+
+
+def _write_problems(file: str, problems: list[Problem]) -> None:
+    try:
+        with Path(file).open("w", encoding="utf-8", newline="") as out:
+            writer = csv.writer(out, lineterminator="\n")
+            writer.writerow(("place", "rule", "remedy"))
+            writer.writerows((problem.place, problem.rule, problem.remedy) for problem in problems)
+    except OSError as error:
+        raise UsageError(Problem(file, f"the problems cannot be written: {error}", "name another file")) from None
+
+
+def finish(result: library.Result) -> None:
+    """Says what became of every row, and ends with the code for it."""
+    store = result.store
+    err = terminal.console(stderr=True)
+    terminal.print_dispositions(err, result.dispositions, store.rejected, store.rows)
+    if store.problems.total or result.conflicts:
+        raise typer.Exit(3)
