@@ -29,7 +29,7 @@ from rollbook.metering.inputs import metered_windows
 from rollbook.metering.outcome import DUPLICATE, ELSEWHERE
 from rollbook.metering.steps import quoted, quoted_list
 from rollbook.model.fact import LINKED, TYPES, VOIDED, Fact
-from rollbook.model.instants import to_us
+from rollbook.model.instants import iso, to_us
 from rollbook.model.keys import nearest
 from rollbook.model.subscription import Subscription
 from rollbook.render.words import either
@@ -88,7 +88,11 @@ class Result:
         types: Counter[str] = Counter()
         for source in self.store.sources:
             types.update(source.types)
-        return (*_unknown_types(types, self.subscription), *_strangers(self.store, self.subscription))
+        return (
+            *_unknown_types(types, self.subscription),
+            *_strangers(self.store, self.subscription),
+            *_too_early(self.metered, self.as_of),
+        )
 
     def explain(self, learner: str) -> Explanation:
         """Why this learner counted or did not, with every id linked to it. Raises UsageError for an unknown id."""
@@ -245,6 +249,14 @@ def _strangers(store: FactStore, subscription: Subscription) -> Iterator[Problem
             if name not in store.organisations:
                 rule = f"this organisation has no facts{nearest(name, store.organisations)}"
                 yield Problem(name, rule, "check the spelling")
+
+
+def _too_early(metered: Metered, as_of: datetime) -> Iterator[Problem]:
+    """A term of which nothing has begun."""
+    [subscription] = metered.subscriptions
+    if not metered.windows[0]:
+        rule = f"the term begins on {subscription.start}, and nothing after {iso(to_us(as_of))} is counted"
+        yield Problem(subscription.plan.id, rule, "wait, or give a later instant with --as-of")
 
 
 def _unknown_learner(store: FactStore, learner: str) -> Problem:

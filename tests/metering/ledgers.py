@@ -121,7 +121,11 @@ def ledgers(draw: st.DrawFn, prefix: str, zone: str) -> list[Fact]:
             target = draw(st.sampled_from(facts))
             facts.append(
                 Fact(
-                    **common | {"source": target.source, "organisation": target.organisation},
+                    **common
+                    | {
+                        "source": target.source,
+                        "organisation": draw(st.sampled_from((*[target.organisation] * 4, organisation))),
+                    },
                     type=VOIDED,
                     voids=target.id,
                 )
