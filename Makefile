@@ -24,6 +24,7 @@ run: $(BIN)/rollbook ## meters the sample under several plans and explains one l
 	$(BIN)/rollbook meter $(SAMPLE) --plan reach360-starter --start 2026-01-01 --end 2026-07-01 --as-of 2026-07-01
 	$(BIN)/rollbook meter $(SAMPLE) --plan wisenet-elearning --start 2026-01-01 --end 2026-07-01 --as-of 2026-07-01 --zone Australia/Melbourne
 	$(BIN)/rollbook explain $(SAMPLE) --plan reach360-starter --start 2026-01-01 --end 2026-07-01 --as-of 2026-07-01 ana
+	@echo; echo "Try it yourself: $(BIN)/rollbook --help"
 
 test: $(VENV)/dev ## sets up whatever the tests need and runs them all
 	$(BIN)/python -m pytest -n 2 --dist worksteal

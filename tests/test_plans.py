@@ -243,7 +243,7 @@ def test_a_published_plan_has_rules_a_readme_and_cases(plan_id: str) -> None:
     assert plan.id == plan_id
     assert plan.title
     assert plan.summary
-    assert unknown_types(plan) == ()
+    assert unknown_types(plan, "plan.toml") == ()
     assert (PLANS / plan_id / "README.md").read_text(encoding="utf-8").startswith(f"# {plan.title}\n")
     assert [case for case in all_cases() if case.plan == plan_id], "a plan without a case is a guess"
 

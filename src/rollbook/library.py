@@ -9,7 +9,7 @@ This is where files are opened, the clock is asked and an engine is chosen; ever
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -35,6 +35,9 @@ from rollbook.model.subscription import Subscription
 from rollbook.render.words import either
 from rollbook.reports.explain import Explanation, explain
 from rollbook.reports.tables import FATES_SQL, REPORTS, in_order
+
+NOTES_MAX = 5
+"""Notes of one kind; more are counted."""
 
 ENGINES = ("duckdb", "reference")
 
@@ -91,7 +94,8 @@ class Result:
         return (
             *_unknown_types(types, self.subscription),
             *_strangers(self.store, self.subscription),
-            *_too_early(self.metered, self.as_of),
+            *_outside(self.store, self.metered, self.as_of),
+            *_aimless_voids(self.store),
         )
 
     def explain(self, learner: str) -> Explanation:
@@ -153,16 +157,19 @@ def meter(
     store = read_facts(_inputs(facts), options or ReadOptions())
     try:
         if strict:
-            _refuse_problems(store)
-        return _run(store, subscription, as_of, engine, assume_members=assume_members)
+            _refuse(store.problems)
+        result = _run(store, subscription, as_of, engine, assume_members=assume_members)
+        if strict:
+            _refuse(result.conflicts)
     except BaseException:
         store.close()
         raise
+    return result
 
 
-def _refuse_problems(store: FactStore) -> None:
-    if store.problems.total:
-        raise RejectedRowsError(store.problems)
+def _refuse(problems: Iterable[Problem]) -> None:
+    if found := tuple(problems):
+        raise RejectedRowsError(found)
 
 
 def _run(store: FactStore, subscription: Subscription, as_of: datetime, engine: str, *, assume_members: bool) -> Result:
@@ -176,9 +183,7 @@ def _run(store: FactStore, subscription: Subscription, as_of: datetime, engine: 
     if engine == "reference":
         metered = slow.meter(store.iterate(), asked, as_of_us, assumed=assumed)
     else:
-        metered = fast.meter(
-            store.connection, [asked], as_of_us, first_us=store.first_us, assume_members=assume_members
-        )
+        metered = fast.meter(store.connection, [asked], as_of_us, first_us=store.first_us, assumed=rows)
     return Result(subscription, as_of, store, metered, assumed)
 
 
@@ -251,9 +256,32 @@ def _strangers(store: FactStore, subscription: Subscription) -> Iterator[Problem
                 yield Problem(name, rule, "check the spelling")
 
 
-def _too_early(metered: Metered, as_of: datetime) -> Iterator[Problem]:
-    """A term of which nothing has begun."""
+def _aimless_voids(store: FactStore) -> Iterator[Problem]:
+    """Voids that take nothing back: they may have come before their target, or name it wrongly."""
+    rows = store.connection.execute(
+        f"""select source, id, organisation, voids from facts as void
+            where type = {quoted(VOIDED)} and not exists (
+                select 1 from facts where facts.organisation = void.organisation and facts.source = void.source
+                                      and facts.id = void.voids)
+            order by source, id"""
+    ).fetchall()
+    places = store.places([(source, id_) for source, id_, _, _ in rows[:NOTES_MAX]])
+    for source, id_, organisation, voids in rows[:NOTES_MAX]:
+        rule = f'it voids {voids}, and no fact of source "{source}" and organisation "{organisation}" has that id'
+        yield Problem(places[source, id_], rule, "give the void the source and organisation of its target")
+    if len(rows) > NOTES_MAX:
+        yield Problem(
+            "facts", f"{len(rows) - NOTES_MAX:,} more voids take nothing back", "look at them in the same way"
+        )
+
+
+def _outside(store: FactStore, metered: Metered, as_of: datetime) -> Iterator[Problem]:
+    """A term of which nothing has begun, or in which no fact lies."""
     [subscription] = metered.subscriptions
+    last_us = max((source.last_us for source in store.sources), default=0)
+    if store.facts and (last_us < subscription.start_us or store.first_us >= subscription.end_us):
+        rule = f"no fact lies within the term; they run from {iso(store.first_us)} to {iso(last_us)}"
+        yield Problem(subscription.plan.id, rule, "look at --start and --end")
     if not metered.windows[0]:
         rule = f"the term begins on {subscription.start}, and nothing after {iso(to_us(as_of))} is counted"
         yield Problem(subscription.plan.id, rule, "wait, or give a later instant with --as-of")

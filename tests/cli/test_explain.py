@@ -195,7 +195,7 @@ def test_markup_in_facts_is_shown_as_it_stands(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("ann",), "--plan: say what to count by"),
+        (("ann",), "--plan, --subscription: nothing says what to count by"),
         (("--plan", "monthly-login", "ann"), "--start: the first day of the term is missing"),
         ((*JANUARY, "--zone", "Mars/Phobos", "ann"), "--zone: there is no time zone"),
         ((*JANUARY, "--map", "learner=nobody", "ann"), 'no export has a column "nobody"'),

@@ -109,8 +109,17 @@ def test_facts_that_cannot_be_read_are_named(tmp_path: Path, name: str, content:
     elif content is not None:
         path.write_text(content)
     ran = meter(path, *JANUARY)
-    assert ran.code == 3
+    assert (ran.code, ran.out) == (2, "")
     assert f"{path}: {rule}" in ran.err
+    assert "no result: nothing could be read" in ran.err
+
+
+def test_what_one_file_lacks_is_said_before_the_figures_of_the_others(tmp_path: Path) -> None:
+    facts = write_facts(tmp_path / "facts.csv", "1,2026-01-05T10:00:00Z,o,ann,login,,,lms", "2,,o,bob,login,,,lms")
+    ran = call("meter", str(facts), str(tmp_path / "nowhere.csv"), *JANUARY, "--format", "csv")
+    assert (ran.code, ran.active) == (3, [1])
+    assert "INCOMPLETE: 1 of 2 rows were rejected" in ran.err
+    assert "INCOMPLETE: not every file could be read to its end" in ran.err
 
 
 def test_a_header_alone_is_no_mistake_and_is_said(tmp_path: Path) -> None:

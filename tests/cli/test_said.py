@@ -197,3 +197,30 @@ def test_the_name_of_a_file_cannot_write_to_the_terminal(tmp_path: Path) -> None
     ran = meter(tmp_path / "\x1b[31mno\nwhere.csv", *JANUARY)
     assert raw_controls(ran.err) == set()
     assert "does not exist" in ran.err
+
+
+def test_a_void_that_takes_nothing_back_is_noted_at_its_line(tmp_path: Path) -> None:
+    facts = tmp_path / "voids.csv"
+    facts.write_text(
+        "id,occurred_at,organisation,learner,type,source,voids\n"
+        "1,2026-01-05T10:00:00Z,o,ann,login,lms,\n"
+        "2,2026-01-06T10:00:00Z,o,,fact.voided,lms,1\n"
+        "3,2026-01-06T10:00:00Z,,,fact.voided,lms,1\n"
+    )
+    ran = meter(facts, *JANUARY)
+    assert (ran.code, ran.active) == (0, [0])
+    assert f'note: {facts}:4: it voids 1, and no fact of source "lms" and organisation "" has that id' in ran.err
+    assert f"{facts}:3: it voids" not in ran.err
+
+
+def test_windows_in_another_zone_than_the_times_are_noted_unless_that_was_chosen(tmp_path: Path) -> None:
+    facts = write_facts(tmp_path / "facts.csv", "1,2026-02-01T00:30:00,o,ann,login,,,lms")
+    said = "times are read in Europe/Berlin, and windows begin at midnight in UTC"
+    assert said in meter(facts, *JANUARY, "--input-zone", "Europe/Berlin").err
+    assert said not in meter(facts, *JANUARY, "--input-zone", "Europe/Berlin", "--zone", "UTC").err
+    assert said not in meter(facts, *JANUARY, "--input-zone", "UTC").err
+
+
+def test_facts_that_all_lie_outside_the_term_are_noted(tmp_path: Path) -> None:
+    facts = write_facts(tmp_path / "facts.csv", "1,2026-03-01T00:00:00Z,o,ann,login,,,lms")
+    assert "no fact lies within the term" in meter(facts, *JANUARY).err

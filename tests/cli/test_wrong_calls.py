@@ -12,8 +12,8 @@ from .calls import JANUARY, call, meter
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        ((), "--plan: say what to count by; "),
-        (("--start", "2026-01-01"), "--plan: say what to count by; "),
+        ((), "--plan, --subscription: nothing says what to count by; "),
+        (("--start", "2026-01-01"), "--plan, --subscription: nothing says what to count by; "),
         (("--plan", "monthly-login"), "--start: the first day of the term is missing; "),
         (
             ("--plan", "monthly-logn", "--start", "2026-01-01"),

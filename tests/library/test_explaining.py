@@ -27,8 +27,8 @@ def test_a_learner_is_explained_by_any_of_the_ids_that_are_linked() -> None:
         january, february = told.windows[:2]
         assert [active.unit for active in january.activations] == ["annie"]
         assert [(active.unit, active.class_) for active in february.activations] == [("anna", "continuing")]
-        assert [deed.fact.id for deed in (*january.deeds, *february.deeds)] == ["1", "2", "3", "4"]
-        assert [deed.proves for deed in january.deeds] == [True, False, False]
+        assert [deed.fact.id for deed in (*january.lines, *february.lines)] == ["1", "2", "3", "4"]
+        assert [deed.proves for deed in january.lines] == [True, False, False]
 
 
 def test_a_link_that_contradicts_another_joins_nobody_and_is_told() -> None:
@@ -75,9 +75,9 @@ def test_a_fact_that_was_voided_is_told_with_what_took_it_back() -> None:
         fact("3", "2026-01-07T10:00:00Z", "bob"),
     ]
     with meter(ledger, half_year(), as_of=AS_OF) as result:
-        [january] = [window for window in result.explain("ann").windows if window.deeds]
+        [january] = [window for window in result.explain("ann").windows if window.lines]
         assert january.activations == ()
-        assert [(deed.fact.id, deed.disposition) for deed in january.deeds] == [
+        assert [(deed.fact.id, deed.disposition) for deed in january.lines] == [
             ("1", "not counted: voided"),
             ("2", "correction"),
         ]
@@ -92,7 +92,7 @@ def test_an_entry_of_a_guest_is_explained_by_the_id_of_its_fact() -> None:
         told = result.explain("g2")
         [active] = told.windows[0].activations
         assert (active.unit, active.guest, active.fact) == ("g2", True, "g2")
-        assert [deed.fact.id for deed in told.windows[0].deeds] == ["g2"]
+        assert [deed.fact.id for deed in told.windows[0].lines] == ["g2"]
 
 
 @pytest.mark.parametrize(
@@ -114,7 +114,7 @@ def test_what_is_told_of_everybody_is_what_the_whole_run_found(plan: str) -> Non
         activations = []
         for learner in everybody:
             told = result.explain(learner)
-            deeds = [*told.before, *(deed for window in told.windows for deed in window.deeds), *told.after]
+            deeds = [*told.before, *(deed for window in told.windows for deed in window.lines), *told.after]
             dispositions.update(deed.disposition for deed in deeds)
             activations += [active for window in told.windows for active in window.activations]
             proofs = {(active.source, active.fact) for window in told.windows for active in window.activations}

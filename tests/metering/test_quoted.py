@@ -155,7 +155,7 @@ def explained(ids: Sequence[str], source: str) -> None:
                 told = result.explain(learner)
                 assert set(told.learners) == {given_up, survivor}
                 [window] = told.windows
-                assert [deed.fact.id for deed in window.deeds] == [f"e{n}", f"l{n}", f"f{n}", f"g{n}", f"v{n}"]
+                assert [deed.fact.id for deed in window.lines] == [f"e{n}", f"l{n}", f"f{n}", f"g{n}", f"v{n}"]
                 assert [it.unit for it in window.activations] == [given_up, survivor]
 
 

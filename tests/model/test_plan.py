@@ -63,9 +63,10 @@ def test_the_types_of_a_meter_are_all_that_it_gives_a_meaning_to() -> None:
 
 
 def test_a_type_that_nobody_knows_is_allowed_and_advised_on() -> None:
-    [advice] = unknown_types(parse_plan(changed(PLAIN, counts=["login", "sesion.entered", "our.own"])))[:1]
+    [advice] = unknown_types(parse_plan(changed(PLAIN, counts=["login", "sesion.entered", "our.own"])), "our.toml")[:1]
+    assert advice.place == "our.toml: meter"
     assert advice.rule == '"sesion.entered" is not one of the known types (nearest: session.entered)'
-    assert unknown_types(parse_plan(PLAIN)) == ()
+    assert unknown_types(parse_plan(PLAIN), "plan.toml") == ()
 
 
 # Typos.

@@ -1,7 +1,7 @@
 """The command line. No rules live here.
 
 Results go to standard output, everything said about them to standard error. Exit codes: 0 done; 2 the call, the
-plan or the subscription is wrong; 3 done, and rows were rejected.
+plan or the subscription is wrong, or nothing could be read; 3 done, and rows were rejected or links refused.
 
 Owns: options, exit codes, and the order in which things are said.
 Does not own: any figure (`library`), or how it looks (`render`).

@@ -42,7 +42,14 @@ from rollbook.cli.options import (
     subscription_from,
     subscription_of,
 )
-from rollbook.cli.said import finish, in_words_or_end, refuse_overwriting, say_problems
+from rollbook.cli.said import (
+    finish,
+    in_words_or_end,
+    refuse_overwriting,
+    say_incomplete,
+    say_problems,
+    say_zones,
+)
 from rollbook.errors import Problem, UsageError
 from rollbook.intake import ReadOptions
 from rollbook.metering.calendar import windows
@@ -120,8 +127,8 @@ def check(
             terminal.say(out, f"{plan.title} ({plan.id})")
         terminal.say(out, f"counts:  {in_words(plan.meter)}")
         terminal.say(out, f"windows: {windows_in_words(plan)}")
-        for advice in unknown_types(plan):
-            terminal.say(err, str(advice))
+        for advice in unknown_types(plan, file):
+            terminal.say(err, f"note: {advice}")
 
 
 @contextmanager
@@ -135,6 +142,7 @@ def _metered(
     assume_members: bool,
     strict: bool,
     problems_file: str,
+    zone_stated: bool,
 ) -> Iterator[library.Result]:
     """The result, with what is to be said about its sources and problems said before it."""
     err = terminal.console(stderr=True)
@@ -153,6 +161,9 @@ def _metered(
         if strict and (result.store.problems.total or result.conflicts):
             terminal.say(err, "no result: rows were rejected, and --strict asks for none then")
             raise typer.Exit(3)
+        if not zone_stated:
+            say_zones(err, subscription.zone, options.input_zone)
+        say_incomplete(err, result)
         yield result
 
 
@@ -214,6 +225,7 @@ def meter(
             assume_members=assume_members,
             strict=strict,
             problems_file=problems,
+            zone_stated=bool(zone or subscription),
         ) as result:
             table = result.table(by.value)
             if people and by is By.learner:
@@ -223,7 +235,7 @@ def meter(
             elif output is Format.json:
                 write_json(table, _about(result), sys.stdout)
             else:
-                terminal.print_table(terminal.console(), table, what)
+                terminal.print_table(terminal.console(), table, what, to_us(result.as_of))
             sys.stdout.flush()
             finish(result)
 
@@ -264,8 +276,9 @@ def explain(
             assume_members=assume_members,
             strict=strict,
             problems_file=problems,
+            zone_stated=bool(zone or subscription),
         ) as result:
             explained = result.explain(learner_id(learner, people))
-            print_explanation(terminal.console(), explained, what, named)
+            print_explanation(terminal.console(), explained, what, to_us(result.as_of), named)
             sys.stdout.flush()
             finish(result)

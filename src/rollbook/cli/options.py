@@ -73,7 +73,10 @@ EngineOption = Annotated[Engine, typer.Option(help="What does the counting; refe
 Zone = Annotated[str, typer.Option(metavar="ZONE", help="Zone of the windows' midnights; the plan's own, by default.")]
 InputZone = Annotated[str, typer.Option(metavar="ZONE", help="Zone of times that carry no offset.")]
 DateOrderOption = Annotated[DateOrder | None, typer.Option(help="How days such as 03/04/2026 are written.")]
-MapOption = Annotated[list[str], typer.Option("--map", metavar="A=B", help="Column A is called B in the export.")]
+MapOption = Annotated[
+    list[str],
+    typer.Option("--map", metavar="COLUMN=NAME", help="What a column is called in the export: learner=UserID."),
+]
 People = Annotated[str, typer.Option(metavar="FILE", help="CSV of id, email, name: shows people by name.")]
 ProblemsFile = Annotated[str, typer.Option("--problems", metavar="FILE", help="Writes every problem to this CSV file.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Print no result while any row is rejected.")]
@@ -113,7 +116,8 @@ def subscription_of(
 ) -> Subscription:
     """The subscription that the options describe."""
     if bool(plan) == bool(subscription):
-        raise UsageError(Problem("--plan", "say what to count by", "give either --plan and --start, or --subscription"))
+        rule = "both were given" if plan else "nothing says what to count by"
+        raise UsageError(Problem("--plan, --subscription", rule, "give either --plan and --start, or --subscription"))
     if subscription:
         for name, value in (("--start", start), ("--end", end), ("--zone", zone), ("--organisation", organisation)):
             if value:

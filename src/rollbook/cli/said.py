@@ -29,7 +29,7 @@ def in_words_or_end() -> Iterator[None]:
     try:
         yield
     except RollbookError as error:
-        fail(error.problems, code=3 if error.code == "rows-rejected" else 2)
+        fail(error.problems)
     except BrokenPipeError:
         # Whoever reads has seen enough.
         _discard_output()
@@ -46,14 +46,14 @@ def _discard_output() -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
-def fail(problems: tuple[Problem, ...], code: int = 2) -> NoReturn:
+def fail(problems: tuple[Problem, ...]) -> NoReturn:
     """Says what is wrong, and ends the run."""
     err = terminal.console(stderr=True)
     for problem in problems[:PROBLEMS_SHOWN]:
         terminal.say(err, str(problem))
     if len(problems) > PROBLEMS_SHOWN:
         terminal.say(err, f"and {len(problems) - PROBLEMS_SHOWN:,} more")
-    raise typer.Exit(code)
+    raise typer.Exit(2)
 
 
 def say_problems(err: Console, result: library.Result, problems_file: str) -> None:
@@ -72,6 +72,27 @@ def say_problems(err: Console, result: library.Result, problems_file: str) -> No
         _write_problems(problems_file, found)
         if total > len(found):
             terminal.say(err, f"{problems_file} has the first {len(found):,} of {total:,} problems")
+
+
+def say_zones(err: Console, zone: str, input_zone: str | None) -> None:
+    """Says where times are read in one zone and windows begin in another that nobody chose."""
+    if input_zone and input_zone != zone:
+        what = f"times are read in {input_zone}, and windows begin at midnight in {zone}"
+        terminal.say(err, f"note: {what}; if they begin there too, say --zone {input_zone}")
+
+
+def say_incomplete(err: Console, result: library.Result) -> None:
+    """Says before the figures that they are of a part only; ends the run where nothing at all could be read."""
+    store = result.store
+    if store.problems.files and not store.rows:
+        terminal.say(err, "no result: nothing could be read")
+        raise typer.Exit(2)
+    if store.rejected:
+        terminal.say(
+            err, f"INCOMPLETE: {store.rejected:,} of {store.rows:,} rows were rejected, and count nowhere below"
+        )
+    if store.problems.files:
+        terminal.say(err, "INCOMPLETE: not every file could be read to its end")
 
 
 def refuse_overwriting(problems_file: str, inputs: Iterable[str]) -> None:

@@ -49,11 +49,13 @@ def meter(
     as_of_us: int,
     *,
     first_us: int | None = None,
+    assumed: Sequence[inputs.Row] | None = None,
     assume_members: bool = False,
 ) -> Metered:
     """Meters subscriptions whose plans share one meter, all in one query.
 
     first_us  the first instant of all facts, where it is known
+    assumed   what `assumed_members` found, where it was asked already
 
     Raises MembershipUnknownError where the plan counts members only and an organisation's facts never say who
     is one, unless `assume_members`.
@@ -64,7 +66,10 @@ def meter(
     [shared] = meters
     if first_us is None:
         first_us = connection.execute("select coalesce(min(at_us), 0) from facts").fetchall()[0][0]
-    load_inputs(connection, subscriptions, as_of_us, first_us, assume_members=assume_members)
+    covered = load_inputs(connection, subscriptions, as_of_us, first_us)
+    if assumed is None:
+        assumed = assumed_members(connection, shared, covered, assume_members=assume_members)
+    load(connection, "assumed", assumed)
     run(connection, query.corrections(shared))
     conflicts = load_identities(connection, len(subscriptions))
     run(connection, query.steps(shared, FRAGMENTS))
@@ -110,10 +115,8 @@ def load_inputs(
     subscriptions: Sequence[Subscription],
     as_of_us: int,
     first_us: int,
-    *,
-    assume_members: bool,
-) -> None:
-    """Fills every input table but `identities`, which needs the facts' corrections first."""
+) -> list[inputs.Row]:
+    """Fills the input tables of subscriptions and time; returns the organisations that are covered."""
     for name, rows in inputs.time_rows(subscriptions, as_of_us, first_us).items():
         load(connection, name, rows)
     everyone = None
@@ -125,11 +128,7 @@ def load_inputs(
             organisations = everyone
         covered += [(number, organisation) for organisation in organisations]
     load(connection, "covered", covered)
-    load(
-        connection,
-        "assumed",
-        assumed_members(connection, subscriptions[0].plan.meter, covered, assume_members=assume_members),
-    )
+    return covered
 
 
 def all_organisations(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:

@@ -54,6 +54,8 @@ def read_header(
             elif nearest:
                 remedy = f'if it is {column}, say --map {column}="{nearest}"'
                 header.notes.append((f"the column {nearest} is ignored (nearest: {column})", remedy))
+    if "learner" in columns and not header.positions.keys() & {"learner", "role", "voids"}:
+        header.faults.append(_missing("learner", _nearest("learner", spare), cleaned))
     return header
 
 

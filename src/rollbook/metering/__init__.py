@@ -2,5 +2,5 @@
 
 Owns: cutting terms into windows, the rule itself twice over (`reference`, in plain Python and written to be
 read, and `query`, the same rule as one relational query in named steps), classes, and what becomes of each fact.
-Does not own: reading files, running the query (`engines`), allowances and money (`accounting`), or the clock.
+Does not own: reading files, running the query (`engines`), allowances and money, or the clock.
 """

@@ -34,7 +34,7 @@ HELD = "not counted: held in the future"
 ELSEWHERE = "not counted: other organisation"
 
 DISPOSITIONS: Mapping[str, str] = {
-    COUNTED: "made its unit active, or happened while it was",
+    COUNTED: "made its unit active, or happened while it was active",
     OPENED: "switched something on",
     CLOSED: "switched something off",
     REDUNDANT: "asked for the state that already held",

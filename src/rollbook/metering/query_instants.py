@@ -10,6 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from rollbook.metering import outcome
+from rollbook.metering.identities import FOREVER_US
 from rollbook.metering.reasons import Reasons, first_of, ineligible, none_of, unfit_to_switch
 from rollbook.metering.steps import Step, quoted, quoted_list, slot_columns
 from rollbook.model.plan import Meter
@@ -58,7 +59,7 @@ def known(meter: Meter) -> Step:
         reconnected = f"""
             {whether_entry} and coalesce(at_us - lag(at_us) over (
                 partition by named.subscription, named.organisation, named.object, session, {whether_entry}
-                order by at_us, named.source, named.id), {2**62}) <= {meter.reconnect_grace_seconds * 10**6}"""
+                order by at_us, named.source, named.id), {FOREVER_US}) <= {meter.reconnect_grace_seconds * 10**6}"""
     return Step("known", f"select named.*, {member} as member, {reconnected} as reconnected from named {joins}")
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from rollbook.metering import calendar
-from rollbook.metering.identities import Link, accept, path, unit_at
+from rollbook.metering.identities import FOREVER_US, Link, accept, path, unit_at
 from rollbook.metering.outcome import (
     BELOW_MINIMUM,
     CONTINUING,
@@ -121,7 +121,7 @@ def _clusters(facts: Iterable[Fact], links: Mapping[str, Link]) -> Iterable[list
             key = ("guest", fact.organisation, fact.object, fact.session, *(() if fact.session else fact.key))
         else:
             id_ = fact.object if fact.type == facts_.LINKED else fact.learner
-            steps = path(links, id_, 2**62)
+            steps = path(links, id_, FOREVER_US)
             key = ("learner", steps[-1].survivor if steps else id_)
         found.setdefault(key, []).append(fact)
     return found.values()

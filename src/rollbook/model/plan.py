@@ -166,10 +166,12 @@ def parse_plan(text: str, name: str = "plan.toml") -> Plan:
     )
 
 
-def unknown_types(plan: Plan) -> tuple[Problem, ...]:
+def unknown_types(plan: Plan, name: str) -> tuple[Problem, ...]:
     """Advice on types the plan names that have no meaning of their own; they are allowed, and often misspelt."""
     return tuple(
-        Problem(plan.id, f'"{type_}" is not one of the known types{nearest(type_, TYPES)}', "check the spelling")
+        Problem(
+            f"{name}: meter", f'"{type_}" is not one of the known types{nearest(type_, TYPES)}', "check the spelling"
+        )
         for type_ in plan.meter.types
         if type_ not in TYPES
     )

@@ -37,7 +37,3 @@ class Window:
     def contains(self, at_us: int) -> bool:
         """An instant overlaps the window that contains it."""
         return self.start_us <= at_us < self.end_us
-
-    def overlaps(self, on_us: int, off_us: int) -> bool:
-        """A span [on, off) overlaps; one that was switched off at once still does (W-12)."""
-        return on_us < self.end_us and (off_us > self.start_us or on_us >= self.start_us)

@@ -13,31 +13,33 @@ from rollbook.metering.outcome import CONTINUING, COUNTED, Activation
 from rollbook.model.subscription import Subscription
 from rollbook.render.terminal import Named, say, show
 from rollbook.render.words import clean, from_until, in_words, local, title
-from rollbook.reports.explain import Deed, Explanation, WindowAccount
+from rollbook.reports.explain import Explanation, FactLine, WindowAccount
 
 
-def print_explanation(out: Console, explained: Explanation, subscription: Subscription, named: Named) -> None:
+def print_explanation(
+    out: Console, explained: Explanation, subscription: Subscription, as_of_us: int, named: Named
+) -> None:
     """Whether the learner counted, by which fact under which rule, and what became of everything else."""
-    say(out, title(subscription), bold=True)
+    say(out, title(subscription, as_of_us), bold=True)
     say(out, f"rule: {in_words(subscription.plan.meter)}")
     say(out, f"learner: {', also known as '.join(named(id_) for id_ in explained.learners)}")
     if explained.before:
         say(out, "")
         say(out, "before the term", bold=True)
-        _print_deeds(out, explained.before, subscription.zone)
+        _print_lines(out, explained.before, subscription.zone)
     for accounts in _alike(explained.windows):
         _print_accounts(out, accounts, subscription, named)
     if explained.after:
         say(out, "")
         say(out, "after what was metered", bold=True)
-        _print_deeds(out, explained.after, subscription.zone)
+        _print_lines(out, explained.after, subscription.zone)
 
 
 def _alike(accounts: Sequence[WindowAccount]) -> Iterator[list[WindowAccount]]:
     """Runs of windows in which nothing happened and the same holds; any other window by itself."""
 
     def sameness(account: WindowAccount) -> object:
-        if account.deeds or any(active.class_ != CONTINUING for active in account.activations):
+        if account.lines or any(active.class_ != CONTINUING for active in account.activations):
             return account.window.number
         return tuple((active.unit, active.object, active.source, active.fact) for active in account.activations)
 
@@ -51,12 +53,12 @@ def _print_accounts(out: Console, accounts: Sequence[WindowAccount], subscriptio
     say(out, "")
     say(out, f"{which}: {from_until(first, last, subscription.zone)}", bold=True)
     if not accounts[0].activations:
-        say(out, "  not counted" + ("" if accounts[0].deeds else ": nothing happened"))
+        say(out, "  not counted" + ("" if accounts[0].lines else ": nothing happened"))
     for active in accounts[0].activations:
         who = f"guest entry {active.unit}" if active.guest else named(active.unit)
         what = f" in {active.object}" if active.object else ""
         say(out, f"  COUNTED, {active.class_}: {who}{what}; {_because(active, accounts[0], subscription)}")
-    _print_deeds(out, accounts[0].deeds, subscription.zone)
+    _print_lines(out, accounts[0].lines, subscription.zone)
 
 
 def _because(active: Activation, account: WindowAccount, subscription: Subscription) -> str:
@@ -69,22 +71,23 @@ def _because(active: Activation, account: WindowAccount, subscription: Subscript
     return f"{proof} switched it on at {at}"
 
 
-def _print_deeds(out: Console, deeds: Sequence[Deed], zone: str) -> None:
+def _print_lines(out: Console, lines: Sequence[FactLine], zone: str) -> None:
     """A line for each fact. Who did it and where it came from are said where they differ."""
-    if not deeds:
+    if not lines:
         return
-    learners, sources = ({getattr(deed.fact, name) for deed in deeds} for name in ("learner", "source"))
+    learners, sources = ({getattr(line.fact, name) for line in lines} for name in ("learner", "source"))
     shown = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
-    for _ in range(6):
+    shown.add_column(no_wrap=True)
+    for _ in range(5):
         shown.add_column(overflow="fold")
-    for deed in deeds:
-        fact = deed.fact
+    for line in lines:
+        fact = line.fact
         voided = f"voids {fact.voids}" if fact.voids else ""
         about = " ".join(part for part in (fact.object, fact.mode, voided) if part)
         who = fact.learner if len(learners) > 1 else ""
         role = f"as {fact.role}" if fact.role != "learner" else ""
         which = f"fact {fact.id}" + (f" of {fact.source}" if len(sources) > 1 else "")
-        fate = f"{COUNTED}: this fact decided" if deed.proves else deed.disposition
+        fate = f"{COUNTED}: this fact decided" if line.proves else line.disposition
         doer = " ".join(part for part in (who, role) if part)
         cells = (f"    {local(fact.at_us, zone)}", fact.type, about, doer, which, fate)
         shown.add_row(*(Text(clean(cell)) for cell in cells))

@@ -64,12 +64,12 @@ def show(out: Console, table: Table) -> None:
     out.file.write("\n".join(lines).strip("\n") + "\n")
 
 
-def print_table(out: Console, table: pa.Table, subscription: Subscription) -> None:
+def print_table(out: Console, table: pa.Table, subscription: Subscription, as_of_us: int) -> None:
     """A report. Windows carry local dates; the end is the first day no longer inside.
 
     Where a window has several rows it becomes a heading, and what is the same in all rows is left out.
     """
-    say(out, title(subscription), bold=True)
+    say(out, title(subscription, as_of_us), bold=True)
     rows = table.slice(0, ROWS_MAX).to_pylist()
     if "organisation" in table.column_names:
         alike = {name for name in CONTEXT if len({row.get(name) for row in rows}) == 1}

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from zoneinfo import ZoneInfo
 
+from rollbook.metering.identities import FOREVER_US
 from rollbook.model.instants import from_us
 from rollbook.model.plan import Exemption, Meter, Plan
 from rollbook.model.subscription import Subscription
@@ -29,12 +30,13 @@ def from_until(first: Window, last: Window, zone: str) -> str:
     return f"{local(first.start_us, zone)} until {local(last.end_us, zone)} (excluded)"
 
 
-def title(subscription: Subscription) -> str:
-    """What the figures are about, in one line."""
+def title(subscription: Subscription, as_of_us: int = FOREVER_US) -> str:
+    """What the figures are about, in one line; with the instant up to which was counted, where the term goes on."""
+    until = f" · as of {local(as_of_us, subscription.zone)}" if as_of_us < subscription.end_us else ""
     customer = f"{subscription.customer} · " if subscription.customer else ""
     return clean(
         f"{customer}{subscription.plan.title} ({subscription.plan.id}) · "
-        f"{subscription.start} until {subscription.end} (excluded) · {subscription.zone}"
+        f"{subscription.start} until {subscription.end} (excluded) · {subscription.zone}{until}"
     )
 
 

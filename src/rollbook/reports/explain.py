@@ -11,7 +11,7 @@ from rollbook.model.window import Window
 
 
 @dataclass(frozen=True, slots=True)
-class Deed:
+class FactLine:
     """One fact and what became of it; `proves` where it is the fact that made its unit active."""
 
     fact: Fact
@@ -25,7 +25,7 @@ class WindowAccount:
 
     window: Window
     activations: tuple[Activation, ...]
-    deeds: tuple[Deed, ...]
+    lines: tuple[FactLine, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,22 +36,22 @@ class Explanation:
     """
 
     learners: tuple[str, ...]
-    before: tuple[Deed, ...]
+    before: tuple[FactLine, ...]
     windows: tuple[WindowAccount, ...]
-    after: tuple[Deed, ...]
+    after: tuple[FactLine, ...]
 
 
 def explain(learners: Iterable[str], facts: Iterable[Fact], outcome: Outcome, windows: Sequence[Window]) -> Explanation:
     """Sorts the facts of one identity cluster into the windows, each with its disposition."""
     proving = {(active.window, active.source, active.fact) for active in outcome.activations}
-    by_window: dict[int | None, list[Deed]] = {}
+    by_window: dict[int | None, list[FactLine]] = {}
     first_us = windows[0].start_us if windows else 2**62
     for fact in sorted(facts, key=lambda fact: fact.rank):
         number = next((window.number for window in windows if window.contains(fact.at_us)), None)
         key = 0 if number is None and fact.at_us < first_us else number
         disposition = outcome.dispositions[fact.key]
         proves = disposition == COUNTED and (number or 0, *fact.key) in proving
-        by_window.setdefault(key, []).append(Deed(fact, disposition, proves))
+        by_window.setdefault(key, []).append(FactLine(fact, disposition, proves))
     accounts = (
         WindowAccount(
             window,
