@@ -6,7 +6,7 @@ import io
 import signal
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from typing import Annotated
 
 import typer
@@ -146,7 +146,7 @@ def _metered(
 ) -> Iterator[library.Result]:
     """The result, with what is to be said about its sources and problems said before it."""
     err = terminal.console(stderr=True)
-    with err.status("reading and counting …") if err.is_terminal else _silence():
+    with err.status("reading and counting …") if err.is_terminal else nullcontext():
         result = library.meter(
             facts,
             subscription,
@@ -165,11 +165,6 @@ def _metered(
             say_zones(err, subscription.zone, options.input_zone)
         say_incomplete(err, result)
         yield result
-
-
-@contextmanager
-def _silence() -> Iterator[None]:
-    yield
 
 
 def _about(result: library.Result) -> dict[str, object]:
