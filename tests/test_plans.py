@@ -24,7 +24,8 @@ from rollbook.metering.outcome import CLASSES, DISPOSITIONS, DUPLICATE, ELSEWHER
 from rollbook.model.fact import COLUMNS, TYPES, Fact
 from rollbook.model.instants import iso, to_us
 from rollbook.model.plan import parse_plan, unknown_types
-from rollbook.model.subscription import Subscription, parse_subscription
+from rollbook.model.subscription import Subscription
+from rollbook.model.subscription_file import parse_subscription
 from rollbook.plans import find_plan, folder, published
 
 PLANS = Path(rollbook.plans.__file__).parent

@@ -16,7 +16,8 @@ from rollbook.intake import FactStore, ReadOptions
 from rollbook.library import Result, meter
 from rollbook.model.fact import Fact
 from rollbook.model.plan import Plan, parse_plan
-from rollbook.model.subscription import Subscription, parse_subscription
+from rollbook.model.subscription import Subscription
+from rollbook.model.subscription_file import parse_subscription
 from rollbook.model.window import Window
 from rollbook.plans import find_plan, published
 

@@ -18,6 +18,7 @@ from typing import Self
 
 import pyarrow as pa
 
+from rollbook.accounting.account import Account, account
 from rollbook.engines import duckdb as fast
 from rollbook.engines import reference as slow
 from rollbook.engines.metered import Metered
@@ -75,6 +76,16 @@ class Result:
         counts[ELSEWHERE] = self.store.facts - sum(counts.values())
         counts[DUPLICATE] = self.store.duplicates
         return in_order(counts)
+
+    @cached_property
+    def account(self) -> Account:
+        """What was used of what is included, and what that costs, window by window."""
+        return account(self.metered.subscriptions[0], self.organisations, self.metered.as_of_us, self.metered.rows)
+
+    @property
+    def organisations(self) -> tuple[str, ...]:
+        """The organisations that were metered: the subscription's, or all that were met."""
+        return self.metered.subscriptions[0].organisations or ()
 
     @cached_property
     def conflicts(self) -> tuple[Problem, ...]:

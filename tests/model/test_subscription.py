@@ -10,7 +10,8 @@ import pytest
 
 from rollbook.errors import PlanError, Problem, SubscriptionError
 from rollbook.model.plan import Plan, parse_plan
-from rollbook.model.subscription import Subscription, default_end, parse_subscription
+from rollbook.model.subscription import Subscription, default_end
+from rollbook.model.subscription_file import parse_subscription
 from rollbook.plans import find_plan
 from tests.metering.written import us
 from tests.model.changed import misspellings, other_kinds, paths, renamed, replaced, toml

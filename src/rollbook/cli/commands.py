@@ -5,57 +5,19 @@ from __future__ import annotations
 import io
 import signal
 import sys
-from collections.abc import Iterator
-from contextlib import contextmanager, nullcontext
 from typing import Annotated
 
 import typer
 from rich.text import Text
 
 from rollbook import library, plans
-from rollbook.cli.options import (
-    AsOf,
-    AssumeMembers,
-    By,
-    DateOrderOption,
-    End,
-    Engine,
-    EngineOption,
-    Facts,
-    Format,
-    InputZone,
-    MapOption,
-    Organisation,
-    People,
-    PlanOption,
-    ProblemsFile,
-    Start,
-    Strict,
-    SubscriptionOption,
-    Zone,
-    instant,
-    is_subscription,
-    learner_id,
-    names,
-    read_options,
-    read_text,
-    subscription_from,
-    subscription_of,
-)
-from rollbook.cli.said import (
-    finish,
-    in_words_or_end,
-    refuse_overwriting,
-    say_incomplete,
-    say_problems,
-    say_zones,
-)
+from rollbook.cli.metering import Inputs, over_facts
+from rollbook.cli.options import By, Format, is_subscription, learner_id, names, read_text, terms_from
+from rollbook.cli.said import finish, in_words_or_end
 from rollbook.errors import Problem, UsageError
-from rollbook.intake import ReadOptions
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso, to_us
 from rollbook.model.plan import parse_plan, unknown_types
-from rollbook.model.subscription import Subscription
 from rollbook.render import terminal
 from rollbook.render.data import write_csv, write_json
 from rollbook.render.explanation import print_explanation
@@ -118,7 +80,7 @@ def check(
     with in_words_or_end():
         text = read_text(file)
         if is_subscription(text):
-            subscription = subscription_from(file)
+            subscription = terms_from(file)[0]
             terminal.say(out, title(subscription))
             terminal.print_windows(out, windows(subscription), subscription.zone)
             plan = subscription.plan
@@ -129,42 +91,6 @@ def check(
         terminal.say(out, f"windows: {windows_in_words(plan)}")
         for advice in unknown_types(plan, file):
             terminal.say(err, f"note: {advice}")
-
-
-@contextmanager
-def _metered(
-    facts: list[str],
-    subscription: Subscription,
-    *,
-    as_of: str,
-    engine: Engine,
-    options: ReadOptions,
-    assume_members: bool,
-    strict: bool,
-    problems_file: str,
-    zone_stated: bool,
-) -> Iterator[library.Result]:
-    """The result, with what is to be said about its sources and problems said before it."""
-    err = terminal.console(stderr=True)
-    with err.status("reading and counting …") if err.is_terminal else nullcontext():
-        result = library.meter(
-            facts,
-            subscription,
-            as_of=instant(as_of, subscription.zone),
-            engine=engine.value,
-            options=options,
-            assume_members=assume_members,
-        )
-    with result:
-        terminal.print_sources(err, result.store.sources)
-        say_problems(err, result, problems_file)
-        if strict and (result.store.problems.total or result.conflicts):
-            terminal.say(err, "no result: rows were rejected, and --strict asks for none then")
-            raise typer.Exit(3)
-        if not zone_stated:
-            say_zones(err, subscription.zone, options.input_zone)
-        say_incomplete(err, result)
-        yield result
 
 
 def _about(result: library.Result) -> dict[str, object]:
@@ -186,94 +112,42 @@ def _about(result: library.Result) -> dict[str, object]:
 
 
 @app.command()
+@over_facts
 def meter(
-    facts: Facts,
-    plan: PlanOption = "",
-    start: Start = "",
-    end: End = "",
-    subscription: SubscriptionOption = "",
-    organisation: Organisation = [],
+    inputs: Inputs,
     by: Annotated[By, typer.Option(help="What a row of the result is about.")] = By.window,
     output: Annotated[Format, typer.Option("--format", help="How the result is written.")] = Format.table,
-    as_of: AsOf = "",
-    engine: EngineOption = Engine.duckdb,
-    zone: Zone = "",
-    input_zone: InputZone = "",
-    date_order: DateOrderOption = None,
-    mapping: MapOption = [],
-    people: People = "",
-    problems: ProblemsFile = "",
-    strict: Strict = False,
-    assume_members: AssumeMembers = False,
 ) -> None:
     """Count the active learners of each window."""
     with in_words_or_end():
-        what = subscription_of(plan, start, end, subscription, zone, organisation)
-        refuse_overwriting(problems, [*facts, plan, subscription, people])
-        named = names(people)
-        with _metered(
-            facts,
-            what,
-            as_of=as_of,
-            engine=engine,
-            options=read_options(input_zone, date_order, mapping),
-            assume_members=assume_members,
-            strict=strict,
-            problems_file=problems,
-            zone_stated=bool(zone or subscription),
-        ) as result:
+        named = names(inputs.people)
+        with inputs.metered() as result:
             table = result.table(by.value)
-            if people and by is By.learner:
+            if inputs.people and by is By.learner:
                 table = terminal.with_names(table, named)
             if output is Format.csv:
                 write_csv(table, sys.stdout)
             elif output is Format.json:
                 write_json(table, _about(result), sys.stdout)
             else:
-                terminal.print_table(terminal.console(), table, what, to_us(result.as_of))
+                terminal.print_table(terminal.console(), table, result.subscription, to_us(result.as_of))
             sys.stdout.flush()
             finish(result)
 
 
 @app.command()
+@over_facts
 def explain(
-    facts: Facts,
+    inputs: Inputs,
     learner: Annotated[
         str, typer.Argument(metavar="LEARNER", help="The learner's id, or with --people the e-mail or name.")
     ],
-    plan: PlanOption = "",
-    start: Start = "",
-    end: End = "",
-    subscription: SubscriptionOption = "",
-    organisation: Organisation = [],
-    as_of: AsOf = "",
-    engine: EngineOption = Engine.duckdb,
-    zone: Zone = "",
-    input_zone: InputZone = "",
-    date_order: DateOrderOption = None,
-    mapping: MapOption = [],
-    people: People = "",
-    problems: ProblemsFile = "",
-    strict: Strict = False,
-    assume_members: AssumeMembers = False,
 ) -> None:
     """Say why one learner counted, window by window, and what became of everything else they did."""
     with in_words_or_end():
-        what = subscription_of(plan, start, end, subscription, zone, organisation)
-        refuse_overwriting(problems, [*facts, plan, subscription, people])
-        named = names(people)
-        with _metered(
-            facts,
-            what,
-            as_of=as_of,
-            engine=engine,
-            options=read_options(input_zone, date_order, mapping),
-            assume_members=assume_members,
-            strict=strict,
-            problems_file=problems,
-            zone_stated=bool(zone or subscription),
-        ) as result:
-            explained = result.explain(learner_id(learner, people))
-            print_explanation(terminal.console(), explained, what, to_us(result.as_of), named)
+        named = names(inputs.people)
+        with inputs.metered() as result:
+            explained = result.explain(learner_id(learner, inputs.people))
+            print_explanation(terminal.console(), explained, result.subscription, to_us(result.as_of), named)
             sys.stdout.flush()
             finish(result)

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import tomllib
 from collections.abc import Callable
-from datetime import date, datetime
+from dataclasses import replace
+from datetime import UTC, date, datetime
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
@@ -13,12 +14,14 @@ from zoneinfo import ZoneInfo
 import typer
 
 from rollbook import plans
-from rollbook.errors import Problem, UsageError
+from rollbook.errors import PlanError, Problem, UsageError
 from rollbook.intake import ReadOptions, read_people
-from rollbook.model.instants import FIRST_YEAR, LAST_YEAR
+from rollbook.model.instants import FIRST_YEAR, LAST_YEAR, to_us
 from rollbook.model.keys import zone_exists
 from rollbook.model.plan import Plan
-from rollbook.model.subscription import Subscription, default_end, parse_subscription
+from rollbook.model.subscription import Quantity, Subscription, default_end
+from rollbook.model.subscription_file import parse_terms, term_at
+from rollbook.model.tariff import parse_tariff
 from rollbook.render import terminal
 from rollbook.render.words import clean
 
@@ -67,6 +70,16 @@ End = Annotated[
 SubscriptionOption = Annotated[
     str, typer.Option("--subscription", metavar="FILE", help="A subscription.toml, instead of --plan.")
 ]
+Term = Annotated[
+    int, typer.Option(metavar="NUMBER", help="Which term of the subscription file; the one that runs, by default.")
+]
+QuantityOption = Annotated[
+    int,
+    typer.Option("--quantity", metavar="UNITS", min=0, help="Units bought, beyond those that the plan includes."),
+]
+Rates = Annotated[
+    str, typer.Option("--rates", metavar="FILE", help="Prices: a file with the table [tariff], instead of the plan's.")
+]
 Organisation = Annotated[list[str], typer.Option(metavar="NAME", help="Count only this organisation; may be repeated.")]
 AsOf = Annotated[str, typer.Option(metavar="INSTANT", help="Count nothing at or after this instant. Now, by default.")]
 EngineOption = Annotated[Engine, typer.Option(help="What does the counting; reference is slow and plain.")]
@@ -102,19 +115,61 @@ def read_text(file: str) -> str:
         raise UsageError(Problem(file, f"the file cannot be read: {error}", "give a text file in UTF-8")) from None
 
 
-def subscription_from(file: str) -> Subscription:
-    """The subscription in a file; a plan it names by path lies beside it."""
+def terms_from(file: str) -> tuple[Subscription, ...]:
+    """The terms in a subscription file; a plan it names by path lies beside it."""
 
     def find(name: str) -> Plan:
         return plans.find_plan(name, Path(file).parent)
 
-    return parse_subscription(read_text(file), find, file)
+    return parse_terms(read_text(file), find, file)
+
+
+def _term_of(file: str, number: int, as_of: str) -> Subscription:
+    """The term of this number; without one, the term that runs at the instant up to which is metered."""
+    terms = terms_from(file)
+    if not number:
+        return term_at(terms, to_us(instant(as_of, terms[0].zone) or datetime.now(UTC)))
+    if number > len(terms):
+        rule = f"the file has {len(terms)} term" + ("s" if len(terms) > 1 else "")
+        raise UsageError(Problem(f"--term {number}", rule, f"give a number from 1 to {len(terms)}"))
+    return terms[number - 1]
 
 
 def subscription_of(
-    plan: str, start: str, end: str, subscription: str, zone: str, organisation: list[str]
+    plan: str,
+    start: str,
+    end: str,
+    subscription: str,
+    zone: str,
+    organisation: list[str],
+    *,
+    quantity: int = 0,
+    rates: str = "",
+    term: int = 0,
+    as_of: str = "",
 ) -> Subscription:
     """The subscription that the options describe."""
+    found = _subscription_of(plan, start, end, subscription, zone, organisation, term=term, as_of=as_of)
+    if quantity and subscription:
+        raise UsageError(Problem("--quantity", "the subscription file says this", "change quantity in the file"))
+    if quantity:
+        found = replace(found, quantities=(Quantity(found.start_us, quantity),))
+    if rates:
+        found = replace(found, quote=parse_tariff(read_text(rates), rates, PlanError))
+    return found
+
+
+def _subscription_of(
+    plan: str,
+    start: str,
+    end: str,
+    subscription: str,
+    zone: str,
+    organisation: list[str],
+    *,
+    term: int,
+    as_of: str,
+) -> Subscription:
     if bool(plan) == bool(subscription):
         rule = "both were given" if plan else "nothing says what to count by"
         raise UsageError(Problem("--plan, --subscription", rule, "give either --plan and --start, or --subscription"))
@@ -124,7 +179,11 @@ def subscription_of(
                 raise UsageError(
                     Problem(name, "the subscription file says this", f"leave {name} out, or change the file")
                 )
-        return subscription_from(subscription)
+        return _term_of(subscription, term, as_of)
+    if term:
+        raise UsageError(
+            Problem("--term", "only a subscription file has terms", "give --subscription, or leave it out")
+        )
     if not start:
         raise UsageError(Problem("--start", "the first day of the term is missing", "give --start 2026-03-01"))
     found = plans.find_plan(plan)

@@ -9,22 +9,32 @@ import difflib
 import tomllib
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from decimal import Decimal
+from itertools import pairwise
 from typing import Any
 from zoneinfo import ZoneInfo
 
 from rollbook.errors import Problem
-from rollbook.model.instants import FIRST_YEAR, LAST_YEAR
+from rollbook.model.instants import FIRST_YEAR, LAST_YEAR, start_of_day_us, to_us
 
 _MISSING = object()
+
+DIGITS_MAX = 12
+"""Digits of an amount before its point, and after it."""
 
 
 def parse_toml(text: str, name: str, problems: list[Problem]) -> dict[str, Any]:
     """The document's tables; a syntax error becomes a problem and an empty document."""
     try:
-        return tomllib.loads(text)
+        return tomllib.loads(text, parse_float=_decimal)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         problems.append(Problem(name, f"this is not TOML: {error}", "correct the syntax there"))
         return {}
+
+
+def _decimal(text: str) -> Decimal:
+    """A TOML float, digit for digit: money never passes through binary fractions."""
+    return Decimal(text.replace("_", ""))
 
 
 def nearest(word: str, known: Iterable[str]) -> str:
@@ -118,6 +128,37 @@ class Keys:
             return least
         return int(value or 0)
 
+    def integers(self, key: str, default: Any = _MISSING, *, least: int = 0, most: int = 10**9) -> tuple[int, ...]:
+        """A list of whole numbers within bounds, both included, each above the one before."""
+        expected = f"a rising list of whole numbers from {least} to {most}"
+        items = tuple(self._take(key, list, expected, default) or ())
+        whole = all(isinstance(item, int) and not isinstance(item, bool) and least <= item <= most for item in items)
+        if not whole or any(one >= other for one, other in pairwise(items)):
+            self._report(key, f"expected {expected}, found something else", f"give {expected}")
+            return ()
+        return items
+
+    def decimal(self, key: str, default: Any = _MISSING) -> Decimal:
+        """An amount or a rate, exactly as written; never below 0, with at most `DIGITS_MAX` digits on either side."""
+        expected = "an amount such as 4.50"
+        value = self._take(key, (int, Decimal), expected, default)
+        if value is None:
+            return Decimal(0)
+        found = Decimal(value)
+        if not found.is_finite() or not 0 <= found < 10**DIGITS_MAX or round(found, DIGITS_MAX) != found:
+            self._report(key, f"expected {expected}, found {value}", "give an amount of at least 0, and a sane size")
+            return Decimal(0)
+        return found
+
+    def moment(self, key: str, zone: str, default: Any = _MISSING) -> int:
+        """A whole local date, meaning its first instant in `zone`, or a date with a time; UTC microseconds."""
+        value = self._table.get(key)
+        if isinstance(value, datetime) and FIRST_YEAR <= value.year <= LAST_YEAR:
+            self._known.add(key)
+            return to_us(value if value.tzinfo else value.replace(tzinfo=ZoneInfo(zone)))
+        day = self.date(key, default)
+        return start_of_day_us(day, ZoneInfo(zone)) if day else 0
+
     def boolean(self, key: str, *, default: bool) -> bool:
         """True or false."""
         return bool(self._take(key, bool, "true or false", default))
@@ -165,7 +206,7 @@ def _kind(value: object) -> str:
         (bool, "true or false"),
         (str, f'the text "{value}"'),
         (int, f"the number {value}"),
-        (float, f"the number {value}"),
+        (Decimal, f"the number {value}"),
         (datetime, "a date with a time"),
         (date, f"the date {value}"),
         (list, "a list"),

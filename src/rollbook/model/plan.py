@@ -1,18 +1,22 @@
 """A plan says which facts count and how time is cut into windows.
 
 A plan is read from the text of its `plan.toml`. Layers stand one above the other and none depends on a
-later one: the meter (what counts), then the window (when). Every choice a vendor leaves open is a key here.
+later one: the meter (what counts), the window (when), the allowance and its limit (what is included, and what
+happens beyond), the tariff (what it costs), governance (when it is final). Every choice a vendor leaves open is a
+key here.
 """
 
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import date
 
 from rollbook.errors import PlanError, Problem
+from rollbook.model.allowance import Allowance, Governance, Limit, read_allowance, read_governance, read_limit
 from rollbook.model.fact import CORRECTIONS, MODES, ROLES, TYPES
 from rollbook.model.keys import Keys, nearest, parse_toml
+from rollbook.model.tariff import Tariff, read_tariff
 
 UNITS = ("learner", "enrolment", "entry")
 """What one counted thing is: a learner; a learner in one object (a course); each counted fact by itself."""
@@ -31,6 +35,10 @@ KINDS = ("calendar-month", "anniversary-month", "days", "term")
 
 REMAINDERS = ("merge-last", "short-last")
 """Where blocks of days leave some over: they extend the last block (A-06), or form a shorter one."""
+
+
+NOTHING_INCLUDED, BILLED, AT_ONCE = Allowance(), Limit(), Governance()
+"""What a plan says without [allowance], [limit] and [governance]."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +118,10 @@ class WindowRule:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Plan:
-    """Rules on offer, immutable once used. `digest` is over the text it was read from."""
+    """Rules on offer, immutable once used. `digest` is over `text`, from which it was read.
+
+    Without [allowance] nothing is included: every unit is beyond it. Without [tariff] nothing has a price.
+    """
 
     id: str
     title: str
@@ -120,7 +131,12 @@ class Plan:
     read_on: date | None
     meter: Meter
     window: WindowRule
+    allowance: Allowance = NOTHING_INCLUDED
+    limit: Limit = BILLED
+    tariff: Tariff | None = None
+    governance: Governance = AT_ONCE
     digest: str
+    text: str = field(default="", repr=False, compare=False)
 
 
 def parse_plan(text: str, name: str = "plan.toml") -> Plan:
@@ -141,6 +157,8 @@ def parse_plan(text: str, name: str = "plan.toml") -> Plan:
     sources = keys.texts("sources", [])
     read_on = keys.date("read_on", None)
     meter_keys, window_keys = keys.table("meter"), keys.table("window")
+    allowance_keys, limit_keys = keys.table("allowance"), keys.table("limit")
+    tariff_keys, governance_keys = keys.table("tariff"), keys.table("governance")
     keys.close()
     meter, window = Meter(), WindowRule(kind="calendar-month")
     if meter_keys is None:
@@ -151,6 +169,12 @@ def parse_plan(text: str, name: str = "plan.toml") -> Plan:
         keys.report("window", "the table [window] is missing", "say how time is cut: [window] and kind")
     else:
         window = _window(window_keys)
+    allowance = read_allowance(allowance_keys) if allowance_keys else NOTHING_INCLUDED
+    if allowance.per == "held" and not meter.holds:
+        keys.report("allowance.per", "nothing is held: this meter counts facts", 'use per = "window" or per = "term"')
+    limit = read_limit(limit_keys) if limit_keys else BILLED
+    tariff = read_tariff(tariff_keys) if tariff_keys else None
+    governance = read_governance(governance_keys) if governance_keys else AT_ONCE
     if problems:
         raise PlanError(problems)
     return Plan(
@@ -162,7 +186,12 @@ def parse_plan(text: str, name: str = "plan.toml") -> Plan:
         read_on=read_on,
         meter=meter,
         window=window,
+        allowance=allowance,
+        limit=limit,
+        tariff=tariff,
+        governance=governance,
         digest=hashlib.sha256(text.encode()).hexdigest(),
+        text=text,
     )
 
 

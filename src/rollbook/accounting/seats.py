@@ -1,0 +1,203 @@
+"""Seats are held from an instant, that one included, until another, that one excluded.
+
+At one instant whoever lets go does so before whoever takes: the seat is free for the newcomer. A span that was
+switched off at once is taken and released; it counts among the most at once.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from rollbook.accounting.consumption import Consumption
+from rollbook.accounting.grants import included_by_plan
+from rollbook.model.allowance import Allowance
+from rollbook.model.subscription import Subscription
+from rollbook.model.window import Window
+
+UnitKey = tuple[str, str, str]
+"""(organisation, unit, object)."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Held:
+    """One span: `key` holds a seat within [on_us, off_us), open where `off_us` is None; `source`, `fact` began it."""
+
+    on_us: int
+    source: str
+    fact: str
+    key: UnitKey
+    off_us: int | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Seats:
+    """What happened to the seats in one window.
+
+    quantity                       seats that are included and bought, at its end
+    held_at_start, held_at_end     seats held then
+    taken, released                within the window
+    peak                           the most at once, with those that are released and not yet approved for others
+    awaiting                       released, and not yet approved for others
+    ever                           distinct units that held one since the term began
+    counted                        what is compared with the quantity: peak, held at the end, or ever
+    beyond                         the units that went beyond it, in order
+    """
+
+    window: Window
+    quantity: int
+    held_at_start: int
+    held_at_end: int
+    taken: int
+    released: int
+    peak: int
+    awaiting: int
+    ever: int
+    counted: int
+    beyond: tuple[UnitKey, ...]
+    is_open: bool = False
+
+    @property
+    def overage(self) -> int:
+        """Seats beyond the quantity."""
+        return len(self.beyond)
+
+    @property
+    def available(self) -> int:
+        """Seats that someone could take now; below 0 by how many too many are held."""
+        return self.quantity - self.held_at_end - self.awaiting
+
+
+def seats(
+    subscription: Subscription, windows: Sequence[Window], held: Iterable[Held], as_of_us: int
+) -> tuple[Seats, ...]:
+    """What happened to the seats, window by window. `windows` are the term's, or any others in order."""
+    row = _Row(subscription, deque(_events(subscription, held, as_of_us)))
+    return tuple(row.window(window, as_of_us) for window in windows if window.start_us < as_of_us)
+
+
+def as_consumption(subscription: Subscription, used: Seats) -> Consumption:
+    """Seats in the words of any other allowance; those who hold one throughout carry over from before."""
+    within = used.counted - used.overage
+    return Consumption(
+        window=used.window,
+        new=used.counted,
+        granted=used.quantity,
+        free=included_by_plan(subscription, (), "", used.window),
+        included=within,
+        overage=used.overage,
+        overage_to_date=used.overage,
+        balance=max(used.quantity - used.counted, 0),
+        is_open=used.is_open,
+    )
+
+
+OFF, APPROVE, ON = range(3)
+"""What happens first at one instant."""
+
+
+class _Event(NamedTuple):
+    """One thing that happens to seats; events sort in the order in which they happen."""
+
+    at_us: int
+    phase: int
+    rank: tuple[int, str, str]
+    at_once: bool
+    key: UnitKey
+
+
+def _events(subscription: Subscription, held: Iterable[Held], as_of_us: int) -> list[_Event]:
+    nobody: UnitKey = ("", "", "")
+    found = [
+        _Event(approval.from_us, APPROVE, (number, "", ""), False, nobody)
+        for approval in subscription.approvals
+        for number in range(approval.seats)
+    ]
+    for span in held:
+        rank = (span.on_us, span.source, span.fact)
+        found.append(_Event(span.on_us, ON, rank, False, span.key))
+        if span.off_us == span.on_us:
+            found.append(_Event(span.on_us, ON, rank, True, span.key))
+        elif span.off_us is not None:
+            found.append(_Event(span.off_us, OFF, rank, False, span.key))
+    return sorted(event for event in found if event.at_us < as_of_us)
+
+
+class _Row:
+    """The seats, walked through in time."""
+
+    def __init__(self, subscription: Subscription, events: deque[_Event]) -> None:
+        self.subscription = subscription
+        self.events = events
+        self.holding: dict[UnitKey, tuple[int, str, str]] = {}
+        self.waiting: deque[UnitKey] = deque()
+        self.ever: dict[UnitKey, None] = {}
+
+    def window(self, window: Window, as_of_us: int) -> Seats:
+        """Walks through one window."""
+        until_us = min(window.end_us, as_of_us)
+        allowance = self.subscription.plan_at(window.start_us).allowance
+        for _ in self._walk(window.start_us, allowance):
+            pass
+        at_start = len(self.holding)
+        high = self._occupied()
+        beyond = self._latest(high - self._quantity(window, window.start_us))
+        taken = released = 0
+        for event, was_taken in self._walk(until_us, allowance):
+            taken += was_taken
+            released += event.phase == OFF or event.at_once
+            high = max(high, self._occupied())
+            if was_taken and self._occupied() - self._quantity(window, event.at_us) > len(beyond):
+                beyond.append(event.key)
+        quantity = self._quantity(window, until_us - 1)
+        counted = high
+        if allowance.basis == "end":
+            counted, beyond = len(self.holding), self._latest(len(self.holding) - quantity)
+        elif allowance.basis == "ever":
+            counted, beyond = len(self.ever), list(self.ever)[quantity:]
+        return Seats(
+            window=window,
+            quantity=quantity,
+            held_at_start=at_start,
+            held_at_end=len(self.holding),
+            taken=taken,
+            released=released,
+            peak=high,
+            awaiting=len(self.waiting),
+            ever=len(self.ever),
+            counted=counted,
+            beyond=tuple(beyond),
+            is_open=as_of_us < window.end_us,
+        )
+
+    def _walk(self, until_us: int, allowance: Allowance) -> Iterator[tuple[_Event, bool]]:
+        """Applies what happens before an instant; gives each event, and whether it took a seat."""
+        while self.events and self.events[0].at_us < until_us:
+            event = self.events.popleft()
+            if event.phase == APPROVE:
+                if self.waiting:
+                    self.waiting.popleft()
+            elif event.phase == OFF or event.at_once:
+                del self.holding[event.key]
+                if allowance.reuse_requires_approval:
+                    self.waiting.append(event.key)
+            else:
+                self.holding[event.key] = event.rank
+                self.ever.setdefault(event.key)
+                # Whoever comes back sits down again where nobody else was let in: that needs no approval.
+                if event.key in self.waiting:
+                    self.waiting.remove(event.key)
+            yield event, event.phase == ON and not event.at_once
+
+    def _occupied(self) -> int:
+        return len(self.holding) + len(self.waiting)
+
+    def _quantity(self, window: Window, at_us: int) -> int:
+        return included_by_plan(self.subscription, (), "", window) + self.subscription.bought(at_us)
+
+    def _latest(self, number: int) -> list[UnitKey]:
+        """Those who took a seat last, in the order in which they took it."""
+        in_order = sorted(self.holding, key=lambda key: (self.holding[key], key))
+        return in_order[len(in_order) - min(number, len(in_order)) :] if number > 0 else []

@@ -1,0 +1,54 @@
+"""Money is a Decimal with a currency, and is rounded once: half a smallest coin goes up."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+from decimal import ROUND_HALF_UP, Decimal, localcontext
+
+from babel.numbers import get_currency_precision, list_currencies
+
+CALCULATION_DIGITS = 60
+"""Digits of a calculation: more than the longest rate times the largest quantity has, so nothing is lost before."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An amount in a currency (ISO 4217). Different currencies are never added."""
+
+    amount: Decimal
+    currency: str
+
+    def __add__(self, other: Money) -> Money:
+        return Money(self.amount + self._same(other), self.currency)
+
+    def __sub__(self, other: Money) -> Money:
+        return Money(self.amount - self._same(other), self.currency)
+
+    def __str__(self) -> str:
+        return f"{self.amount} {self.currency}"
+
+    def _same(self, other: Money) -> Decimal:
+        if other.currency != self.currency:
+            raise ValueError(f"{self.currency} and {other.currency} cannot be added")
+        return other.amount
+
+
+def is_currency(code: str) -> bool:
+    """Whether `code` is a currency of ISO 4217, such as EUR."""
+    return code in list_currencies()
+
+
+def rounded(amount: Decimal, currency: str) -> Money:
+    """The amount in whole smallest coins of the currency: 2 digits for EUR, none for JPY. Half a coin goes up."""
+    with localcontext(prec=CALCULATION_DIGITS):
+        return Money(amount.quantize(Decimal(1).scaleb(-get_currency_precision(currency)), ROUND_HALF_UP), currency)
+
+
+def total(amounts: Iterable[Money | None], currency: str) -> Money | None:
+    """The sum; of nothing it is 0, and with any amount unknown it is unknown."""
+    found = list(amounts)
+    if not currency or any(amount is None for amount in found):
+        return None
+    start = rounded(Decimal(0), currency)
+    return sum((amount for amount in found if amount is not None), start=start)
