@@ -66,3 +66,9 @@ class RejectedRowsError(RollbookError):
     """Rows were rejected and the caller asked for a result without gaps, or for none (`--strict`)."""
 
     code = "rows-rejected"
+
+
+class BookError(RollbookError):
+    """A book of statements is damaged, or cannot be continued in this way."""
+
+    code = "book"

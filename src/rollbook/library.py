@@ -80,7 +80,7 @@ class Result:
     @cached_property
     def account(self) -> Account:
         """What was used of what is included, and what that costs, window by window."""
-        return account(self.metered.subscriptions[0], self.organisations, self.metered.as_of_us, self.metered.rows)
+        return account(self.subscription, self.organisations, self.metered.as_of_us, self.metered.rows)
 
     @property
     def organisations(self) -> tuple[str, ...]:

@@ -7,6 +7,9 @@ Owns: options, exit codes, and the order in which things are said.
 Does not own: any figure (`library`), or how it looks (`render`).
 """
 
+from rollbook.cli import statements
 from rollbook.cli.commands import app, main
+
+app.add_typer(statements.app, name="statement")
 
 __all__ = ["app", "main"]

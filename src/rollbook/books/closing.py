@@ -1,0 +1,158 @@
+"""Closes windows: what can be closed, what has to be adjusted, and the statement of each.
+
+A window can be closed when it has ended, its grace is over, and every window before it is closed. What arrived late
+for closed windows is booked on the first statement that is closed afterwards; after the term on a note of its own.
+"""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from itertools import chain
+from typing import Any
+
+from rollbook.accounting import statement
+from rollbook.accounting.adjustments import Adjustment, adjustments, booked
+from rollbook.accounting.agreed import agreed, differences
+from rollbook.books.book import Book, Statement
+from rollbook.books.evidence import Row, changed_rows, window_rows, write_evidence, write_facts
+from rollbook.errors import BookError, Problem
+from rollbook.library import Result
+from rollbook.model.instants import DAY_US, iso, to_us
+from rollbook.model.subscription import Subscription
+from rollbook.model.window import Window
+
+
+@dataclass(frozen=True)
+class Closing:
+    """A book and what was metered to continue it: all facts of the book, and those that came since.
+
+    Raises BookError where the subscription no longer says what it said when windows were closed.
+    """
+
+    book: Book
+    result: Result
+
+    def __post_init__(self) -> None:
+        _refuse_other_terms(self.book, self.result.subscription)
+
+    @property
+    def next_window(self) -> Window | None:
+        """The first window that is not closed; None after the term."""
+        return next((it for it in self.result.account.windows if it.number not in self.book.closed), None)
+
+    def closable(self) -> list[Window]:
+        """The windows that can be closed now, in order."""
+        found = []
+        for window in self.result.account.windows:
+            if window.number not in self.book.closed:
+                if self.result.account.as_of_us < closes_us(self.result.subscription, window):
+                    break
+                found.append(window)
+        return found
+
+    def adjusted(self) -> tuple[tuple[Adjustment, ...], list[Row]]:
+        """What is to be booked for closed windows, and the evidence of what changed."""
+        found, closed = self.result.account, sorted(self.book.closed)
+        store = self.result.store.connection
+        changed = list(changed_rows(self.result.metered, store, closed, self.book.evidence_files()))
+        counts = Counter((int(str(row[0])), row[-1]) for row in changed)
+        by_window = {
+            number: (counts[number, statement.ADDED], counts[number, statement.REMOVED])
+            for number in {number for number, _ in counts}
+        }
+        allowance = found.subscription.plan.allowance
+        together = allowance.per == "term" or allowance.rollover_windows > 0
+        booked_before = booked(self.book.records)
+        return adjustments(closed, booked_before, found.charges, by_window, together=together), changed
+
+    def preview(self, number: int | None = None) -> dict[str, Any]:
+        """The statement of a window as it stands, by default of the one that runs or ran last: an accrual.
+
+        After every window is closed, the note that is due.
+        """
+        found = self.result.account
+        open_ = [
+            it.number for it in found.windows if it.start_us < found.as_of_us and it.number not in self.book.closed
+        ]
+        if number is not None and number not in open_:
+            rule = "it is closed" if number in self.book.closed else "no such window has begun"
+            raise BookError(Problem(f"window {number}", rule, "give a window that runs, or ended and is not closed"))
+        return statement.record(
+            found,
+            number or (open_[-1] if open_ else None),
+            number=None,
+            previous=self.book.last_digest,
+            adjusted=self.adjusted()[0],
+            evidence=None,
+            facts=None,
+        )
+
+    def write(self, window: Window | None, secret: bytes) -> Mapping[str, Any]:
+        """Writes one statement, of a window or a note: its facts and evidence first, its record last."""
+        book, result = self.book, self.result
+        number = len(book.statements) + 1
+        book.folder.mkdir(parents=True, exist_ok=True)
+        adjusted, changed = self.adjusted()
+        store = result.store.connection
+        meter = result.subscription.plan.meter
+        facts = write_facts(
+            store, meter, result.account.as_of_us, book.path(number, "facts.parquet"), book.facts_files()
+        )
+        units = window_rows(result.metered, store, result.account, window.number) if window else ()
+        rows = chain(units, changed)
+        evidence = write_evidence(rows, book.path(number, "evidence.parquet"), secret)
+        book.path(number, "secret").write_text(secret.hex() + "\n", encoding="ascii")
+        record = statement.record(
+            result.account,
+            window.number if window else None,
+            number=number,
+            previous=book.last_digest,
+            adjusted=adjusted,
+            evidence={"rows": evidence.rows, "root": evidence.seal},
+            facts={"rows": facts.rows, "digest": facts.seal},
+        )
+        book.commit(number, record)
+        return record
+
+
+def closes_us(subscription: Subscription, window: Window) -> int:
+    """From which instant on a window can be closed."""
+    return window.end_us + subscription.plan_at(window.start_us).governance.grace_days * DAY_US
+
+
+def close(book: Book, result: Result, new_secret: Callable[[], bytes]) -> Iterator[Statement]:
+    """Closes every window that can be closed, one after the other; after the term, what arrived since as a note.
+
+    new_secret  gives 32 bytes that nobody can guess, for each statement
+
+    Gives each statement when it is written.
+    """
+    while True:
+        closing = Closing(book, result)
+        window = next(iter(closing.closable()), None)
+        if window is None and (closing.next_window is not None or not closing.adjusted()[0]):
+            return
+        closing.write(window, new_secret())
+        book = Book(book.folder)
+        yield book.statements[-1]
+
+
+def _refuse_other_terms(book: Book, subscription: Subscription) -> None:
+    """What was agreed for closed windows must still be what the subscription says."""
+    problems = []
+    if subscription.plan.allowance.per_organisation and not subscription.organisations:
+        rule = "each organisation brings an allowance, and none is named"
+        raise BookError(Problem("organisations", rule, "name them in the subscription file, or with --organisation"))
+    for number, closed in book.closed.items():
+        until_us = to_us(datetime.fromisoformat(closed.record["window"]["end"]))
+        for name in differences(closed.record["agreed"], agreed(subscription, until_us)):
+            rule = f"it says otherwise about the time before {iso(until_us)}, for which window {number} is closed"
+            remedy = "restore what it said; date a change from that day on, or from the next window on"
+            problems.append(Problem(f"{subscription.customer or 'subscription'}: {name}", rule, remedy))
+        if problems:
+            raise BookError(problems)
+    if book.statements and not book.closed:
+        raise BookError(Problem(str(book.folder), "it holds no closed window", "restore its first statement"))
