@@ -63,11 +63,12 @@ class Book:
 
     def facts_files(self, number: int | None = None) -> tuple[str, ...]:
         """The facts that statements rest on: of all, or of those up to a number; each file has some."""
-        return self._files("facts.parquet", number, "facts")
+        filled = [it for it in self._numbers(number) if self.records[it - 1]["facts"]["rows"]]
+        return tuple(str(self.path(it, "facts.parquet")) for it in filled)
 
     def evidence_files(self, number: int | None = None) -> tuple[str, ...]:
         """The evidence of all statements, or of those up to a number."""
-        return self._files("evidence.parquet", number, "evidence")
+        return tuple(str(self.path(it, "evidence.parquet")) for it in self._numbers(number))
 
     def path(self, number: int, ending: str) -> Path:
         """Where something of a statement stands: `0001.evidence.parquet`."""
@@ -98,10 +99,8 @@ class Book:
         finally:
             Path(unfinished).unlink()
 
-    def _files(self, ending: str, number: int | None, of: str) -> tuple[str, ...]:
-        last = len(self.statements) if number is None else number
-        filled = [it.number for it in self.statements if it.number <= last and it.record[of]["rows"]]
-        return tuple(str(self.path(it, ending)) for it in filled)
+    def _numbers(self, last: int | None) -> list[int]:
+        return [it.number for it in self.statements if last is None or it.number <= last]
 
     def _read(self) -> list[Statement]:
         problems: list[Problem] = []

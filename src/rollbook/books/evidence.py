@@ -66,7 +66,7 @@ def changed_rows(
     metered: Metered, store: duckdb.DuckDBPyConnection, closed: Sequence[int], files: Sequence[str]
 ) -> Iterator[Row]:
     """Units that count now in windows that are closed, and did not when they were; then the reverse."""
-    if not closed or not files:
+    if not closed:
         return
     windows = ", ".join(map(str, closed))
     key = ", ".join(f'"{name}"' for name in _KEY)
