@@ -66,7 +66,9 @@ def _bought(subscription: Subscription, tariff: Tariff | None, used: Consumption
     window = used.window
     if tariff and not tariff.base:
         return
-    per_term = tariff.base_every == "term" if tariff else used.per_term
+    per_term = subscription.plan.allowance.per != "window"
+    if tariff and tariff.base_every != "allowance":
+        per_term = tariff.base_every == "term"
     before = subscription.bought(window.start_us - 1, used.pool) if per_term else 0
     at_start = subscription.bought(window.start_us, used.pool)
     at_close = subscription.bought(window.end_us - 1, used.pool)

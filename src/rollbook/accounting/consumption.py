@@ -79,8 +79,8 @@ class Consumption:
 
     @property
     def available(self) -> int:
-        """What could still be used; below 0 by how much has been used beyond it (S-40)."""
-        return self.balance or -(self.overage_to_date if self.per_term else self.overage)
+        """What is left at the end, before any of it expires; below 0 by how much was used beyond it (S-40)."""
+        return self.balance + self.expired or -(self.overage_to_date if self.per_term else self.overage)
 
 
 def cuts(

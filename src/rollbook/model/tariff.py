@@ -23,8 +23,8 @@ TIER_BY = ("charged", "active", "nominated")
 TIMINGS = ("advance", "arrears")
 """Due at the start of what it is for, or at its end."""
 
-EVERIES = ("window", "term")
-"""Whether a base rate is the price of a unit for a window, or for the whole term."""
+EVERIES = ("allowance", "window", "term")
+"""Whether a base rate is the price of a unit for a window, for the whole term, or for what the allowance is of."""
 
 CHARGED = ("committed", "used")
 """Whether the base is charged for what was bought, used or not (W-43), or only for what was used of it."""
@@ -70,7 +70,7 @@ class Tariff:
     floor: int = 0
     base: Rate | None = None
     base_timing: str = "advance"
-    base_every: str = "window"
+    base_every: str = "allowance"
     base_charged: str = "committed"
     overage: Rate | None = None
 
@@ -82,11 +82,11 @@ def read_tariff(keys: Keys) -> Tariff | None:
         keys.report("currency", f'"{currency}" is not a currency of ISO 4217', "give three letters, such as EUR")
     floor = keys.integer("floor", 0)
     base_keys, overage_keys = keys.table("base"), keys.table("overage")
-    timing, every, charged = "advance", "window", "committed"
+    timing, every, charged = "advance", "allowance", "committed"
     base = overage = None
     if base_keys:
         timing = base_keys.choice("timing", TIMINGS, "advance")
-        every = base_keys.choice("every", EVERIES, "window")
+        every = base_keys.choice("every", EVERIES, "allowance")
         charged = base_keys.choice("charged", CHARGED, "committed")
         base = _read_rate(base_keys)
         if charged == "used" and (every == "term" or timing == "advance"):
@@ -111,7 +111,7 @@ def read_tariff(keys: Keys) -> Tariff | None:
     )
 
 
-_ARREARS = 'set timing = "arrears" and every = "window", or charged = "committed"'
+_ARREARS = 'set timing = "arrears" and leave every out, or charged = "committed"'
 
 
 def parse_tariff(text: str, name: str, raising: Callable[[list[Problem]], Exception]) -> Tariff:

@@ -53,7 +53,8 @@ def money(amount: str | None, currency: str) -> str:
 
 def charge_in_words(charge: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     """What a charge is for."""
-    if charge["kind"] == "overage" and not any(used["allowance"] for used in record["consumption"]):
+    nothing_included = not record["agreed"]["plan"]["allowance"]["quantity"] and not record["agreed"]["quantities"]
+    if charge["kind"] == "overage" and nothing_included:
         words = "active learners"
     else:
         words = CHARGES[charge["kind"]]
