@@ -33,8 +33,10 @@ from rollbook.model.fact import LINKED, TYPES, VOIDED, Fact
 from rollbook.model.instants import iso, to_us
 from rollbook.model.keys import nearest
 from rollbook.model.subscription import Subscription
+from rollbook.render.arrow import batches
 from rollbook.render.words import either
 from rollbook.reports.explain import Explanation, explain
+from rollbook.reports.named import find
 from rollbook.reports.tables import FATES_SQL, REPORTS, in_order
 
 NOTES_MAX = 5
@@ -81,6 +83,30 @@ class Result:
     def account(self) -> Account:
         """What was used of what is included, and what that costs, window by window."""
         return account(self.subscription, self.organisations, self.metered.as_of_us, self.metered.rows)
+
+    def report(self, name: str, by: str = "") -> pa.Table:
+        """A named report, such as `usage`, by `company` or `learner`; see `rollbook.reports.named.REPORTS`.
+
+        Each field carries its meaning as metadata. Raises UsageError for a report or a level that does not exist.
+        """
+        return self.report_batches(name, by).read_all()
+
+    def report_batches(self, name: str, by: str = "") -> pa.RecordBatchReader:
+        """The same in batches, for reports of millions of rows. Read them before anything else is asked."""
+        shape = find(name).shape(self.subscription.plan, by)
+        steps = self.steps
+        return batches(shape.answer(self.account, steps.rows), shape.columns, steps.connection)
+
+    @cached_property
+    def steps(self) -> Metered:
+        """The relations of the query with all of its steps, and `facts`, whichever engine counted."""
+        if self.metered.connection is self.store.connection:
+            return self.metered
+        assumed = [(0, name) for name in sorted(self.assumed)]
+        [subscription] = self.metered.subscriptions
+        return fast.meter(
+            self.store.connection, [subscription], self.metered.as_of_us, first_us=self.store.first_us, assumed=assumed
+        )
 
     @property
     def organisations(self) -> tuple[str, ...]:
@@ -176,6 +202,16 @@ def meter(
         store.close()
         raise
     return result
+
+
+def meter_again(
+    result: Result, subscription: Subscription, *, engine: str = "duckdb", assume_members: bool = False
+) -> Result:
+    """The facts of `result` under another subscription, without reading them again.
+
+    Both share the facts: close `result` alone, and ask it nothing about what it counted any more. Raises like `meter`.
+    """
+    return _run(result.store, subscription, result.as_of, engine, assume_members=assume_members)
 
 
 def _refuse(problems: Iterable[Problem]) -> None:
