@@ -36,7 +36,7 @@ lint: $(VENV)/dev ## style, types, and who may import whom
 	$(BIN)/lint-imports
 
 laws: $(VENV)/dev ## the property tests with many more examples
-	ROLLBOOK_LAWS=long $(BIN)/python -m pytest -n 2 tests/metering/test_laws.py tests/intake
+	ROLLBOOK_LAWS=long $(BIN)/python -m pytest -n 2 tests/metering/test_laws.py tests/books/test_laws.py tests/intake
 
 bench: $(VENV)/dev ## ten million facts against hand-written DuckDB, side by side
 	$(BIN)/python benchmarks/count.py --check
