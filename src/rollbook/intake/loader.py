@@ -43,6 +43,7 @@ class Loader:
     parts   (file, SQL) of the relations that stay where they lie; it ends in a condition that may be narrowed
     places  the name of each input, by its number
     mapped  the keys of the mapping that some input served
+    producers  whose export each input was recognised as, by its number; none for canonical columns
     """
 
     def __init__(self, folder: str, options: ReadOptions) -> None:
@@ -54,6 +55,7 @@ class Loader:
         self.places: list[str] = []
         self.mapped: set[str] = set()
         self.readable = 0
+        self.producers: dict[int, str] = {}
         self._gate = Gate(options)
         self._zone = "UTC" if options.input_zone in _UTC_NAMES else options.input_zone
         self.connection = _connect(str(self.folder / "facts.duckdb"), self.folder, options)
@@ -90,6 +92,11 @@ class Loader:
             self.problems.note(Problem(self.places[file], rule, remedy))
         return not header.faults
 
+    def recognised(self, file: int, name: str) -> None:
+        """Keeps whose export an input is."""
+        self.readable += 1
+        self.producers[file] = name
+
     def take_batches(self, file: int, batches: Iterable[Batch]) -> int:
         """Takes the rows of a text file; returns how many there were."""
         before = self.rows
@@ -105,7 +112,7 @@ class Loader:
             self.connection.execute("COMMIT")
         return self.rows - before
 
-    def take_mappings(self, file: int, rows: Iterable[Mapping[str, object] | Fact]) -> int:
+    def take_mappings(self, file: int, rows: Iterable[Mapping[str, object] | Fact | Refused]) -> int:
         """Takes rows that are Python objects; returns how many there were."""
         before = self.rows
         names = {value: key for key, value in self.options.mapping.items()}
@@ -262,6 +269,8 @@ class Loader:
         insert_facts(self.connection, file, accepted)
 
     def _as_row(self, row: object, names: Mapping[str, str]) -> Mapping[str, object] | Refused:
+        if isinstance(row, Refused):
+            return row
         if isinstance(row, Fact):
             return _of_fact(row)
         if not isinstance(row, Mapping):
