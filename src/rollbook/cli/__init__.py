@@ -9,7 +9,9 @@ Does not own: any figure (`library`), or how it looks (`render`).
 
 from rollbook.cli import statements
 from rollbook.cli.commands import app, main
+from rollbook.cli.intake import intake
 
+app.command()(intake)
 app.add_typer(statements.app, name="statement")
 
 __all__ = ["app", "main"]

@@ -22,6 +22,7 @@ from rollbook.intake.options import ReadOptions
 from rollbook.intake.problems import Problems
 from rollbook.intake.tables import SCHEMA, fields_of, insert_facts, name_facts, number_of
 from rollbook.intake.times import shown
+from rollbook.intake.vocabulary import vocabulary
 from rollbook.model.fact import COLUMNS, Fact
 from rollbook.model.instants import EARLIEST_US, LATEST_US, from_us
 
@@ -43,6 +44,7 @@ class Loader:
     parts   (file, SQL) of the relations that stay where they lie; it ends in a condition that may be narrowed
     places  the name of each input, by its number
     mapped  the keys of the mapping that some input served
+    said    what the caller says that events mean
     producers  whose export each input was recognised as, by its number; none for canonical columns
     """
 
@@ -56,6 +58,7 @@ class Loader:
         self.mapped: set[str] = set()
         self.readable = 0
         self.producers: dict[int, str] = {}
+        self.said = vocabulary("", options.vocabularies).own
         self._gate = Gate(options)
         self._zone = "UTC" if options.input_zone in _UTC_NAMES else options.input_zone
         self.connection = _connect(str(self.folder / "facts.duckdb"), self.folder, options)

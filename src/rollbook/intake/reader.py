@@ -62,6 +62,7 @@ def _finish(loader: Loader, folder: tempfile.TemporaryDirectory[str]) -> FactSto
         rejected=loader.rejected + repeats.conflicting,
         duplicates=repeats.duplicates,
         problems=loader.problems,
+        producers={loader.places[file]: name for file, name in loader.producers.items()},
     )
 
 
@@ -72,7 +73,8 @@ def _show_facts(loader: Loader) -> None:
         dropped = f"SELECT line FROM dropped WHERE file = {file}"
         any_dropped = loader.connection.execute(f"{dropped} LIMIT 1").fetchall()
         parts.append(f"SELECT * FROM ({part}) WHERE line NOT IN ({dropped})" if any_dropped else part)
-    loader.connection.execute(facts_sql(parts))
+    canonical = [file for file in range(len(loader.places)) if file not in loader.producers]
+    loader.connection.execute(facts_sql(parts, loader.said, canonical))
 
 
 def _take(loader: Loader, input_: Any, number: int) -> None:

@@ -17,7 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 from rollbook.errors import Problem, UsageError
-from rollbook.model.fact import MODES, ROLES
+from rollbook.model.fact import CORRECTIONS, MODES, ROLES
 from rollbook.model.keys import nearest
 
 COLUMNS = ("event", "type", "role", "mode", "note")
@@ -96,6 +96,8 @@ def parse_vocabulary(text: str, name: str) -> Mapping[str, Meaning]:
 
 def _add(found: dict[str, Meaning], row: Mapping[str, str], place: str, problems: list[Problem]) -> None:
     event, meaning = row.get("event", ""), Meaning(row.get("type", ""), row.get("role", ""), row.get("mode", ""))
+    if meaning.type in CORRECTIONS:
+        problems.append(Problem(place, f"{meaning.type} corrects other facts", "only a producer can say which"))
     if not event or not meaning.type:
         problems.append(Problem(place, "event or type is empty", "give both"))
     for column, value, known in (("role", meaning.role, ROLES), ("mode", meaning.mode, MODES)):
