@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import zipfile
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -121,7 +122,7 @@ class Stream:
             raise FileFaultError(
                 "is cut off: its compressed data end too early", "transfer or export it again"
             ) from None
-        except (gzip.BadGzipFile, zlib.error) as error:
+        except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
             rule = f"is damaged: its compressed data are wrong ({_one_line(error)})"
             raise FileFaultError(rule, "transfer or export it again; do not trust what was read of it") from None
         except (OSError, ValueError) as error:
