@@ -101,7 +101,7 @@ class Stream:
 
     def _decompressor(self) -> Callable[[int], bytes]:
         within = self.compressed
-        magic = self._file.peek(4)[:4]
+        magic = self._magic()
         stream: Any = self._file
         if magic[:2] == b"\x1f\x8b":
             stream = gzip.GzipFile(fileobj=self._file, mode="rb")
@@ -111,6 +111,13 @@ class Stream:
             return lambda size: bytes(stream.read(size))
         self.compressed = within or stream is not self._file
         return lambda size: bytes(stream.read1(size))
+
+    def _magic(self) -> bytes:
+        """The first bytes, which stay to be read."""
+        try:
+            return bytes(self._file.peek(4)[:4])
+        except (OSError, zipfile.BadZipFile, zlib.error) as error:
+            raise FileFaultError(f"cannot be read ({_one_line(error)})", "transfer or export it again") from None
 
     def _raw(self) -> bytes:
         if self._head:
