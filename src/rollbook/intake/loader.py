@@ -20,16 +20,13 @@ from rollbook.intake.gate import TEXTS, Gate
 from rollbook.intake.headers import Header, read_header
 from rollbook.intake.options import ReadOptions
 from rollbook.intake.problems import Problems
-from rollbook.intake.tables import SCHEMA, fields_of, insert_facts, name_facts, number_of
+from rollbook.intake.tables import SCHEMA, fields_of, insert_facts, name_facts
 from rollbook.intake.times import shown
 from rollbook.model.fact import COLUMNS, Fact
 from rollbook.model.instants import EARLIEST_US, LATEST_US, from_us
 
 GATE_ROWS = 20_000
 """How many rows the gate takes out of the database at a time."""
-
-KEYS_ROWS = 1_000_000
-"""How many keys move from one database to the other at a time: 16 MB."""
 
 CHUNK_ROWS = 8192
 """How many rows of a batch one thread of the database takes at a time."""
@@ -177,34 +174,15 @@ class Loader:
         stays = reading.clean_but(_settled(reading, relation, scout))
         if reading.lasting:
             stays += f" AND {reading.texts['id']} <> ''"
-        source = f"{relation} AS r{reading.joins}"
-        key = f"hash({reading.texts['source']}, {reading.texts['id']})"
-        scout.execute(
-            f"CREATE TEMP TABLE checked AS SELECT {line} AS line, {key} AS h, ({stays}) IS TRUE AS clean FROM {source}"
-        )
-        [(rows, unclean)] = scout.execute("SELECT count(*), count(*) FILTER (NOT clean) FROM checked").fetchall()
-        query = f"SELECT {line} AS line{raws} FROM {source} WHERE {line} IN (SELECT line FROM checked WHERE NOT clean)"
+        query = f"SELECT {line} AS line{raws} FROM {relation} AS r{reading.joins} WHERE ({stays}) IS NOT TRUE"
         if scout is not self.connection:
             copy = str(self.folder / f"aside_{file}.parquet").replace("'", "''")
             scout.execute(f"COPY ({query}) TO '{copy}' (FORMAT parquet)")
             query = f"FROM read_parquet('{copy}')"
         self.connection.execute(f"CREATE TEMP TABLE aside_{file} AS {query}")
-        if reading.lasting:
-            self._keep_keys(file, scout)
-        scout.execute("DROP TABLE checked")
+        [(rows,)] = scout.execute(f"SELECT count(*) FROM {relation}").fetchall()
+        [(unclean,)] = self.connection.execute(f"SELECT count(*) FROM aside_{file}").fetchall()
         return rows, unclean
-
-    def _keep_keys(self, file: int, scout: duckdb.DuckDBPyConnection) -> None:
-        """Keeps the hash of each clean row's key: repeats are looked for among numbers, not texts."""
-        number = number_of(str(file), "line")
-        query = f"SELECT {number} AS number, h FROM checked WHERE clean"
-        if scout is self.connection:
-            scout.execute(f"INSERT INTO keys {query}")
-            return
-        keys = scout.sql(query).to_arrow_reader(KEYS_ROWS)
-        self.connection.register("read_keys", keys)
-        self.connection.execute("INSERT INTO keys FROM read_keys")
-        self.connection.unregister("read_keys")
 
     def _take_clean(self, file: int, reading: Reading, source: str, line: str, *, unclean: int) -> None:
         """Takes the rows that were not set aside; where reading them again costs nothing they stay where they are."""

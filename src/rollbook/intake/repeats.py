@@ -13,10 +13,12 @@ import duckdb
 
 from rollbook.errors import Problem
 from rollbook.intake.problems import Problems
-from rollbook.intake.tables import DIGEST, number_of
+from rollbook.intake.tables import DIGEST
 from rollbook.intake.times import shown
 
 _REMEDY = "give each export a source of its own, or correct the row"
+
+_KEYS = "CREATE TEMP TABLE keys AS SELECT number, hash(source, id) AS h FROM facts"
 
 _REPEATED = """
 CREATE TEMP TABLE repeated AS
@@ -68,7 +70,7 @@ def drop_repeats(
 
     Keys are compared by their hash first, and in full only where that repeats.
     """
-    connection.execute(f"INSERT INTO keys SELECT {number_of('file', 'line')}, hash(source, id) FROM taken")
+    connection.execute(_KEYS)
     connection.execute(_REPEATED)
     connection.execute("DROP TABLE keys")
     if not connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchall():

@@ -46,7 +46,6 @@ _ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "VARCHAR": pa.string()}
 SCHEMA = (
     "CREATE TABLE taken (" + ", ".join(f"{field} {_TYPES.get(field, 'VARCHAR')}" for field in FIELDS) + ")",
     "CREATE TABLE nameless AS FROM taken",
-    "CREATE TEMP TABLE keys (number BIGINT, h UBIGINT)",
     "CREATE TEMP TABLE dropped (file INTEGER, line BIGINT)",
 )
 

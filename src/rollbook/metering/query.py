@@ -82,15 +82,17 @@ def voids() -> Step:
 
 
 def voided() -> Step:
-    """The facts that voids take back, by number: found once, and then told by an integer."""
+    """The facts that voids take back, by number: found once, and then told by an integer.
+
+    What `voids` holds is scoped already. Joined to `scoped`, a database may begin with each void beside each
+    organisation of its subscription, which took two seconds on ten million facts instead of a third of one.
+    """
     return Step(
         "voided",
         """
-        select scoped.subscription, number
-        from scoped
-        join voids
-          on voids.subscription = scoped.subscription and voids.organisation = scoped.organisation
-         and voids.source = scoped.source and voids.id = scoped.id
+        select subscription, number
+        from facts
+        join voids on voids.organisation = facts.organisation and voids.source = facts.source and voids.id = facts.id
         """,
         keep=True,
     )
