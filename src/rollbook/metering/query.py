@@ -28,7 +28,7 @@ from __future__ import annotations
 from rollbook.metering.query_instants import Fragments, instant_steps
 from rollbook.metering.query_spans import held, no_holdings, span_activations, span_fates, span_steps
 from rollbook.metering.reasons import ineligible, unfit_to_switch
-from rollbook.metering.steps import Step, quoted
+from rollbook.metering.steps import COUNTS, Step, quoted
 from rollbook.model.fact import LINKED, VOIDED
 from rollbook.model.plan import Meter
 
@@ -39,10 +39,10 @@ def corrections(meter: Meter) -> tuple[Step, ...]:
 
 
 def steps(meter: Meter, fragments: Fragments) -> tuple[Step, ...]:
-    """The steps after `corrections`. Results are `activations`, `held` and `fates`."""
+    """The steps after `corrections`. Results are `activations`, `counts`, `held` and `fates`."""
     if meter.holds:
         fold = span_steps(meter, meter.holds, ineligible(meter))
-        return (named(), *fold, span_activations(meter), span_fates(meter))
+        return (named(), *fold, span_activations(meter), Step("counts", COUNTS), span_fates(meter))
     member: tuple[Step, ...] = (no_holdings(), held(meter))
     if meter.member_while:
         member = span_steps(meter, meter.member_while, unfit_to_switch(meter))
