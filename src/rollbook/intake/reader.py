@@ -51,7 +51,7 @@ def read_facts(inputs: Sequence[object], options: ReadOptions | None = None) -> 
 def _finish(loader: Loader, folder: tempfile.TemporaryDirectory[str]) -> FactStore:
     """Every row once: drops what repeats, and hands over the store."""
     _show_facts(loader)
-    repeats = drop_repeats(loader.connection, loader.problems, loader.place)
+    repeats = drop_repeats(loader.connection, loader.parts, loader.problems, loader.place)
     if repeats.duplicates or repeats.conflicting:
         _show_facts(loader)
     return FactStore(
@@ -69,10 +69,10 @@ def _finish(loader: Loader, folder: tempfile.TemporaryDirectory[str]) -> FactSto
 def _show_facts(loader: Loader) -> None:
     """Makes the relation `facts` over everything that was taken, without what was dropped."""
     parts = [f"SELECT {', '.join(FIELDS)} FROM taken"]
-    for file, part in loader.parts:
-        dropped = f"SELECT line FROM dropped WHERE file = {file}"
+    for part in loader.parts:
+        dropped = f"SELECT line FROM dropped WHERE file = {part.file}"
         any_dropped = loader.connection.execute(f"{dropped} LIMIT 1").fetchall()
-        parts.append(f"SELECT * FROM ({part}) WHERE line NOT IN ({dropped})" if any_dropped else part)
+        parts.append(f"SELECT * FROM ({part.sql}) WHERE line NOT IN ({dropped})" if any_dropped else part.sql)
     canonical = [file for file in range(len(loader.places)) if file not in loader.producers]
     loader.connection.execute(facts_sql(parts, loader.said, canonical))
 
@@ -130,11 +130,11 @@ def _take_table(loader: Loader, file: int, table: Any) -> None:
         return
     names = arrow.column_names
     arrow = arrow.rename_columns([f"c{position}" for position in range(len(names))])
-    arrow = arrow.append_column("line", pa.arange(1, len(arrow) + 1))
+    arrow = arrow.append_column("row", pa.arange(0, len(arrow)))
     relation = f"table_{file}"
     loader.connection.register(relation, arrow)
     try:
-        loader.take_table(file, relation, "r.line", names)
+        loader.take_table(file, relation, "r.row", names)
     except duckdb.Error as error:
         raise FileFaultError(f"cannot be read ({_one_line(error)})", "give its columns plainer types") from None
 

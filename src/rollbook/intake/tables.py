@@ -6,6 +6,7 @@ Facts that were read once stand in `taken`; typed files are read where they lie,
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
@@ -48,7 +49,6 @@ _ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "VARCHAR": pa.string()}
 SCHEMA = (
     "CREATE TABLE taken (" + ", ".join(f"{field} {_TYPES.get(field, 'VARCHAR')}" for field in FIELDS) + ")",
     "CREATE TABLE nameless AS FROM taken",
-    "CREATE TEMP TABLE keys (number BIGINT, h UBIGINT)",
     "CREATE TEMP TABLE dropped (file INTEGER, line BIGINT)",
 )
 
@@ -56,6 +56,26 @@ _CONTENT = tuple("at_us" if name == "occurred_at" else name for name in COLUMNS 
 
 DIGEST = "sha256(concat(" + ", ".join(f"length({name}::VARCHAR), ':', {name}" for name in _CONTENT) + "))"
 """SQL of the digest of a fact's content: every canonical column but `id` and `recorded_at`, each after its length."""
+
+
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A typed input that stays where it lies.
+
+    file  its number
+    sql   its rows in the one shape; ends in a condition that may be narrowed
+    row   SQL of the number of a row, from 0: a reader of Parquet knows it before it reads anything else
+    """
+
+    file: int
+    sql: str
+    row: str
+
+    def among(self, places: str) -> str:
+        """SQL of those rows that stand in a relation of (file, line), and were not dropped."""
+        dropped = f"SELECT line - 1 FROM dropped WHERE file = {self.file}"
+        lines = f"SELECT line - 1 FROM {places} WHERE file = {self.file}"
+        return f"{self.sql} AND {self.row} IN ({lines} EXCEPT {dropped})"
 
 
 def facts_sql(parts: Iterable[str], said: Mapping[str, Meaning] | None = None, files: Collection[int] = ()) -> str:
