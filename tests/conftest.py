@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 
-from hypothesis import settings
+from hypothesis import HealthCheck, settings
 
-settings.register_profile("commit", max_examples=60)
-settings.register_profile("long", max_examples=2000)
+# How long drawing takes says how busy the machine is, and nothing about the code.
+SLOW = (HealthCheck.too_slow,)
+settings.register_profile("commit", max_examples=60, deadline=None, suppress_health_check=SLOW)
+settings.register_profile("long", max_examples=2000, deadline=None, suppress_health_check=SLOW)
 settings.load_profile(os.environ.get("ROLLBOOK_LAWS", "commit"))

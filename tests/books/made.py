@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import rollbook
-from rollbook import Fact, Subscription, find_plan
+from rollbook import Fact, ReadOptions, Subscription, find_plan
 from rollbook.books.book import Book, Statement
 from rollbook.books.closing import Closing, close
 from rollbook.library import Result
@@ -82,7 +82,8 @@ def voided(fact: Fact) -> Fact:
 
 def metered(book: Book, facts: Sequence[Fact], as_of: str, to: Subscription) -> Result:
     """The facts of a book with those that came since."""
-    return rollbook.meter([*book.facts_files(), list(facts)], to, as_of=at(as_of))
+    options = ReadOptions(settled=len(book.facts_files()))
+    return rollbook.meter([*book.facts_files(), list(facts)], to, as_of=at(as_of), options=options)
 
 
 def closed(folder: Path, facts: Sequence[Fact], as_of: str, to: Subscription | None = None) -> list[Statement]:

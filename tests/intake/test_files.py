@@ -43,12 +43,15 @@ UNREADABLE: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "gzip of nothing known": (lambda _: b"\x1f\x8b" + b"\xff" * 50, "is damaged: its compressed data are wrong"),
     "noise": (lambda _: bytes(range(256)) * 40, "holds bytes that are no text"),
     "UTF-16 without a mark": (lambda _: HEAD.encode("utf-16-le"), "holds bytes that are no text"),
-    "zip": (lambda _: b"PK\x03\x04" + b"\0" * 40, "is a zip archive or an Excel workbook; save the sheet as CSV"),
+    "zip": (
+        lambda _: b"PK\x03\x04" + b"\0" * 40,
+        "is an Excel workbook, or a zip archive that is damaged; save the sheet as CSV",
+    ),
     "old Excel": (lambda _: b"\xd0\xcf\x11\xe0\xa1\xb1", "is an old Excel workbook"),
     "bzip2": (lambda _: b"BZh91AY", "is compressed with bzip2"),
     "xz": (lambda _: b"\xfd7zXZ\0", "is compressed with xz"),
     "zstd noise": (lambda _: b"\x28\xb5\x2f\xfd" + b"\xff" * 40, "cannot be read any further"),
-    "JSON list": (lambda _: b'[{"id": 1}]', "is one JSON list; write one object on each line"),
+    "JSON list of nothing known": (lambda _: b"[nonsense]", "is not JSON from item 1 on"),
     "HTML": (lambda _: b"<!doctype html><title>Log in</title>", "is a page of HTML or XML; export the rows as CSV"),
     "no header": (lambda _: ROW.format("1").encode(), "there is no column occurred_at among: 1, 2026-03-01"),
     "near header": (

@@ -6,6 +6,7 @@ Few instants, few ids and few objects, so that ties, boundary instants, repeats,
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 from datetime import date, timedelta
@@ -215,6 +216,11 @@ def outcomes(metered: Metered) -> list[Outcome]:
     for subscription, outcome in zip(metered.subscriptions, found, strict=True):
         if subscription.plan.meter.holds:
             outcome.holdings.extend(_holdings(metered, metered.subscriptions.index(subscription)))
+    counted = Counter(
+        (number, it.window, it.class_) for number, outcome in enumerate(found) for it in outcome.activations
+    )
+    rows = metered.rows("select subscription, window_number, class, sum(active)::bigint from counts group by all")
+    assert {tuple(row[:3]): row[3] for row in rows} == counted, "classes are counted as the activations say"
     for number, source, id_, fate in metered.rows("select subscription, source, id, fate from fates"):
         assert (source, id_) not in found[number].dispositions, "a fact has one disposition"
         found[number].dispositions[source, id_] = fate

@@ -106,3 +106,10 @@ def test_the_step_gives_these_rows(example: Example) -> None:
 def test_examples_are_small_and_their_titles_differ() -> None:
     assert all(2 <= len(example.facts) <= 6 for example in examples())
     assert len({name(example) for example in examples()}) == len(examples())
+
+
+@pytest.mark.parametrize("bits", [1, 2])
+def test_windows_that_fit_into_no_number_are_counted_too(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(fast, "BITS", bits)
+    for example in examples():
+        test_the_step_gives_these_rows(example)

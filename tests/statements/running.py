@@ -23,6 +23,7 @@ import pyarrow.parquet as pq
 
 import rollbook
 import rollbook.plans
+from rollbook import ReadOptions
 from rollbook.accounting.statement import ADDED, BEYOND, REMOVED
 from rollbook.books.book import Book
 from rollbook.books.closing import close
@@ -138,7 +139,13 @@ def _closed(case: StatementCase, folder: Path, term: Subscription, as_of: dateti
         for arrives_us, fact in case.arrivals
         if arrives_us <= to_us(as_of) and (since_us is None or arrives_us > since_us or fact.at_us >= since_us)
     ]
-    with rollbook.meter([*book.facts_files(), facts], term, as_of=as_of, engine=engine) as result:
+    with rollbook.meter(
+        [*book.facts_files(), facts],
+        term,
+        as_of=as_of,
+        engine=engine,
+        options=ReadOptions(settled=len(book.facts_files())),
+    ) as result:
         for statement in close(book, result, lambda: bytes(32)):
             label = f"{statement.number}" if len(case.terms) == 1 else f"{term.term}.{statement.number}"
             evidence = pq.read_table(book.path(statement.number, "evidence.parquet")).to_pylist()

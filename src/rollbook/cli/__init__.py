@@ -10,7 +10,9 @@ Does not own: any figure (`library`), or how it looks (`render`).
 
 from rollbook.cli import advice, outlook, proof, reports, statements
 from rollbook.cli.commands import app, main
+from rollbook.cli.intake import intake
 
+app.command()(intake)
 statements.app.command()(proof.export)
 statements.app.command()(proof.prove)
 app.add_typer(statements.app, name="statement")

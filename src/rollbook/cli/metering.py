@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from typing import Any, get_type_hints
 
@@ -20,6 +20,7 @@ from rollbook.cli.options import (
     Engine,
     EngineOption,
     Facts,
+    InputKind,
     InputZone,
     MapOption,
     Organisation,
@@ -31,22 +32,49 @@ from rollbook.cli.options import (
     Start,
     Strict,
     SubscriptionOption,
+    TableOption,
     Term,
+    VocabularyOption,
     Zone,
     instant,
-    read_options,
+    pairs,
     subscription_of,
 )
 from rollbook.cli.said import refuse_overwriting, say_incomplete, say_problems, say_zones
+from rollbook.intake import ReadOptions
 from rollbook.model.subscription import Subscription
 from rollbook.render import terminal
 
 
 @dataclass(frozen=True)
-class Inputs:
-    """What is metered and how, as the options say it. Each field is an option of every command over facts."""
+class Exports:
+    """What is read and how, as the options say it. Each field is an option of every command that reads exports."""
 
     facts: Facts
+    input: InputKind = ""
+    vocabulary: VocabularyOption = field(default_factory=list)
+    table: TableOption = field(default_factory=list)
+    mapping: MapOption = field(default_factory=list)
+    input_zone: InputZone = ""
+    date_order: DateOrderOption = None
+    problems: ProblemsFile = ""
+
+    def options(self) -> ReadOptions:
+        """How the exports are to be read."""
+        return ReadOptions(
+            input_zone=self.input_zone or None,
+            date_order=self.date_order.value if self.date_order else None,
+            mapping=pairs("--map", self.mapping, "learner=UserID"),
+            input=self.input or None,
+            vocabularies=tuple(self.vocabulary),
+            tables=pairs("--table", self.table, "roles=role_assignments.csv"),
+        )
+
+
+@dataclass(frozen=True)
+class Inputs(Exports):
+    """What is metered and how. Each field is an option of every command that meters."""
+
     plan: PlanOption = ""
     start: Start = ""
     end: End = ""
@@ -58,11 +86,7 @@ class Inputs:
     as_of: AsOf = ""
     engine: EngineOption = Engine.duckdb
     zone: Zone = ""
-    input_zone: InputZone = ""
-    date_order: DateOrderOption = None
-    mapping: MapOption = field(default_factory=list)
     people: People = ""
-    problems: ProblemsFile = ""
     strict: Strict = False
     assume_members: AssumeMembers = False
 
@@ -92,7 +116,7 @@ class Inputs:
         """
         what = subscription or self.subscribed()
         refuse_overwriting(self.problems, [*self.facts, self.plan, self.subscription, self.people])
-        options = read_options(self.input_zone, self.date_order, self.mapping)
+        options = replace(self.options(), settled=len(before))
         err = terminal.console(stderr=True)
         with err.status("reading and counting …") if err.is_terminal else nullcontext():
             result = library.meter(
@@ -116,21 +140,22 @@ class Inputs:
 
 
 def over_facts(command: Callable[..., None]) -> Callable[..., None]:
-    """Gives a command, whose first parameter is `inputs: Inputs`, the options of `Inputs` before its own.
+    """Gives a command, whose first parameter is of `Inputs` or `Exports`, the options of that class before its own.
 
     FACTS come first, then the command's own arguments and options, then what is shared.
     """
-    hints = get_type_hints(Inputs, include_extras=True)
-    own = list(inspect.signature(command, eval_str=True).parameters.values())[1:]
+    first, *own = inspect.signature(command, eval_str=True).parameters.values()
+    kind: type[Exports] = first.annotation
+    hints = get_type_hints(kind, include_extras=True)
     shared = [
         inspect.Parameter(it.name, inspect.Parameter.KEYWORD_ONLY, default=_default(it), annotation=hints[it.name])
-        for it in fields(Inputs)
+        for it in fields(kind)
     ]
     parameters = [shared[0], *(it.replace(kind=inspect.Parameter.KEYWORD_ONLY) for it in own), *shared[1:]]
 
     @wraps(command)
     def called(**given: Any) -> None:
-        inputs = Inputs(**{it.name: given.pop(it.name) for it in fields(Inputs)})
+        inputs = kind(**{it.name: given.pop(it.name) for it in fields(kind)})
         command(inputs, **given)
 
     vars(called)["__signature__"] = inspect.Signature(parameters)

@@ -15,7 +15,7 @@ import typer
 
 from rollbook import plans
 from rollbook.errors import PlanError, Problem, UsageError
-from rollbook.intake import ReadOptions, read_people
+from rollbook.intake import read_people
 from rollbook.model.instants import FIRST_YEAR, LAST_YEAR, to_us
 from rollbook.model.keys import zone_exists
 from rollbook.model.plan import Plan
@@ -89,6 +89,18 @@ DateOrderOption = Annotated[DateOrder | None, typer.Option(help="How days such a
 MapOption = Annotated[
     list[str],
     typer.Option("--map", metavar="COLUMN=NAME", help="What a column is called in the export: learner=UserID."),
+]
+InputKind = Annotated[
+    str,
+    typer.Option("--input", metavar="KIND", help="What the exports are, where they are not recognised: moodle-log, …"),
+]
+VocabularyOption = Annotated[
+    list[str],
+    typer.Option("--vocabulary", metavar="FILE", help="A CSV of event,type,role,mode: what events mean to you."),
+]
+TableOption = Annotated[
+    list[str],
+    typer.Option("--table", metavar="NAME=FILE", help="A further table of the exports: roles=role_assignments.csv."),
 ]
 People = Annotated[str, typer.Option(metavar="FILE", help="CSV of id, email, name: shows people by name.")]
 ProblemsFile = Annotated[str, typer.Option("--problems", metavar="FILE", help="Writes every problem to this CSV file.")]
@@ -224,19 +236,17 @@ def instant(text: str, zone: str) -> datetime | None:
     return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
 
 
-def read_options(input_zone: str, date_order: DateOrder | None, mapping: list[str]) -> ReadOptions:
-    """How exports are to be read."""
-    pairs = {}
-    for item in mapping:
-        canonical, equals, column = item.partition("=")
-        if not (canonical and equals and column):
-            raise UsageError(Problem(f"--map {item}", "expected A=B", "write --map learner=UserID"))
-        if canonical in pairs:
-            raise UsageError(Problem(f"--map {item}", f"{canonical} is mapped twice", "map each column once"))
-        pairs[canonical] = column
-    return ReadOptions(
-        input_zone=input_zone or None, date_order=date_order.value if date_order else None, mapping=pairs
-    )
+def pairs(option: str, given: list[str], example: str) -> dict[str, str]:
+    """Options of the form A=B, by A."""
+    found: dict[str, str] = {}
+    for item in given:
+        key, equals, value = item.partition("=")
+        if not (key and equals and value):
+            raise UsageError(Problem(f"{option} {item}", "expected A=B", f"write {option} {example}"))
+        if key in found:
+            raise UsageError(Problem(f"{option} {item}", f"{key} is given twice", "give each once"))
+        found[key] = value
+    return found
 
 
 def names(people: str) -> Callable[[str], str]:

@@ -14,7 +14,8 @@ from rollbook.books.bundle import export as export_bundle
 from rollbook.books.proving import proof_text, verify_proof_file
 from rollbook.books.proving import prove as prove_learner
 from rollbook.books.verifying import verify as verify_bundle
-from rollbook.cli.options import DateOrderOption, InputZone, MapOption, read_options
+from rollbook.cli.metering import Exports
+from rollbook.cli.options import DateOrderOption, InputKind, InputZone, MapOption, TableOption, VocabularyOption
 from rollbook.cli.said import in_words_or_end
 from rollbook.errors import Problem, UsageError
 from rollbook.proof.verdict import Verdict
@@ -56,22 +57,32 @@ def prove(
 
 def verify(
     file: Annotated[str, typer.Argument(metavar="BUNDLE|PROOF", help="What `statement export` or `prove` wrote.")],
-    facts: Annotated[
-        list[str] | None, typer.Argument(metavar="FACTS", help="Your own facts, to recount from.")
-    ] = None,
+    facts: Annotated[list[str] | None, typer.Argument(metavar="FACTS", help="Your own facts, to recount from.")] = None,
     input_zone: InputZone = "",
     date_order: DateOrderOption = None,
     mapping: MapOption = [],
+    kind: InputKind = "",
+    vocabulary: VocabularyOption = [],
+    table: TableOption = [],
 ) -> None:
     """Recount a statement from its facts, or from yours, and say line by line what holds and what differs.
 
     Ends with 0 where everything holds, 1 where something differs, and 2 where it cannot be read.
     """
     with in_words_or_end():
+        own = Exports(
+            facts or [],
+            input=kind,
+            vocabulary=vocabulary,
+            table=table,
+            mapping=mapping,
+            input_zone=input_zone,
+            date_order=date_order,
+        )
         with Path(file).open("rb") as opened:
             is_bundle = opened.read(len(_ZIP)) == _ZIP
         if is_bundle:
-            found = verify_bundle(Path(file), facts or (), read_options(input_zone, date_order, mapping))
+            found = verify_bundle(Path(file), facts or (), own.options())
         elif facts:
             raise UsageError(Problem(file, "only a bundle can be recounted from facts", "leave the facts out"))
         else:

@@ -6,7 +6,7 @@ import contextlib
 import csv
 import os
 import sys
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import NoReturn
@@ -17,6 +17,7 @@ from rich.console import Console
 
 from rollbook import library
 from rollbook.errors import Problem, RollbookError, UsageError
+from rollbook.intake import FactStore
 from rollbook.render import terminal
 
 PROBLEMS_SHOWN = 100
@@ -57,11 +58,22 @@ def fail(problems: tuple[Problem, ...]) -> NoReturn:
 
 
 def say_problems(err: Console, result: library.Result, problems_file: str) -> None:
-    """Says every problem and note, and writes the problems to their file."""
-    problems = result.store.problems
-    found = [*problems, *result.conflicts]
-    total = problems.total + len(result.conflicts)
-    for note in (*problems.notes, *result.notes):
+    """Says every problem and note of a result, and writes the problems to their file."""
+    say_read(err, result.store, problems_file, result.conflicts, result.notes)
+
+
+def say_read(
+    err: Console,
+    store: FactStore,
+    problems_file: str,
+    conflicts: Sequence[Problem] = (),
+    notes: Sequence[Problem] = (),
+) -> None:
+    """Says every problem and note of what was read, and writes the problems to their file."""
+    problems = store.problems
+    found = [*problems, *conflicts]
+    total = problems.total + len(conflicts)
+    for note in (*problems.notes, *notes):
         terminal.say(err, f"note: {note}")
     for problem in found[:PROBLEMS_SHOWN]:
         terminal.say(err, str(problem))

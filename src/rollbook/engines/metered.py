@@ -20,6 +20,7 @@ class Metered:
     connection  has the relations
         activations  subscription, window_number, scope, organisation, unit, object, guest, class, first_us,
                      source, id, facts
+        counts       subscription, window_number, class, active: how many activations; a class may have several rows
         held         subscription, organisation, unit, object, on_us, off_us (null while it goes on), on_source,
                      on_id, off_source, off_id; none for plans that count
         windows      subscription, window_number, start_us, end_us: those that have begun

@@ -14,6 +14,7 @@ from rollbook.engines.duckdb import load
 from rollbook.engines.metered import Metered
 from rollbook.metering import inputs, reference
 from rollbook.metering.outcome import Outcome
+from rollbook.metering.steps import COUNTS
 from rollbook.model.fact import Fact
 from rollbook.model.subscription import Subscription
 
@@ -35,6 +36,7 @@ def meter(
         connection.register("loading", table)
         connection.execute(f"create temp table {name} as select * from loading")
         connection.unregister("loading")
+    connection.execute(f"create temp view counts as {COUNTS}")
     windows = inputs.metered_windows(subscription, as_of_us)
     return Metered(connection, (subscription,), as_of_us, (windows,), (tuple(sorted(outcome.conflicts)),))
 

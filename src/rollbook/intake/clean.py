@@ -153,7 +153,9 @@ class Reading:
         for name in self.columns:
             if name in TEXTS and name not in FEW_VALUES:
                 plain = _plain_sql(texts[name], within=name == "attributes")
-                parts.append(f"({self.columns[name].sql} IS NULL OR {plain})" if name in _MOSTLY_EMPTY else plain)
+                # CASE, because OR would look at every text: 0.3 s of ten million rows.
+                few = f"CASE WHEN {self.columns[name].sql} IS NULL THEN TRUE ELSE {plain} END"
+                parts.append(few if name in _MOSTLY_EMPTY else plain)
         return tuple(parts)
 
     def _raw(self, name: str, column: Column) -> str:

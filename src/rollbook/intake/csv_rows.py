@@ -7,7 +7,7 @@ stray quote cannot swallow what follows.
 from __future__ import annotations
 
 import csv
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from operator import itemgetter
 
 from rollbook.intake.batches import Batch, Refused
@@ -19,48 +19,36 @@ from rollbook.model.fact import COLUMNS
 _QUOTES = "close or double the quote"
 
 
-class CsvRows:
-    """The rows of one CSV file; `header` is known at once, the rows come in batches."""
+class CsvRecords:
+    """The records of one CSV file under its header: `names`, as they stand there."""
 
-    def __init__(
-        self,
-        lines: Lines,
-        mapping: Mapping[str, str],
-        columns: Sequence[str] = COLUMNS,
-        needed: Sequence[str] = NEEDED,
-    ) -> None:
+    def __init__(self, lines: Lines, mapping: Mapping[str, str], columns: Sequence[str] = COLUMNS) -> None:
         self._lines = lines
         self._width = 0
         self._delimiter = find_delimiter(_first_line(lines), mapping, columns)
-        record = next(self._records(), None)
+        record = next(self.records(), None)
         names = record[1] if record else Refused("there is no line", "")
         if isinstance(names, Refused):
             rule = f"has no header that can be read: {names.rule}"
             raise lines.fault or FileFaultError(rule, "name the columns in the first line")
         self._width = len(names)
-        self.header: Header = read_header(names, mapping, columns, needed)
+        self.names = tuple(names)
 
-    def batches(self) -> Iterator[Batch]:
-        """Every row after the header, once."""
-        names = tuple(self.header.positions)
-        positions = tuple(self.header.positions.values())
-        choose = itemgetter(*positions) if len(positions) > 1 else lambda record: (record[positions[0]],)
-        batch = Batch(names)
-        for line, record in self._records():
-            if isinstance(record, Refused):
-                batch.refuse(line, record)
-            elif len(record) != self._width:
-                batch.refuse(line, _miscounted(len(record), self._width))
-            else:
-                batch.lines.append(line)
-                batch.rows.append(choose(record))
-            if batch.is_full(self._lines.received_bytes):
-                yield batch
-                batch = Batch(names, received_before=self._lines.received_bytes)
-        yield batch
+    @property
+    def received_bytes(self) -> int:
+        """How far the file was read."""
+        return self._lines.received_bytes
 
-    def _records(self) -> Iterator[tuple[int, list[str] | Refused]]:
-        """(first line, fields) of every record that is not blank, from where the lines stand."""
+    def miscounted(self, found: int) -> Refused:
+        """Why a record of another number of fields is refused."""
+        rule = f"{found} fields, where the header has {self._width}"
+        return Refused(rule, "quote fields that contain the delimiter or a line break, and keep empty ones")
+
+    def records(self, readable: Collection[tuple[str, str]] = ()) -> Iterator[tuple[int, list[str] | Refused]]:
+        """(first line, fields) of every record that is not blank, from where the lines stand.
+
+        readable  marks of lines that do not refuse their record: their text is handed out as it came
+        """
         lines = self._lines
         while True:
             reader = csv.reader(lines, delimiter=self._delimiter, strict=True)
@@ -69,11 +57,13 @@ class CsvRows:
             try:
                 for fields in reader:
                     marked = lines.mark_in(first, lines.number) if lines.marked else None
-                    if marked:
+                    if marked in readable:
+                        lines.forget(lines.number)
+                    elif marked:
                         yield first, self._give_up(first, Refused(*marked))
                         break
                     if self._width and len(fields) != self._width and len(lines.held) > 1:
-                        yield first, self._give_up(first, _miscounted(len(fields), self._width))
+                        yield first, self._give_up(first, self.miscounted(len(fields)))
                         break
                     if fields:
                         yield first, fields
@@ -95,6 +85,39 @@ class CsvRows:
         return refused
 
 
+class CsvRows:
+    """The rows of one CSV file that has canonical columns; `header` says which, the rows come in batches."""
+
+    def __init__(
+        self,
+        records: CsvRecords,
+        mapping: Mapping[str, str],
+        columns: Sequence[str] = COLUMNS,
+        needed: Sequence[str] = NEEDED,
+    ) -> None:
+        self._records = records
+        self.header: Header = read_header(records.names, mapping, columns, needed)
+
+    def batches(self) -> Iterator[Batch]:
+        """Every row after the header, once."""
+        names = tuple(self.header.positions)
+        positions = tuple(self.header.positions.values())
+        choose = itemgetter(*positions) if len(positions) > 1 else lambda record: (record[positions[0]],)
+        batch = Batch(names)
+        for line, record in self._records.records():
+            if isinstance(record, Refused):
+                batch.refuse(line, record)
+            elif len(record) != len(self._records.names):
+                batch.refuse(line, self._records.miscounted(len(record)))
+            else:
+                batch.lines.append(line)
+                batch.rows.append(choose(record))
+            if batch.is_full(self._records.received_bytes):
+                yield batch
+                batch = Batch(names, received_before=self._records.received_bytes)
+        yield batch
+
+
 def _first_line(lines: Lines) -> str:
     """The first line that is not blank, which stays to be read; blank ones before it do not."""
     for line in lines:
@@ -103,11 +126,6 @@ def _first_line(lines: Lines) -> str:
             return line
         lines.held.clear()
     return ""
-
-
-def _miscounted(found: int, expected: int) -> Refused:
-    rule = f"{found} fields, where the header has {expected}"
-    return Refused(rule, "quote fields that contain the delimiter or a line break, and keep empty ones")
 
 
 def _csv_fault(message: str) -> Refused:

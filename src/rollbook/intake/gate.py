@@ -16,7 +16,7 @@ from zoneinfo import ZoneInfo
 from rollbook.errors import Problem
 from rollbook.intake.options import ReadOptions
 from rollbook.intake.times import UnreadableTimeError, read_time, shown
-from rollbook.model.fact import COLUMNS, LINKED, MODES, ROLES, TEXT_LENGTH_MAX, VOIDED, Fact
+from rollbook.model.fact import COLUMNS, LINKED, MODES, ROLES, TEXT_LENGTH_MAX, VOIDED, Fact, is_status
 from rollbook.model.keys import nearest
 
 TIMES = ("occurred_at", "recorded_at")
@@ -87,7 +87,7 @@ def _contradictions(texts: Mapping[str, str]) -> list[tuple[str, str, str]]:
     if mode and mode not in MODES:
         rule = f"mode is {shown(mode)}, which is none of the modes{nearest(mode, MODES)}"
         found.append(("mode", rule, "use one of " + ", ".join(MODES) + ", or leave it empty"))
-    if not texts["learner"] and role != "guest" and type_ not in (VOIDED, LINKED):
+    if not texts["learner"] and type_ not in (VOIDED, LINKED) and not _about_nobody(role, type_):
         found.append(("learner", "learner is empty", "give an id, or role guest"))
     if type_ == LINKED:
         found.extend(_link(texts))
@@ -100,6 +100,11 @@ def _contradictions(texts: Mapping[str, str]) -> list[tuple[str, str, str]]:
             ("voids", f"voids is given, and {shown(type_)} voids nothing", f"use type {VOIDED}, or empty voids")
         )
     return found
+
+
+def _about_nobody(role: str, type_: str) -> bool:
+    """A guest has no id, and what the system does concerns nobody; but a status is always somebody's."""
+    return role == "guest" or (role == "system" and not is_status(type_))
 
 
 def _link(texts: Mapping[str, str]) -> list[tuple[str, str, str]]:

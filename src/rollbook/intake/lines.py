@@ -30,7 +30,7 @@ class Lines:
 
     number          of the line that came last, from 1
     received_bytes  how far the file was read
-    marked          line number → (rule, remedy) of lines that cannot be read; they come as replacement text
+    marked          line number → (rule, remedy) of lines that cannot be read; bytes that are not UTF-8 come escaped
     held            the lines since `held` was last cleared
     fault           what ended the stream early; the unfinished line before it is not handed out
     """
@@ -135,7 +135,7 @@ class Lines:
                 self._received += 1
             except UnicodeDecodeError:
                 self._mark(NOT_UTF8)
-                self._ready.append(line[:LINE_MAX].decode(errors="replace"))
+                self._ready.append(line[:LINE_MAX].decode(errors="surrogateescape"))
 
     def _bounded(self, line: str, offset: int) -> str:
         if len(line) <= LINE_MAX:

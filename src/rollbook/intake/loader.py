@@ -20,16 +20,14 @@ from rollbook.intake.gate import TEXTS, Gate
 from rollbook.intake.headers import Header, read_header
 from rollbook.intake.options import ReadOptions
 from rollbook.intake.problems import Problems
-from rollbook.intake.tables import SCHEMA, fields_of, insert_facts, name_facts, number_of
+from rollbook.intake.tables import SCHEMA, Part, fields_of, insert_facts, name_facts
 from rollbook.intake.times import shown
+from rollbook.intake.vocabulary import vocabulary
 from rollbook.model.fact import COLUMNS, Fact
 from rollbook.model.instants import EARLIEST_US, LATEST_US, from_us
 
 GATE_ROWS = 20_000
 """How many rows the gate takes out of the database at a time."""
-
-KEYS_ROWS = 1_000_000
-"""How many keys move from one database to the other at a time: 16 MB."""
 
 CHUNK_ROWS = 8192
 """How many rows of a batch one thread of the database takes at a time."""
@@ -40,9 +38,11 @@ _UTC_NAMES = ("UTC", "Etc/UTC", "Zulu", "Etc/Zulu", "Universal", "Etc/Universal"
 class Loader:
     """Takes in one input after the other.
 
-    parts   (file, SQL) of the relations that stay where they lie; it ends in a condition that may be narrowed
+    parts   the relations that stay where they lie
     places  the name of each input, by its number
     mapped  the keys of the mapping that some input served
+    said    what the caller says that events mean
+    producers  whose export each input was recognised as, by its number; none for canonical columns
     """
 
     def __init__(self, folder: str, options: ReadOptions) -> None:
@@ -50,10 +50,12 @@ class Loader:
         self.folder = Path(folder)
         self.problems = Problems()
         self.rows = self.rejected = 0
-        self.parts: list[tuple[int, str]] = []
+        self.parts: list[Part] = []
         self.places: list[str] = []
         self.mapped: set[str] = set()
         self.readable = 0
+        self.producers: dict[int, str] = {}
+        self.said = vocabulary("", options.vocabularies).own
         self._gate = Gate(options)
         self._zone = "UTC" if options.input_zone in _UTC_NAMES else options.input_zone
         self.connection = _connect(str(self.folder / "facts.duckdb"), self.folder, options)
@@ -90,6 +92,11 @@ class Loader:
             self.problems.note(Problem(self.places[file], rule, remedy))
         return not header.faults
 
+    def recognised(self, file: int, name: str) -> None:
+        """Keeps whose export an input is."""
+        self.readable += 1
+        self.producers[file] = name
+
     def take_batches(self, file: int, batches: Iterable[Batch]) -> int:
         """Takes the rows of a text file; returns how many there were."""
         before = self.rows
@@ -105,7 +112,7 @@ class Loader:
             self.connection.execute("COMMIT")
         return self.rows - before
 
-    def take_mappings(self, file: int, rows: Iterable[Mapping[str, object] | Fact]) -> int:
+    def take_mappings(self, file: int, rows: Iterable[Mapping[str, object] | Fact | Refused]) -> int:
         """Takes rows that are Python objects; returns how many there were."""
         before = self.rows
         names = {value: key for key, value in self.options.mapping.items()}
@@ -120,12 +127,12 @@ class Loader:
         self._pass(file, batch)
         return self.rows - before
 
-    def take_table(self, file: int, relation: str, line: str, names: Sequence[str]) -> int:
+    def take_table(self, file: int, relation: str, row: str, names: Sequence[str]) -> int:
         """Takes a relation of typed columns that this database knows; returns how many rows it had.
 
-        `line` is SQL of the number of a row, `names` are what the export itself calls its columns, in their order.
+        `row` is SQL of the number of a row, from 0; `names` are what the export itself calls its columns, in order.
         """
-        return self._take_relation(file, relation, line, names, self.connection)
+        return self._take_relation(file, relation, row, names, self.connection)
 
     def take_parquet(self, file: int, path: Path, names: Sequence[str]) -> int:
         """Takes a Parquet file; returns how many rows it had.
@@ -138,12 +145,12 @@ class Loader:
         try:
             if self._zone_days is not None:
                 scout.register("zone_days", self._zone_days)
-            return self._take_relation(file, relation, "(r.file_row_number + 1)", names, scout)
+            return self._take_relation(file, relation, "r.file_row_number", names, scout)
         finally:
             scout.close()
 
     def _take_relation(
-        self, file: int, relation: str, line: str, names: Sequence[str], scout: duckdb.DuckDBPyConnection
+        self, file: int, relation: str, row: str, names: Sequence[str], scout: duckdb.DuckDBPyConnection
     ) -> int:
         header = read_header(names, self.options.mapping)
         if not self.take_header(file, header):
@@ -158,8 +165,8 @@ class Loader:
             self.fault(file, rule, remedy)
         if reading.faults:
             return 0
-        rows, unclean = self._set_aside(file, reading, relation, line, scout)
-        self._take_clean(file, reading, f"{relation} AS r{reading.joins}", line, unclean=unclean)
+        rows, unclean = self._set_aside(file, reading, relation, row, scout)
+        self._take_clean(file, reading, f"{relation} AS r{reading.joins}", row, unclean=unclean)
         names = list(reading.raws)
         for first in range(0, unclean, GATE_ROWS):
             query = f"FROM aside_{file} WHERE rowid BETWEEN ? AND ?"
@@ -170,51 +177,33 @@ class Loader:
         return rows
 
     def _set_aside(
-        self, file: int, reading: Reading, relation: str, line: str, scout: duckdb.DuckDBPyConnection
+        self, file: int, reading: Reading, relation: str, row: str, scout: duckdb.DuckDBPyConnection
     ) -> tuple[int, int]:
         """Puts the rows for the gate into a table of their own; returns how many rows there are, and how many aside."""
         raws = "".join(f", {sql} AS {name}" for name, sql in reading.raws.items())
         stays = reading.clean_but(_settled(reading, relation, scout))
         if reading.lasting:
             stays += f" AND {reading.texts['id']} <> ''"
-        source = f"{relation} AS r{reading.joins}"
-        key = f"hash({reading.texts['source']}, {reading.texts['id']})"
-        scout.execute(
-            f"CREATE TEMP TABLE checked AS SELECT {line} AS line, {key} AS h, ({stays}) IS TRUE AS clean FROM {source}"
-        )
-        [(rows, unclean)] = scout.execute("SELECT count(*), count(*) FILTER (NOT clean) FROM checked").fetchall()
-        query = f"SELECT {line} AS line{raws} FROM {source} WHERE {line} IN (SELECT line FROM checked WHERE NOT clean)"
+        query = f"SELECT {row} + 1 AS line{raws} FROM {relation} AS r{reading.joins} WHERE ({stays}) IS NOT TRUE"
         if scout is not self.connection:
             copy = str(self.folder / f"aside_{file}.parquet").replace("'", "''")
             scout.execute(f"COPY ({query}) TO '{copy}' (FORMAT parquet)")
             query = f"FROM read_parquet('{copy}')"
         self.connection.execute(f"CREATE TEMP TABLE aside_{file} AS {query}")
-        if reading.lasting:
-            self._keep_keys(file, scout)
-        scout.execute("DROP TABLE checked")
+        [(rows,)] = scout.execute(f"SELECT count(*) FROM {relation}").fetchall()
+        [(unclean,)] = self.connection.execute(f"SELECT count(*) FROM aside_{file}").fetchall()
         return rows, unclean
 
-    def _keep_keys(self, file: int, scout: duckdb.DuckDBPyConnection) -> None:
-        """Keeps the hash of each clean row's key: repeats are looked for among numbers, not texts."""
-        number = number_of(str(file), "line")
-        query = f"SELECT {number} AS number, h FROM checked WHERE clean"
-        if scout is self.connection:
-            scout.execute(f"INSERT INTO keys {query}")
-            return
-        keys = scout.sql(query).to_arrow_reader(KEYS_ROWS)
-        self.connection.register("read_keys", keys)
-        self.connection.execute("INSERT INTO keys FROM read_keys")
-        self.connection.unregister("read_keys")
-
-    def _take_clean(self, file: int, reading: Reading, source: str, line: str, *, unclean: int) -> None:
+    def _take_clean(self, file: int, reading: Reading, source: str, row: str, *, unclean: int) -> None:
         """Takes the rows that were not set aside; where reading them again costs nothing they stay where they are."""
-        clean = f"SELECT {fields_of(dict(reading.values), file, line)} FROM {source} WHERE true"
+        fields = fields_of(dict(reading.values), file, f"({row} + 1)")
+        clean = f"SELECT {fields} FROM {source} WHERE true"
         if unclean and reading.lasting:
             self.connection.execute(f"INSERT INTO dropped SELECT {file}, line FROM aside_{file}")
         elif unclean:
-            clean += f" AND {line} NOT IN (SELECT line FROM aside_{file})"
+            clean += f" AND {row} NOT IN (SELECT line - 1 FROM aside_{file})"
         if reading.lasting:
-            self.parts.append((file, clean))
+            self.parts.append(Part(file, clean, row))
         elif "id" in reading.columns:
             self.connection.execute(f"INSERT INTO taken SELECT * FROM ({clean}) WHERE id <> ''")
             self.connection.execute(f"INSERT INTO nameless SELECT * FROM ({clean}) WHERE id = ''")
@@ -262,6 +251,8 @@ class Loader:
         insert_facts(self.connection, file, accepted)
 
     def _as_row(self, row: object, names: Mapping[str, str]) -> Mapping[str, object] | Refused:
+        if isinstance(row, Refused):
+            return row
         if isinstance(row, Fact):
             return _of_fact(row)
         if not isinstance(row, Mapping):

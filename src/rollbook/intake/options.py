@@ -24,12 +24,20 @@ class ReadOptions:
     date_order    one of `DATE_ORDERS`, for days written with the year last; None refuses what could be either
     mapping       canonical column → the column of the export it is read from
     memory_limit  how much memory the store may use before it spills to disk, such as `2GB`
+    input         what kind of export each input is (`moodle-log`, …); None recognises it by its content
+    vocabularies  files that say what events mean, asked before what is shipped; the last first
+    settled       how many of the first inputs hold facts that stand already: no other version displaces them
+    tables        further tables of an export, by what they are called: `roles` → path of a CSV file
     """
 
     input_zone: str | None = None
     date_order: str | None = None
     mapping: Mapping[str, str] = field(default_factory=dict)
     memory_limit: str | None = None
+    input: str | None = None
+    vocabularies: tuple[str, ...] = ()
+    tables: Mapping[str, str] = field(default_factory=dict)
+    settled: int = 0
 
     def __post_init__(self) -> None:
         problems = [

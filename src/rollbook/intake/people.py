@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rollbook.errors import Problem
 from rollbook.intake.batches import Refused
-from rollbook.intake.csv_rows import CsvRows
+from rollbook.intake.csv_rows import CsvRecords, CsvRows
 from rollbook.intake.lines import Lines
 from rollbook.intake.problems import Problems
 from rollbook.intake.streams import FileFaultError, Stream
@@ -45,7 +45,11 @@ def read_people(path: str | os.PathLike[str], mapping: Mapping[str, str] | None 
             if stream.kind != "csv":
                 raise FileFaultError(f"is {stream.kind}, not CSV", "give a CSV file with columns id, name and email")
             lines = Lines(stream)
-            for line, row in _rows(CsvRows(lines, mapping or {}, COLUMNS, ("id",)), people.problems, name):
+            for line, row in _rows(
+                CsvRows(CsvRecords(lines, mapping or {}, COLUMNS), mapping or {}, COLUMNS, ("id",)),
+                people.problems,
+                name,
+            ):
                 _add(people, f"{name}:{line}", row)
             if lines.fault:
                 raise lines.fault

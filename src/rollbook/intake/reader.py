@@ -14,24 +14,23 @@ import pyarrow as pa
 from pyarrow import parquet
 
 from rollbook.errors import Problem, UsageError
-from rollbook.intake.csv_rows import CsvRows
-from rollbook.intake.lines import Lines
+from rollbook.intake.files import take_text
+from rollbook.intake.inputs import expanded
 from rollbook.intake.loader import Loader
-from rollbook.intake.ndjson_rows import NdjsonRows
 from rollbook.intake.options import ReadOptions
 from rollbook.intake.repeats import drop_repeats
 from rollbook.intake.store import FactStore
-from rollbook.intake.streams import FileFaultError, Stream
+from rollbook.intake.streams import FileFaultError, Source, Stream
 from rollbook.intake.tables import FIELDS, facts_sql
 
 
 def read_facts(inputs: Sequence[object], options: ReadOptions | None = None) -> FactStore:
     """The facts of the inputs, each once, and everything that is wrong with them.
 
-    `inputs` are several, or one path. An input is the path of a file (CSV, JSON lines or Parquet, also compressed with
-    gzip or zstd), an Arrow table, a data frame, or an iterable of `Fact` or of mappings. A file that cannot be read is
-    a problem of the store; only an option that cannot be meant raises UsageError. Close the store, or use it in a
-    `with` statement.
+    `inputs` are several, or one path. An input is the path of a file (CSV, JSON or Parquet, also compressed with gzip
+    or zstd, or in a zip archive), a pattern such as `logs/*.csv`, `-` for standard input, an Arrow table, a data frame,
+    or an iterable of `Fact` or of mappings. A file that cannot be read is a problem of the store; only an option that
+    cannot be meant raises UsageError. Close the store, or use it in a `with` statement.
     """
     options = options or ReadOptions()
     if isinstance(inputs, str | os.PathLike):
@@ -39,7 +38,7 @@ def read_facts(inputs: Sequence[object], options: ReadOptions | None = None) -> 
     folder = tempfile.TemporaryDirectory(prefix="rollbook-", ignore_cleanup_errors=True)
     loader = Loader(folder.name, options)
     try:
-        for number, input_ in enumerate(inputs, 1):
+        for number, input_ in enumerate(expanded(inputs, loader.folder), 1):
             _take(loader, input_, number)
         _check_mapping(loader)
         return _finish(loader, folder)
@@ -52,7 +51,7 @@ def read_facts(inputs: Sequence[object], options: ReadOptions | None = None) -> 
 def _finish(loader: Loader, folder: tempfile.TemporaryDirectory[str]) -> FactStore:
     """Every row once: drops what repeats, and hands over the store."""
     _show_facts(loader)
-    repeats = drop_repeats(loader.connection, loader.problems, loader.place)
+    repeats = drop_repeats(loader.connection, loader.parts, loader.problems, loader.place, loader.options.settled)
     if repeats.duplicates or repeats.conflicting:
         _show_facts(loader)
     return FactStore(
@@ -63,22 +62,24 @@ def _finish(loader: Loader, folder: tempfile.TemporaryDirectory[str]) -> FactSto
         rejected=loader.rejected + repeats.conflicting,
         duplicates=repeats.duplicates,
         problems=loader.problems,
+        producers={loader.places[file]: name for file, name in loader.producers.items()},
     )
 
 
 def _show_facts(loader: Loader) -> None:
     """Makes the relation `facts` over everything that was taken, without what was dropped."""
     parts = [f"SELECT {', '.join(FIELDS)} FROM taken"]
-    for file, part in loader.parts:
-        dropped = f"SELECT line FROM dropped WHERE file = {file}"
+    for part in loader.parts:
+        dropped = f"SELECT line FROM dropped WHERE file = {part.file}"
         any_dropped = loader.connection.execute(f"{dropped} LIMIT 1").fetchall()
-        parts.append(f"SELECT * FROM ({part}) WHERE line NOT IN ({dropped})" if any_dropped else part)
-    loader.connection.execute(facts_sql(parts))
+        parts.append(f"SELECT * FROM ({part.sql}) WHERE line NOT IN ({dropped})" if any_dropped else part.sql)
+    canonical = [file for file in range(len(loader.places)) if file not in loader.producers]
+    loader.connection.execute(facts_sql(parts, loader.said, canonical))
 
 
 def _take(loader: Loader, input_: Any, number: int) -> None:
-    if isinstance(input_, str | os.PathLike):
-        file = loader.begin(os.fspath(input_))
+    if isinstance(input_, Source):
+        file = loader.begin(input_.name)
         take: Callable[[Loader, int, Any], None] = _take_file
     elif isinstance(input_, pa.Table) or hasattr(input_, "__arrow_c_stream__"):
         file, take = loader.begin(f"table {number}"), _take_table
@@ -98,25 +99,13 @@ def _take(loader: Loader, input_: Any, number: int) -> None:
         loader.problems.note(Problem(loader.places[file], "has no rows", "nothing to do, if that is true"))
 
 
-def _take_file(loader: Loader, file: int, path: str | os.PathLike[str]) -> None:
-    stream = Stream(Path(path))
+def _take_file(loader: Loader, file: int, source: Source) -> None:
+    stream = Stream(source)
     try:
         if stream.kind == "parquet":
-            _take_parquet(loader, file, Path(path), stream)
-            return
-        lines = Lines(stream)
-        if stream.kind == "csv":
-            rows = CsvRows(lines, loader.options.mapping)
-            if loader.take_header(file, rows.header):
-                loader.take_batches(file, rows.batches())
+            _take_parquet(loader, file, source.path, stream)
         else:
-            objects = NdjsonRows(lines, loader.options.mapping)
-            loader.readable += 1
-            loader.take_batches(file, objects.batches())
-            loader.mapped |= objects.mapped
-        if lines.fault:
-            rule = f"{lines.fault.rule}; read up to line {lines.number}"
-            loader.fault(file, rule, lines.fault.remedy)
+            take_text(loader, file, source, stream)
     finally:
         stream.close()
 
@@ -141,11 +130,11 @@ def _take_table(loader: Loader, file: int, table: Any) -> None:
         return
     names = arrow.column_names
     arrow = arrow.rename_columns([f"c{position}" for position in range(len(names))])
-    arrow = arrow.append_column("line", pa.arange(1, len(arrow) + 1))
+    arrow = arrow.append_column("row", pa.arange(0, len(arrow)))
     relation = f"table_{file}"
     loader.connection.register(relation, arrow)
     try:
-        loader.take_table(file, relation, "r.line", names)
+        loader.take_table(file, relation, "r.row", names)
     except duckdb.Error as error:
         raise FileFaultError(f"cannot be read ({_one_line(error)})", "give its columns plainer types") from None
 

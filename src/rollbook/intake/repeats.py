@@ -1,55 +1,58 @@
 """(source, id) names one fact: the same content again is a duplicate, other content is a conflict.
 
 Of duplicates the first in (file, line) stays. Of a conflict nothing stays, because nothing says which version is
-true; each version is a problem at its own place that names another.
+true; each version is a problem at its own place that names another. Only what stands already, in the first files
+(those of a book), stays: the others are refused against it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import duckdb
 
 from rollbook.errors import Problem
 from rollbook.intake.problems import Problems
-from rollbook.intake.tables import DIGEST, number_of
+from rollbook.intake.tables import DIGEST, FIELDS, Part
 from rollbook.intake.times import shown
 
 _REMEDY = "give each export a source of its own, or correct the row"
 
+_KEYS = "CREATE TEMP TABLE keys AS SELECT file, line, hash(source, id) AS h FROM facts"
+
 _REPEATED = """
 CREATE TEMP TABLE repeated AS
-SELECT number FROM keys WHERE h IN (SELECT h FROM keys GROUP BY h HAVING count(*) > 1)
-"""
-
-_SUSPECTS = f"""
-CREATE TEMP TABLE suspects AS
-SELECT source, id, file, line, {DIGEST} AS content FROM facts WHERE number IN (SELECT number FROM repeated)
+SELECT file, line FROM keys WHERE h IN (SELECT h FROM keys GROUP BY h HAVING count(*) > 1)
 """
 
 _REPEATS = """
 CREATE TEMP TABLE repeats AS
-SELECT suspects.*, least_content <> greatest_content AS conflict, first_content,
-       row_number() OVER (PARTITION BY source, id ORDER BY file, line) AS nth
+SELECT suspects.*, (suspects.file, suspects.line) > first_place AS again,
+       differ AND (first_file >= {settled} OR content <> first_content) AS conflict
 FROM suspects JOIN (
-    SELECT source, id, min(content) AS least_content, max(content) AS greatest_content,
-           arg_min(content, (file, line)) AS first_content
+    SELECT source, id, min(content) <> max(content) AS differ, min((file, line)) AS first_place,
+           min(file) AS first_file, arg_min(content, (file, line)) AS first_content
     FROM suspects GROUP BY source, id HAVING count(*) > 1
 ) USING (source, id)
 """
 
 _OTHERS = """
-SELECT repeats.file, repeats.line, repeats.source, repeats.id,
+WITH versions AS (
+    SELECT *, first_value(content) OVER (PARTITION BY source, id ORDER BY file, line) AS first_content
+    FROM repeats SEMI JOIN (SELECT source, id FROM repeats WHERE conflict) USING (source, id)
+)
+SELECT versions.file, versions.line, versions.source, versions.id,
        CASE WHEN content = first_content THEN other_place.file ELSE first_place.file END,
        CASE WHEN content = first_content THEN other_place.line ELSE first_place.line END
-FROM repeats JOIN (
+FROM versions JOIN (
     SELECT source, id,
            min({'file': file, 'line': line}) FILTER (content = first_content) AS first_place,
            min({'file': file, 'line': line}) FILTER (content <> first_content) AS other_place
-    FROM repeats WHERE conflict GROUP BY source, id
+    FROM versions GROUP BY source, id
 ) USING (source, id)
-WHERE conflict ORDER BY repeats.file, repeats.line LIMIT ?
+WHERE conflict
+ORDER BY versions.file, versions.line LIMIT ?
 """
 
 
@@ -62,25 +65,31 @@ class Repeats:
 
 
 def drop_repeats(
-    connection: duckdb.DuckDBPyConnection, problems: Problems, place: Callable[[int, int], str]
+    connection: duckdb.DuckDBPyConnection,
+    parts: Sequence[Part],
+    problems: Problems,
+    place: Callable[[int, int], str],
+    settled: int = 0,
 ) -> Repeats:
     """Fills the table `dropped` with (file, line) of rows that are no facts after all.
 
+    settled  how many of the first files hold what stands already
+
     Keys are compared by their hash first, and in full only where that repeats.
     """
-    connection.execute(f"INSERT INTO keys SELECT {number_of('file', 'line')}, hash(source, id) FROM taken")
+    connection.execute(_KEYS)
     connection.execute(_REPEATED)
     connection.execute("DROP TABLE keys")
     if not connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchall():
         return Repeats(0, 0)
-    connection.execute(_SUSPECTS)
-    connection.execute(_REPEATS)
-    connection.execute("INSERT INTO dropped SELECT file, line FROM repeats WHERE conflict OR nth > 1")
+    connection.execute(_suspects(parts))
+    connection.execute(_REPEATS.format(settled=settled))
+    connection.execute("INSERT INTO dropped SELECT file, line FROM repeats WHERE conflict OR again")
     connection.execute(
-        "DELETE FROM taken WHERE (file, line) IN (SELECT (file, line) FROM repeats WHERE conflict OR nth > 1)"
+        "DELETE FROM taken WHERE (file, line) IN (SELECT (file, line) FROM repeats WHERE conflict OR again)"
     )
     counts = connection.execute(
-        "SELECT count(*) FILTER (NOT conflict AND nth > 1), count(*) FILTER (conflict) FROM repeats"
+        "SELECT count(*) FILTER (NOT conflict AND again), count(*) FILTER (conflict) FROM repeats"
     )
     [(duplicates, conflicting)] = counts.fetchall()
     if conflicting:
@@ -93,3 +102,10 @@ def drop_repeats(
     for table in ("repeated", "suspects", "repeats"):
         connection.execute(f"DROP TABLE {table}")
     return Repeats(duplicates, conflicting)
+
+
+def _suspects(parts: Sequence[Part]) -> str:
+    """SQL of the table of facts whose hash repeats, each found by its place."""
+    taken = f"SELECT {', '.join(FIELDS)} FROM taken WHERE (file, line) IN (SELECT (file, line) FROM repeated)"
+    rows = " UNION ALL ".join((taken, *(part.among("repeated") for part in parts)))
+    return f"CREATE TEMP TABLE suspects AS SELECT source, id, file, line, {DIGEST} AS content FROM ({rows})"

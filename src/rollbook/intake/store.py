@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -37,6 +37,7 @@ class FactStore:
     sources     what each source covers
     first_us    the first instant of all facts, UTC microseconds; 0 where there is none
     organisations  every organisation that a fact names
+    producers   whose export each input was recognised as, by its name; canonical ones are absent
     """
 
     def __init__(
@@ -49,6 +50,7 @@ class FactStore:
         rejected: int,
         duplicates: int,
         problems: Problems,
+        producers: Mapping[str, str] | None = None,
     ) -> None:
         self.connection = connection
         self._folder = folder
@@ -56,6 +58,7 @@ class FactStore:
         self._iterations = count()
         self.rows, self.rejected, self.duplicates = rows, rejected, duplicates
         self.problems = problems
+        self.producers = producers or {}
         _profile(connection)
         self.sources = _coverage(connection)
         self.first_us = _number(connection, "SELECT coalesce(min(first_us), 0) FROM profile")

@@ -8,8 +8,10 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import zipfile
 import zlib
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +21,7 @@ BLOCK_BYTES = 256 * 1024
 _HEAD_BYTES = 4096
 
 _REFUSED: tuple[tuple[bytes, str, str], ...] = (
-    (b"PK\x03\x04", "is a zip archive or an Excel workbook", "save the sheet as CSV, or unpack the archive"),
+    (b"PK\x03\x04", "is an Excel workbook, or a zip archive that is damaged", "save the sheet as CSV; or unpack it"),
     (b"\xd0\xcf\x11\xe0", "is an old Excel workbook", "save the sheet as CSV"),
     (b"BZh", "is compressed with bzip2", "unpack it first, or compress it with gzip"),
     (b"\xfd7zXZ\x00", "is compressed with xz", "unpack it first, or compress it with gzip"),
@@ -43,14 +45,25 @@ class FileFaultError(Exception):
         self.rule, self.remedy = rule, remedy
 
 
-class Stream:
-    """An opened file whose `kind` is known: csv, ndjson or parquet."""
+@dataclass(frozen=True, slots=True)
+class Source:
+    """A file to read: at `path`, or wherever `open` finds it, which may be called again."""
 
-    def __init__(self, path: Path) -> None:
-        self._file = _open(path)
-        self.compressed = False
+    name: str
+    path: Path
+    open: Callable[[], Any] | None = None
+
+
+class Stream:
+    """An opened file whose `kind` is known: csv, ndjson, json (a list) or parquet. `received_bytes` were read."""
+
+    def __init__(self, source: Path | Source) -> None:
+        source = source if isinstance(source, Source) else Source(str(source), source)
+        self._file: Any = source.open() if source.open else _open(source.path)
+        self.compressed = source.open is not None
         self._decoder: codecs.IncrementalDecoder | None = None
         self._ended = False
+        self.received_bytes = 0
         try:
             self._read = self._decompressor()
             self._head = self._read_head()
@@ -87,7 +100,8 @@ class Stream:
         return b""
 
     def _decompressor(self) -> Callable[[int], bytes]:
-        magic = self._file.peek(4)[:4]
+        within = self.compressed
+        magic = self._magic()
         stream: Any = self._file
         if magic[:2] == b"\x1f\x8b":
             stream = gzip.GzipFile(fileobj=self._file, mode="rb")
@@ -95,25 +109,36 @@ class Stream:
             stream = pa.CompressedInputStream(self._file, "zstd")
             self.compressed = True
             return lambda size: bytes(stream.read(size))
-        self.compressed = stream is not self._file
+        self.compressed = within or stream is not self._file
         return lambda size: bytes(stream.read1(size))
+
+    def _magic(self) -> bytes:
+        """The first bytes, which stay to be read."""
+        try:
+            return bytes(self._file.peek(4)[:4])
+        except (OSError, zipfile.BadZipFile, zlib.error) as error:
+            raise FileFaultError(f"cannot be read ({_one_line(error)})", "transfer or export it again") from None
 
     def _raw(self) -> bytes:
         if self._head:
             head, self._head = self._head, b""
             return head
         try:
-            return self._read(BLOCK_BYTES)
+            return self._counted(self._read(BLOCK_BYTES))
         except EOFError:
             raise FileFaultError(
                 "is cut off: its compressed data end too early", "transfer or export it again"
             ) from None
-        except (gzip.BadGzipFile, zlib.error) as error:
+        except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
             rule = f"is damaged: its compressed data are wrong ({_one_line(error)})"
             raise FileFaultError(rule, "transfer or export it again; do not trust what was read of it") from None
         except (OSError, ValueError) as error:
             rule = f"cannot be read any further ({_one_line(error)})"
             raise FileFaultError(rule, "transfer or export it again") from None
+
+    def _counted(self, block: bytes) -> bytes:
+        self.received_bytes += len(block)
+        return block
 
     def _read_head(self) -> bytes:
         """Enough bytes to recognise the file by; a fault that comes after some bytes waits for its turn."""
@@ -157,7 +182,7 @@ class Stream:
             rule = "holds bytes that are no text: it is neither CSV nor JSON lines nor Parquet"
             raise FileFaultError(rule, "export it as CSV in UTF-8, as JSON lines or as Parquet")
         if start[:1] == b"[":
-            raise FileFaultError("is one JSON list", "write one object on each line: jq -c '.[]' FILE")
+            return "json"
         if start[:1] == b"<":
             raise FileFaultError(
                 "is a page of HTML or XML", "export the rows as CSV; the page may be a failed download"

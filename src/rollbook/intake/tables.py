@@ -5,11 +5,14 @@ Facts that were read once stand in `taken`; typed files are read where they lie,
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
 
 import duckdb
 import pyarrow as pa
 
+from rollbook.intake.vocabulary import Meaning
+from rollbook.metering.steps import quoted
 from rollbook.model.fact import COLUMNS, Fact
 from rollbook.model.instants import DAY_US
 
@@ -46,7 +49,6 @@ _ARROW = {"BIGINT": pa.int64(), "INTEGER": pa.int32(), "VARCHAR": pa.string()}
 SCHEMA = (
     "CREATE TABLE taken (" + ", ".join(f"{field} {_TYPES.get(field, 'VARCHAR')}" for field in FIELDS) + ")",
     "CREATE TABLE nameless AS FROM taken",
-    "CREATE TEMP TABLE keys (number BIGINT, h UBIGINT)",
     "CREATE TEMP TABLE dropped (file INTEGER, line BIGINT)",
 )
 
@@ -56,11 +58,51 @@ DIGEST = "sha256(concat(" + ", ".join(f"length({name}::VARCHAR), ':', {name}" fo
 """SQL of the digest of a fact's content: every canonical column but `id` and `recorded_at`, each after its length."""
 
 
-def facts_sql(parts: Iterable[str]) -> str:
-    """SQL that creates the relation `facts` over parts of one shape."""
-    names = ", ".join(f"at_us, (at_us // {DAY_US})::INTEGER AS day" if name == "at_us" else name for name in FIELDS)
+@dataclass(frozen=True, slots=True)
+class Part:
+    """A typed input that stays where it lies.
+
+    file  its number
+    sql   its rows in the one shape; ends in a condition that may be narrowed
+    row   SQL of the number of a row, from 0: a reader of Parquet knows it before it reads anything else
+    """
+
+    file: int
+    sql: str
+    row: str
+
+    def among(self, places: str) -> str:
+        """SQL of those rows that stand in a relation of (file, line), and were not dropped."""
+        dropped = f"SELECT line - 1 FROM dropped WHERE file = {self.file}"
+        lines = f"SELECT line - 1 FROM {places} WHERE file = {self.file}"
+        return f"{self.sql} AND {self.row} IN ({lines} EXCEPT {dropped})"
+
+
+def facts_sql(parts: Iterable[str], said: Mapping[str, Meaning] | None = None, files: Collection[int] = ()) -> str:
+    """SQL that creates the relation `facts` over parts of one shape.
+
+    said  what types mean to the caller, in these files, which have canonical columns
+    """
+    meant = _meant(said, files) if said and files else {}
+    meant["at_us"] = f"at_us, (at_us // {DAY_US})::INTEGER AS day"
+    names = ", ".join(meant.get(name, name) for name in FIELDS)
     union = " UNION ALL ".join(parts)
     return f"CREATE OR REPLACE VIEW facts AS SELECT {names}, {number_of('file', 'line')} AS number FROM ({union})"
+
+
+def _meant(said: Mapping[str, Meaning], files: Collection[int]) -> dict[str, str]:
+    """SQL of the columns that a meaning puts in the place of what the row says."""
+    here = f"file IN ({', '.join(map(str, files))})"
+    found = {}
+    for column in ("type", "role", "mode"):
+        branches = " ".join(
+            f"WHEN {here} AND type = {quoted(event)} THEN {quoted(value)}"
+            for event, meaning in said.items()
+            if (value := getattr(meaning, column))
+        )
+        if branches:
+            found[column] = f"CASE {branches} ELSE {column} END AS {column}"
+    return found
 
 
 def insert_facts(connection: duckdb.DuckDBPyConnection, file: int, facts: Sequence[tuple[int, Fact]]) -> None:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from rollbook.errors import Problem, UsageError
 from rollbook.intake.batches import Refused
-from rollbook.intake.csv_rows import CsvRows
+from rollbook.intake.csv_rows import CsvRecords, CsvRows
 from rollbook.intake.lines import Lines
 from rollbook.intake.problems import Problems
 from rollbook.intake.streams import FileFaultError, Stream
@@ -80,7 +80,8 @@ def read_vendor_list(path: str | os.PathLike[str], column: str = "") -> VendorLi
             if stream.kind != "csv":
                 raise FileFaultError(f"is {stream.kind}, not CSV", "give a CSV file with a header")
             lines = Lines(stream)
-            rows = CsvRows(lines, mapping, tuple(mapping), ())
+            records = CsvRecords(lines, mapping, tuple(mapping))
+            rows = CsvRows(records, mapping, tuple(mapping), ())
             if rows.header.faults:
                 raise FileFaultError(*rows.header.faults[0])
             _read(rows, found, mapping, name, column)

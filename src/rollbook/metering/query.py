@@ -28,7 +28,7 @@ from __future__ import annotations
 from rollbook.metering.query_instants import Fragments, instant_steps
 from rollbook.metering.query_spans import held, no_holdings, span_activations, span_fates, span_steps
 from rollbook.metering.reasons import ineligible, unfit_to_switch
-from rollbook.metering.steps import Step, quoted
+from rollbook.metering.steps import COUNTS, Step, quoted
 from rollbook.model.fact import LINKED, VOIDED
 from rollbook.model.plan import Meter
 
@@ -39,10 +39,10 @@ def corrections(meter: Meter) -> tuple[Step, ...]:
 
 
 def steps(meter: Meter, fragments: Fragments) -> tuple[Step, ...]:
-    """The steps after `corrections`. Results are `activations`, `held` and `fates`."""
+    """The steps after `corrections`. Results are `activations`, `counts`, `held` and `fates`."""
     if meter.holds:
         fold = span_steps(meter, meter.holds, ineligible(meter))
-        return (named(), *fold, span_activations(meter), span_fates(meter))
+        return (named(), *fold, span_activations(meter), Step("counts", COUNTS), span_fates(meter))
     member: tuple[Step, ...] = (no_holdings(), held(meter))
     if meter.member_while:
         member = span_steps(meter, meter.member_while, unfit_to_switch(meter))
@@ -82,15 +82,17 @@ def voids() -> Step:
 
 
 def voided() -> Step:
-    """The facts that voids take back, by number: found once, and then told by an integer."""
+    """The facts that voids take back, by number: found once, and then told by an integer.
+
+    What `voids` holds is scoped already. Joined to `scoped`, a database may begin with each void beside each
+    organisation of its subscription, which took two seconds on ten million facts instead of a third of one.
+    """
     return Step(
         "voided",
         """
-        select scoped.subscription, number
-        from scoped
-        join voids
-          on voids.subscription = scoped.subscription and voids.organisation = scoped.organisation
-         and voids.source = scoped.source and voids.id = scoped.id
+        select subscription, number
+        from facts
+        join voids on voids.organisation = facts.organisation and voids.source = facts.source and voids.id = facts.id
         """,
         keep=True,
     )

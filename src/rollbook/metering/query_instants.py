@@ -1,6 +1,6 @@
 """The steps of plans that count facts when they happen: what `reference` says in `_Cluster.instants`.
 
-named (⟕ holdings, of members) → known → eligible → placed → active → clustered → activations
+named (⟕ holdings, of members) → known → eligible → placed → active → clustered → activations, counts
                                    └▶ fates
 """
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from rollbook.metering import outcome
 from rollbook.metering.identities import FOREVER_US
 from rollbook.metering.reasons import Reasons, first_of, ineligible, none_of, unfit_to_switch
-from rollbook.metering.steps import Step, quoted, quoted_list, slot_columns
+from rollbook.metering.steps import COUNTS, Step, quoted, quoted_list, slot_columns
 from rollbook.model.plan import Meter
 
 
@@ -22,9 +22,12 @@ class Fragments:
 
     first_facts  the SELECT that gives, for each unit (these columns) in `placed` where not `single`, its first fact
                  by (at_us, source, id) as first_us, source, id and these further columns, and `facts`, their number
+    class_counts the SELECT that counts the rows of `clustered` in the term by subscription, window_number and class,
+                 as `active`, where these columns are an identity cluster
     """
 
     first_facts: Callable[[Sequence[str], Sequence[str]], str]
+    class_counts: Callable[[Sequence[str]], str]
 
 
 def instant_steps(meter: Meter, fragments: Fragments) -> tuple[Step, ...]:
@@ -37,6 +40,7 @@ def instant_steps(meter: Meter, fragments: Fragments) -> tuple[Step, ...]:
         clustered(meter),
         firsts(meter),
         activations(meter),
+        counts(meter, fragments),
         fates(meter),
     )
 
@@ -138,6 +142,24 @@ def clustered(meter: Meter) -> Step:
     )
 
 
+def _cluster(meter: Meter) -> tuple[str, ...]:
+    # The most telling column first: sorting compares the others only where it ties, which is worth a third.
+    return ("cluster", *slot_columns(meter), "scope", "subscription")
+
+
+def classed(cluster: Sequence[str], relation: str) -> str:
+    """SQL of the rows of a relation such as `clustered`, with their class and `window_before`."""
+    return f"""
+        select *, case when window_before is null then {quoted(outcome.NEW)}
+                       when window_before = window_number - 1 then {quoted(outcome.CONTINUING)}
+                       else {quoted(outcome.REACTIVATED)} end as class
+        from (select *, max(window_number) over (
+                  partition by {", ".join(cluster)} order by window_number
+                  range between unbounded preceding and 1 preceding) as window_before
+              from {relation}) as followed
+        """
+
+
 def firsts(meter: Meter) -> Step:
     """The first window in which an identity cluster was ever active."""
     cluster = ", ".join(("subscription", "scope", "cluster", *slot_columns(meter)))
@@ -146,19 +168,11 @@ def firsts(meter: Meter) -> Step:
 
 def activations(meter: Meter) -> Step:
     """Active units of the term with their class: the windows before look across the identity cluster."""
-    # The most telling column first: sorting compares the others only where it ties, which is worth a third.
-    cluster = ", ".join(("cluster", *slot_columns(meter), "scope", "subscription"))
     once = "and window_before is null" if meter.first_ever else ""
     sql = f"""
-        select subscription, window_number, scope, organisation, unit, object, false as guest,
-               case when window_before is null then {quoted(outcome.NEW)}
-                    when window_before = window_number - 1 then {quoted(outcome.CONTINUING)}
-                    else {quoted(outcome.REACTIVATED)} end as class,
+        select subscription, window_number, scope, organisation, unit, object, false as guest, class,
                first_us, source, id, facts
-        from (select *, max(window_number) over (
-                  partition by {cluster} order by window_number
-                  range between unbounded preceding and 1 preceding) as window_before
-              from clustered) as followed
+        from ({classed(_cluster(meter), "clustered")}) as classed
         where window_number >= 1 {once}
         """
     if meter.unit == "entry" or meter.guests == "each-entry":
@@ -170,6 +184,20 @@ def activations(meter: Meter) -> Step:
         where single and window_number >= 1
         """
     return Step("activations", sql)
+
+
+def counts(meter: Meter, fragments: Fragments) -> Step:
+    """How many activations each window has, by class; singles are always new."""
+    if meter.first_ever or meter.unit == "entry":
+        return Step("counts", COUNTS)
+    sql = fragments.class_counts(_cluster(meter))
+    if meter.guests == "each-entry":
+        sql += f"""
+        union all
+        select subscription, window_number, {quoted(outcome.NEW)}, count(*)
+        from placed where single and window_number >= 1 group by subscription, window_number
+        """
+    return Step("counts", sql)
 
 
 def fates(meter: Meter) -> Step:

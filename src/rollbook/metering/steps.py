@@ -7,6 +7,12 @@ from dataclasses import dataclass
 
 from rollbook.model.plan import Meter
 
+COUNTS = """
+select subscription, window_number, class, count(*) as active
+from activations group by subscription, window_number, class
+"""
+"""SQL of the number of activations by window and class, from themselves."""
+
 
 @dataclass(frozen=True, slots=True)
 class Step:

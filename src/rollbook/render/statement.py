@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from rollbook.proof.digests import canonical_record, digest
 from rollbook.render.statement_words import (
     adjustment_in_words,
     charge_in_words,
@@ -51,6 +52,7 @@ def print_statement(out: Console, record: Mapping[str, Any], locale: str = "en")
         say(out, "nothing is charged")
     if record["evidence"]:
         say(out, f"evidence: {record['evidence']['rows']:,} rows, root {record['evidence']['root'][:16]}…")
+        say(out, f"digest: {digest(canonical_record(record))}")
     say(out, f"as of {record['as_of']}")
 
 

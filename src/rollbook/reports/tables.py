@@ -36,6 +36,7 @@ _COUNTS = {
     "reactivated": "of these, active earlier, but not in the window before",
 }
 _COUNT = ", ".join(f"count(*) filter (class = '{class_}') as {class_}" for class_ in CLASSES)
+_SUMS = ", ".join(f"sum(active) filter (class = '{class_}')::bigint as {class_}" for class_ in CLASSES)
 _FILLED = ", ".join(f'coalesce("{column}", 0) as "{column}"' for column in _COUNTS)
 _BOUNDS = f'{_instant("windows.start_us")} as start, {_instant("windows.end_us")} as "end"'
 
@@ -45,7 +46,8 @@ BY_WINDOW = Report(
     f"""
     select windows.window_number as "window", {_BOUNDS}, {_FILLED}
     from windows
-    left join (select window_number, count(*) as active, {_COUNT} from activations group by window_number) as counted
+    left join (select window_number, sum(active)::bigint as active, {_SUMS}
+               from counts group by window_number) as counted
            on counted.window_number = windows.window_number
     order by windows.window_number
     """,

@@ -1,0 +1,110 @@
+"""JSON that is no lines: lists, objects over many lines, and pages, one item at a time."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from rollbook.intake.batches import Refused
+from rollbook.intake.documents import DEPTH_MAX, EVENTS_MAX, Documents
+from rollbook.intake.streams import Source, Stream
+
+from .reading import Read, good
+
+JSON = st.recursive(
+    st.none() | st.booleans() | st.integers(-(2**53), 2**53) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
+    max_leaves=8,
+)
+OBJECTS = st.lists(st.dictionaries(st.sampled_from(["a", "b", "more", "rows"]), JSON, max_size=3), max_size=6)
+
+
+def items(folder: Path, text: str | bytes, *envelopes: str) -> tuple[list[Any], Documents]:
+    """The items of a document, and what the reading of it says."""
+    path = folder / "document.json"
+    path.write_bytes(text if isinstance(text, bytes) else text.encode())
+    stream = Stream(Source(str(path), path))
+    try:
+        documents = Documents(stream, envelopes)
+        return [item for _, item in documents.items()], documents
+    finally:
+        stream.close()
+
+
+@given(OBJECTS, st.sampled_from([None, 2]))
+def test_the_items_of_a_list_are_those_that_json_has(
+    tmp_path_factory: Any, objects: list[Any], indent: int | None
+) -> None:
+    found, documents = items(tmp_path_factory.mktemp("list"), json.dumps(objects, indent=indent))
+    assert found == objects
+    assert (documents.number, documents.fault) == (len(objects), None)
+
+
+@given(objects=OBJECTS, others=OBJECTS, first=st.booleans())
+def test_the_items_of_a_page_are_those_of_its_list_wherever_that_stands(
+    tmp_path_factory: Any, objects: list[Any], others: list[Any], *, first: bool
+) -> None:
+    rows, rest = {"rows": objects}, {"more": others, "next": "/page/2"}
+    page = rows | rest if first else rest | rows
+    found, _ = items(tmp_path_factory.mktemp("page"), json.dumps(page, indent=1), "rows")
+    assert found == objects
+
+
+def test_pages_may_follow_one_another_and_stand_in_a_list(tmp_path: Path) -> None:
+    pages = [{"rows": [{"a": 1}]}, {"rows": []}, {"rows": [{"a": 2}, {"a": 3}]}]
+    expected = [{"a": 1}, {"a": 2}, {"a": 3}]
+    assert items(tmp_path, json.dumps(pages), "rows")[0] == expected
+    assert items(tmp_path, "\n".join(json.dumps(page, indent=2) for page in pages), "rows")[0] == expected
+
+
+def test_a_list_of_that_name_deeper_in_an_item_is_part_of_the_item(tmp_path: Path) -> None:
+    document = [{"rows": [{"a": 1, "rows": [{"a": 2}]}]}]
+    assert items(tmp_path, json.dumps(document), "rows")[0] == [{"a": 1, "rows": [{"a": 2}]}]
+
+
+def test_what_is_no_object_is_refused_and_the_items_around_it_are_kept(tmp_path: Path) -> None:
+    found, _ = items(tmp_path, '[{"a": 1}, 7, [1, [2]], "x", null, {"a": 2}]')
+    assert [item for item in found if not isinstance(item, Refused)] == [{"a": 1}, {"a": 2}]
+    assert [isinstance(item, Refused) for item in found] == [False, True, True, True, True, False]
+
+
+@pytest.mark.parametrize("cut", [0.3, 0.6, 0.95])
+def test_of_a_document_that_is_cut_off_every_whole_item_is_kept(tmp_path: Path, cut: float) -> None:
+    objects = [{"number": number, "text": "x" * 50} for number in range(100)]
+    text = json.dumps(objects)
+    whole = text[: int(len(text) * cut)].count("}")
+    found, documents = items(tmp_path, text[: int(len(text) * cut)])
+    assert found == objects[:whole]
+    assert documents.fault is not None
+    assert f"from item {whole + 1} on" in documents.fault.rule
+
+
+def test_an_item_that_is_too_large_or_too_deep_is_refused_and_the_next_is_read(tmp_path: Path) -> None:
+    large = [{"a": list(range(EVENTS_MAX))}, {"b": 1}]
+    found, _ = items(tmp_path, json.dumps(large))
+    assert isinstance(found[0], Refused)
+    assert found[1] == {"b": 1}
+    deep = '[{"a": ' + "[" * DEPTH_MAX + "]" * DEPTH_MAX + '}, {"b": 1}]'
+    found, _ = items(tmp_path, deep)
+    assert isinstance(found[0], Refused)
+    assert found[1] == {"b": 1}
+
+
+def test_facts_may_come_as_a_list_of_objects(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    path.write_text(json.dumps([good(), good(id="2", learner="ben"), good(id="3", learner="")], indent=2))
+    read = Read(path)
+    assert (read.rows, read.counted, read.rejected) == (3, 2, 1)
+    assert [fact.learner for fact in read.facts] == ["ann", "ben"]
+    assert read.messages == [f"{path}:3: learner is empty; give an id, or role guest"]
+
+
+def test_facts_may_come_as_one_object_over_several_lines(tmp_path: Path) -> None:
+    path = tmp_path / "facts.json"
+    path.write_text(json.dumps(good(), indent=2) + "\n" + json.dumps(good(id="2"), indent=2))
+    assert (Read(path).rows, Read(path).counted) == (2, 2)
