@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from itertools import chain
 from pathlib import Path
 from typing import Any
@@ -272,7 +273,7 @@ def _lines(
     kind: str, stated: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]], currency: str
 ) -> Iterator[Check]:
     """A check for each line, whether it is in one or in both."""
-    mine, theirs = ({_line(it): it for it in lines} for lines in (stated, found))
+    mine, theirs = ({_line(it): _plain_rates(it) for it in lines} for lines in (stated, found))
     if len(mine) != len(stated):
         yield check(kind, "each line once", ["a line stands there twice"])
     for name in dict.fromkeys((*mine, *theirs)):
@@ -281,6 +282,20 @@ def _lines(
         amount = f"{line['amount']} {currency}" if line["amount"] is not None else "no price is known"
         says = f"{name}: " + (f"{parts} = {amount}" if parts else amount)
         yield check(kind, says, unlike(mine.get(name), theirs.get(name), name))
+
+
+def _plain_rates(line: Mapping[str, Any]) -> Mapping[str, Any]:
+    """A line with its rates without needless zeros: 1.20 and 1.2 are the same rate."""
+    if not line.get("parts"):
+        return line
+    return {**line, "parts": [{name: _plain(value) for name, value in part.items()} for part in line["parts"]]}
+
+
+def _plain(value: object) -> object:
+    try:
+        return f"{Decimal(value).normalize():f}" if isinstance(value, str) else value
+    except ArithmeticError:
+        return value
 
 
 def _line(line: Mapping[str, Any]) -> str:
