@@ -90,9 +90,9 @@ def test_its_bundle_verifies_and_one_pound_more_does_not(book: Path) -> None:
         for item in before.infolist():
             content = before.read(item)
             if item.filename == "statement.json":
-                amount = f"{RAISED:f}".encode()
-                assert amount in content
-                content = content.replace(amount, f"{RAISED + 1:f}".encode())
+                amount = f'"{BASE:.2f}"'.encode()
+                assert amount in content, "the base of the window's first day, due in advance"
+                content = content.replace(amount, f'"{BASE + 1:.2f}"'.encode())
             after.writestr(item, content)
     assert call("verify", str(forged)).code == 1
 

@@ -273,7 +273,7 @@ def _lines(
     kind: str, stated: Sequence[Mapping[str, Any]], found: Sequence[Mapping[str, Any]], currency: str
 ) -> Iterator[Check]:
     """A check for each line, whether it is in one or in both."""
-    mine, theirs = ({_line(it): _plain_rates(it) for it in lines} for lines in (stated, found))
+    mine, theirs = ({_line(it): it for it in lines} for lines in (stated, found))
     if len(mine) != len(stated):
         yield check(kind, "each line once", ["a line stands there twice"])
     for name in dict.fromkeys((*mine, *theirs)):
@@ -281,7 +281,8 @@ def _lines(
         parts = " + ".join(f"{it['units']} x {it['rate']}" for it in line.get("parts", ()) if "rate" in it)
         amount = f"{line['amount']} {currency}" if line["amount"] is not None else "no price is known"
         says = f"{name}: " + (f"{parts} = {amount}" if parts else amount)
-        yield check(kind, says, unlike(mine.get(name), theirs.get(name), name))
+        same = _plain_rates(mine.get(name, {})) == _plain_rates(theirs.get(name, {}))
+        yield check(kind, says, () if same else unlike(mine.get(name), theirs.get(name), name))
 
 
 def _plain_rates(line: Mapping[str, Any]) -> Mapping[str, Any]:
