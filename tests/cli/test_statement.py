@@ -11,7 +11,7 @@ from pathlib import Path
 import pyarrow.parquet as pq
 import pytest
 
-from .calls import Ran, call, environment, write_facts
+from .calls import SAMPLE, Ran, call, environment, write_facts
 
 SUBSCRIPTION = """
 plan = "facilitate-annual"
@@ -259,3 +259,13 @@ def test_an_empty_folder_is_a_book_without_statements(desk: Desk) -> None:
 def test_a_result_is_not_written_over_what_it_was_read_from(desk: Desk) -> None:
     ran = desk.over("preview", desk.january, "2026-01-10", "--format", "csv", "--to", desk.january)
     assert (ran.code, "it would be written over an input" in ran.err) == (2, True)
+
+
+def test_a_charge_that_would_be_lower_for_more_units_is_told(tmp_path: Path) -> None:
+    rates = tmp_path / "rates.toml"
+    tiers = "[{ first = 1, rate = 6.50 }, { first = 10, rate = 4 }]"
+    rates.write_text(f'[tariff]\ncurrency = "EUR"\n[tariff.overage]\nshape = "volume"\ntiers = {tiers}\n')
+    words = ("--plan", "monthly-login", "--start", "2026-01-01", "--end", "2026-07-01", "--as-of", "2026-02-01")
+    ran = call("statement", "preview", SAMPLE, *words, "--rates", str(rates))
+    # Nine logged in: 9 x 6.50 = 58.50, and 10 x 4 = 40.
+    assert "note: window 1, overage: 9 cost €58.50, and 10 would cost €40.00" in ran.err

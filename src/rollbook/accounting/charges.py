@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from decimal import localcontext
 
 from rollbook.accounting.consumption import Consumption
-from rollbook.accounting.rating import Part, parts, price
+from rollbook.accounting.rating import Cliff, Part, cheaper, parts, price
+from rollbook.metering.calendar import windows
 from rollbook.model.money import CALCULATION_DIGITS, Money, rounded
 from rollbook.model.subscription import Subscription
 from rollbook.model.tariff import Rate, Tariff
@@ -145,3 +146,14 @@ def _priced(
         amount=rounded(price(rate, units, tier_units), currency),
         due_us=used.window.end_us,
     )
+
+
+def cheaper_by_more(subscription: Subscription, owed: Iterable[Charge]) -> Iterator[tuple[Charge, Cliff]]:
+    """Charges that would be lower for more units: volume prices have such cliffs (F-h)."""
+    starts = {window.number: window.start_us for window in windows(subscription)}
+    for charge in owed:
+        tariff = subscription.tariff_at(starts[charge.window])
+        rate = (tariff.overage if charge.kind == OVERAGE else tariff.base) if tariff else None
+        found = cheaper(rate, tariff.currency, charge.units) if tariff and rate and charge.parts else None
+        if found:
+            yield charge, found

@@ -15,6 +15,7 @@ from typing import IO, Annotated, Any
 import pyarrow.compute as pc
 import typer
 
+from rollbook.accounting.charges import cheaper_by_more
 from rollbook.books.book import Book, Statement
 from rollbook.books.charges import lines
 from rollbook.books.closing import Closing, close, closes_us
@@ -22,10 +23,12 @@ from rollbook.books.evidence import read_evidence
 from rollbook.cli.metering import Inputs, over_facts
 from rollbook.cli.said import finish, in_words_or_end
 from rollbook.errors import Problem, UsageError
+from rollbook.library import Result
 from rollbook.model.instants import iso
 from rollbook.render import terminal
 from rollbook.render.data import write_csv, write_json, write_parquet
 from rollbook.render.pdf import EVIDENCE_ROWS_MAX, write_pdf
+from rollbook.render.prices import cheaper_in_words
 from rollbook.render.statement import print_evidence, print_statement, print_statements
 from rollbook.render.statement_words import known_locale
 
@@ -80,6 +83,7 @@ def preview(
         with inputs.metered(before=kept.facts_files()) as result:
             record = Closing(kept, result).preview(window or None)
             _write(record, output, to, written_in, before=kept.records)
+            _say_cliffs(result, [record])
             finish(result)
 
 
@@ -108,10 +112,11 @@ def close_windows(
             if asked and closing.due and not approve:
                 rule = "this plan asks for an approval before anything is closed"
                 raise UsageError(Problem(book, rule, "look at statement preview, and close with --approve"))
-            closed = 0
+            closed = []
             for statement in close(kept, result, lambda: secrets.token_bytes(32)):
                 print_statement(out, statement.record)
-                closed += 1
+                closed.append(statement.record)
+            _say_cliffs(result, closed)
             if not closed:
                 terminal.say(err, "nothing to close: " + _when(closing))
             sys.stdout.flush()
@@ -298,6 +303,14 @@ def _numbered(book: Book, folder: str, number: int) -> Statement:
         remedy = "give 1" if count == 1 else f"give a number from 1 to {count}"
         raise UsageError(Problem(f"statement {number}", rule, remedy))
     return book.statements[number - 1]
+
+
+def _say_cliffs(result: Result, records: Sequence[Mapping[str, Any]]) -> None:
+    """Says where more units would have cost less."""
+    numbers = {record["window"]["number"] for record in records if record["window"]}
+    owed = [charge for charge in result.account.charges if charge.window in numbers]
+    for charge, cliff in cheaper_by_more(result.subscription, owed):
+        terminal.say(terminal.console(stderr=True), f"note: {cheaper_in_words(charge, cliff)}")
 
 
 def _when(closing: Closing) -> str:
