@@ -50,6 +50,7 @@ def record(
     evidence: Mapping[str, Any] | None,
     facts: Mapping[str, Any] | None,
     assumed: Iterable[str] = (),
+    rejected: int = 0,
 ) -> dict[str, Any]:
     """The record of a statement.
 
@@ -58,6 +59,7 @@ def record(
     previous  digest of the statement before
     evidence  its number of `rows` and their `root`; facts: how many it rests on, and their `digest`
     assumed   organisations in which everyone was taken for a member
+    rejected  rows that could not be used when this was counted, and count nowhere in it
     """
     subscription = found.subscription
     counted = next((it for it in found.windows if it.number == window), None)
@@ -72,6 +74,7 @@ def record(
         "customer": subscription.customer,
         "organisations": list(found.organisations),
         "assumed": sorted(assumed),
+        "rejected": rejected,
         "plan": {"id": plan.id, "title": plan.title, "digest": plan.digest},
         "term": {
             "number": subscription.term,

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from rollbook.accounting.account import Account
-from rollbook.advice.hindsight import steady, turning_points
+from rollbook.advice.hindsight import charges_beyond, steady, turning_points
 
 POINTS_MAX = 20_000
 """Turning points looked at; beyond them, as with very small packages, nothing is said."""
@@ -29,6 +29,7 @@ class Reach:
 def break_even(one: Account, other: Account, most: int) -> tuple[Reach, ...] | None:
     """Which of two (0 or 1) costs less, for 0 to `most` active units in every window of the term.
 
+    A plan that does not charge for overage is taken with as many units bought as each number needs.
     None where it cannot be told: a rate is not known, currencies differ, organisations have pools of their own.
     """
     if not (comparable(one) and comparable(other) and one.currency == other.currency):
@@ -51,7 +52,11 @@ def break_even(one: Account, other: Account, most: int) -> tuple[Reach, ...] | N
 
 def comparable(account: Account) -> bool:
     """Whether its cost follows from the number of active units alone."""
-    return bool(account.currency) and account.subscription.plan.allowance.pool_scope == "customer"
+    tariff = account.subscription.tariff_at(account.subscription.start_us)
+    if tariff is None or account.subscription.plan.allowance.pool_scope != "customer":
+        return False
+    # Where overage is not charged, all that has a price is what is bought.
+    return charges_beyond(account) or tariff.base is not None
 
 
 def _winner(one: Account, other: Account, active: int) -> int | None:

@@ -8,7 +8,7 @@ from itertools import combinations
 
 from rollbook.accounting.account import Account
 from rollbook.advice.break_even import Reach, break_even
-from rollbook.advice.hindsight import Cheapest, cheapest, fits
+from rollbook.advice.hindsight import Cheapest, charges_beyond, cheapest, cost, fits, used_with
 from rollbook.errors import Problem
 from rollbook.model.money import Money
 from rollbook.model.plan import Plan
@@ -21,6 +21,7 @@ class Candidate:
     name         as it was asked for
     account      what it counted and cost, up to one instant
     enough       the fewest units to have bought so that nothing goes beyond the allowance; None for several pools
+    fitting      what `enough` would have cost; None where a rate is missing, or for several pools
     best         the quantity that would have cost least; None where a rate is missing, or for several pools
     dispositions what became of the facts
     """
@@ -28,6 +29,7 @@ class Candidate:
     name: str
     account: Account
     enough: int | None
+    fitting: Money | None
     best: Cheapest | None
     dispositions: Mapping[str, int]
 
@@ -60,6 +62,27 @@ class Candidate:
         return self.account.total()
 
     @property
+    def uncharged(self) -> int:
+        """Units beyond the allowance that the plan does not charge for: with them, its cost says nothing."""
+        return 0 if charges_beyond(self.account) else self.overage
+
+    @property
+    def ranked(self) -> Money | None:
+        """What it is compared by: its cost as bought, or that of a quantity that fits where overage is not charged."""
+        return self.fitting if self.uncharged and self.cost else self.cost
+
+    @property
+    def why_not_as_bought(self) -> str:
+        """Why its cost as bought is not compared, and what would fit; '' where it is, or where there is no cost."""
+        if not self.uncharged or self.cost is None:
+            return ""
+        verb = "is" if self.uncharged == 1 else "are"
+        them = "it" if self.uncharged == 1 else "them"
+        fit = f"; {self.enough:,} would fit, at {self.fitting.amount:,} {self.fitting.currency}" if self.fitting else ""
+        beyond = f"{self.uncharged:,} {verb} beyond what was bought"
+        return f"not ranked as bought: {beyond}, and this plan does not charge for {them}{fit}"
+
+    @property
     def why_no_cost(self) -> str:
         """Why there is no cost; '' where there is one."""
         if not self.account.currency:
@@ -80,14 +103,11 @@ class Refused:
 
 def candidate(name: str, account: Account, dispositions: Mapping[str, int]) -> Candidate:
     """One plan with what would have been best."""
-    one_pool = account.subscription.plan.allowance.pool_scope == "customer"
-    return Candidate(
-        name,
-        account,
-        fits(account) if one_pool else None,
-        cheapest(account) if one_pool else None,
-        dispositions,
-    )
+    if account.subscription.plan.allowance.pool_scope != "customer":
+        return Candidate(name, account, None, None, None, dispositions)
+    enough, best = fits(account), cheapest(account)
+    fitting = cost(*used_with(account, enough)) if best else None
+    return Candidate(name, account, enough, fitting, best, dispositions)
 
 
 def never_counts(plan: Plan, types: Iterable[str]) -> Problem | None:
@@ -100,11 +120,14 @@ def never_counts(plan: Plan, types: Iterable[str]) -> Problem | None:
 
 
 def cheapest_first(candidates: Sequence[Candidate]) -> tuple[str, ...]:
-    """Which plan cost least as things were, in sentences; nothing is ranked whose cost is not known."""
-    priced = [(it.cost, it) for it in candidates if it.cost is not None]
+    """Which plan cost least, in sentences; nothing is ranked whose cost is not known.
+
+    A plan is compared as it was bought; where people are beyond that and not charged for, with what fits.
+    """
+    priced = [(it.ranked, it) for it in candidates if it.ranked is not None]
     currencies = sorted({cost.currency for cost, _ in priced})
     unknown = [it.name for it in candidates if it.cost is None]
-    said = []
+    said = [f"{it.name} is {it.why_not_as_bought}." for it in candidates if it.why_not_as_bought]
     if len(currencies) > 1:
         said.append(f"Costs are in {' and '.join(currencies)}, and are not compared.")
     elif len(priced) > 1:
@@ -112,8 +135,10 @@ def cheapest_first(candidates: Sequence[Candidate]) -> tuple[str, ...]:
         names = " and ".join(it.name for cost, it in priced if cost.amount == least)
         dearest = max(cost.amount for cost, _ in priced)
         verb = "cost" if " and " in names else "costs"
+        bought = "".join(f", and {it.name} with {it.enough:,}" for _, it in priced if it.uncharged)
         said.append(
-            f"As things were bought, {names} {verb} least so far: {least:,} {currencies[0]}, the dearest {dearest:,}."
+            f"As things were bought{bought}, {names} {verb} least so far: {least:,} {currencies[0]}, "
+            f"the dearest {dearest:,}."
         )
     if priced and unknown:
         said.append(f"Not ranked, for want of rates: {', '.join(unknown)}.")
@@ -126,7 +151,7 @@ def break_evens(candidates: Sequence[Candidate]) -> Iterator[str]:
         most = _most((one, other))
         found = break_even(one.account, other.account, most)
         if found is not None:
-            yield _in_words((one.name, other.name), found)
+            yield _in_words((one, other), found)
 
 
 def _most(candidates: Sequence[Candidate]) -> int:
@@ -140,9 +165,12 @@ def _most(candidates: Sequence[Candidate]) -> int:
     return max(reached)
 
 
-def _in_words(names: tuple[str, str], found: Sequence[Reach]) -> str:
+def _in_words(compared: tuple[Candidate, Candidate], found: Sequence[Reach]) -> str:
+    names = [it.name for it in compared]
+    needed = [it.name for it in compared if not charges_beyond(it.account)]
+    bought = f" ({' and '.join(needed)} with as many bought as are needed)" if needed else ""
     parts = []
     for reach in found:
         where = f"with {reach.first:,}" + (f" to {reach.last:,}" if reach.last > reach.first else "")
         parts.append(f"{where} they cost the same" if reach.winner < 0 else f"{where} {names[reach.winner]} costs less")
-    return f"{names[0]} or {names[1]}, by active learners in every window of the term: " + "; ".join(parts) + "."
+    return f"{names[0]} or {names[1]}, were the same learners active in every window{bought}: {'; '.join(parts)}."

@@ -173,7 +173,8 @@ class Coming:
 class Forecast:
     """What is to be expected, or why nothing can be said (`why_not`).
 
-    early_us, middle_us, late_us  when the first unit goes beyond the allowance; None: not within the term
+    early_us, middle_us, late_us  when the first unit goes beyond the allowance, of the runs in which any does;
+                                  None where none does
     beyond                        share of runs in which any does
     trend                         1 rising, -1 falling, 0 neither
     """
@@ -204,26 +205,20 @@ def forecast(history: History, settings: Settings) -> Forecast:
     random = Random(settings.seed)  # noqa: S311 - chance that can be repeated, not secrecy
     runs = [_run(history, random) for _ in range(settings.runs)]
     levels = [list(_compared(history, run)) for run in runs]
-    times = sorted(_beyond_us(history, run, level) for run, level in zip(runs, levels, strict=True))
+    firsts = (_beyond_us(history, run, level) for run, level in zip(runs, levels, strict=True))
+    times = sorted(at_us for at_us in firsts if at_us is not None)
     outside = (1 - settings.confidence) / 2
-    early, middle, late = (at_share(times, share) for share in (outside, 0.5, 1 - outside))
+    early, middle, late = (at_share(times, share) if times else None for share in (outside, 0.5, 1 - outside))
     return Forecast(
         history=history,
         settings=settings,
         coming=tuple(_coming(history, levels, settings.confidence)),
-        early_us=_known(early),
-        middle_us=_known(middle),
-        late_us=_known(late),
-        beyond=sum(at_us < _NEVER for at_us in times) / len(times),
+        early_us=early,
+        middle_us=middle,
+        late_us=late,
+        beyond=len(times) / len(runs),
         trend=trend(history.complete),
     )
-
-
-_NEVER = 2**62
-
-
-def _known(at_us: int) -> int | None:
-    return None if at_us >= _NEVER else at_us
 
 
 def _run(history: History, random: Random) -> list[int]:
@@ -249,12 +244,12 @@ def _compared(history: History, run: Sequence[int]) -> Iterator[int]:
         yield from run[1:]
 
 
-def _beyond_us(history: History, run: Sequence[int], levels: Sequence[int]) -> int:
-    """When the first unit goes beyond the allowance; `_NEVER` where none does."""
+def _beyond_us(history: History, run: Sequence[int], levels: Sequence[int]) -> int | None:
+    """When the first unit goes beyond the allowance; None where none does."""
     for place, (level, allowance, window) in enumerate(zip(levels, history.allowance, history.coming, strict=True)):
         if level > allowance:
             return window.start_us + round(_position(history, place, run, level - allowance) * _length(window))
-    return _NEVER
+    return None
 
 
 def _position(history: History, place: int, run: Sequence[int], too_many: int) -> float:

@@ -65,6 +65,11 @@ def with_active(used: Consumption, active: int) -> Consumption:
     )
 
 
+def charges_beyond(account: Account) -> bool:
+    """Whether what goes beyond the allowance has a price; where not, only a quantity that fits can be compared."""
+    return account.subscription.plan.limit.policy == "bill"
+
+
 def cost(subscription: Subscription, used: Iterable[Consumption]) -> Money | None:
     """What that costs; None where a rate is not known."""
     tariff = subscription.tariff_at(subscription.start_us)
@@ -106,7 +111,7 @@ def cheapest(account: Account, every_max: int = EVERY_MAX) -> Cheapest | None:
     if tariff is None or tariff.base is None:
         return None
     enough = fits(account)
-    least = 0 if account.subscription.plan.limit.policy == "bill" else enough
+    least = 0 if charges_beyond(account) else enough
     found: Cheapest | None = None
     for units in _quantities(account, tariff, enough, every_max):
         if units < least:
@@ -159,18 +164,27 @@ def _bought_turns(rate: Rate | None, points: Iterable[int]) -> list[int]:
 
 
 def steady(account: Account, active: int) -> Money | None:
-    """What the whole term would cost with so many active in every window, and the quantity bought as it is.
+    """What the whole term would cost with so many active in every window.
 
-    Of what is held, the same units hold throughout. For one pool.
+    The quantity is what was bought; where overage is not charged, the fewest that fit. Of what is held, the same
+    units hold throughout. For one pool.
     """
-    return cost(account.subscription, _steady(account, active))
-
-
-def _steady(account: Account, active: int) -> Iterator[Consumption]:
     subscription = account.subscription
-    plan = subscription.plan
-    free = plan.allowance.quantity * (len(account.organisations) if plan.allowance.per_organisation else 1)
-    per_term = plan.allowance.per == "term"
+    if not charges_beyond(account):
+        windows = len(account.windows) if subscription.plan.allowance.per == "term" else 1
+        subscription = with_quantity(subscription, max(active * windows - _free(account), 0))
+    return cost(subscription, _steady(account, subscription, active))
+
+
+def _free(account: Account) -> int:
+    """What the plan itself includes: in a window, in the term, or seats. For one pool."""
+    allowance = account.subscription.plan.allowance
+    return allowance.quantity * (len(account.organisations) if allowance.per_organisation else 1)
+
+
+def _steady(account: Account, subscription: Subscription, active: int) -> Iterator[Consumption]:
+    free = _free(account)
+    per_term = subscription.plan.allowance.per == "term"
     left = free + subscription.bought(subscription.end_us - 1)
     for window in account.windows:
         allowance = left if per_term else free + subscription.bought(window.end_us - 1)
@@ -185,8 +199,9 @@ def turning_points(account: Account, most: int) -> Sequence[int]:
     subscription = account.subscription
     tariff = subscription.tariff_at(subscription.start_us)
     allowance = subscription.plan.allowance
-    free = allowance.quantity * (len(account.organisations) if allowance.per_organisation else 1)
-    included = free + subscription.bought(subscription.end_us - 1)
+    free = _free(account)
+    # Where overage is not charged the quantity follows the use, and what was bought turns nothing.
+    included = free + (subscription.bought(subscription.end_us - 1) if charges_beyond(account) else 0)
     # The allowance of a term runs out in one window or another, the later the fewer are active.
     shares = range(1, len(account.windows) + 1) if allowance.per == "term" else (1,)
     points = {0, most, *((included + more) // share for share in shares for more in (0, free - included))}

@@ -158,4 +158,4 @@ def in_words(found: Pattern) -> tuple[str, ...]:
         "they can be used when they are needed",
         "window": "different people, and about as many each month: a number for each window suits",
     }[found.suits]
-    return (shown, f"That means: {why}.")
+    return (shown, f"By habit alone, whatever the prices: {why}.")

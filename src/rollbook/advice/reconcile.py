@@ -53,6 +53,13 @@ class Theirs:
     line: int
     names: tuple[str, ...]
 
+    @property
+    def called(self) -> str:
+        """What else the row calls somebody, beside the likeliest id; '' where nothing else."""
+        others = {name.casefold(): name for name in self.names[1:]}
+        others.pop(self.names[0].casefold(), None)
+        return ", ".join(others.values())
+
 
 @dataclass(frozen=True, slots=True)
 class Seen:
@@ -72,10 +79,15 @@ class Seen:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One row of the result. `listed` and `line` are the vendor's, `learner` and `fact` ours; each may be missing."""
+    """One row of the result; each but `group` and `reason` may be missing.
+
+    listed, called, line  the vendor's: the likeliest id, whatever else its row calls somebody, and where it stands
+    learner to fact       ours
+    """
 
     group: str
     listed: str
+    called: str
     line: int | None
     learner: str
     organisation: str
@@ -159,7 +171,7 @@ def match(
             settled.append(_both(row, left.popleft()))
         elif person in said:
             reason = f"line {said[person]} names the same"
-            settled.append(Line(REPEATED, row.names[0], row.line, learner, "", "", "", "", reason))
+            settled.append(Line(REPEATED, row.names[0], row.called, row.line, learner, "", "", "", "", reason))
         else:
             only.append((row, learner, why))
         said.setdefault(person, row.line)
@@ -171,7 +183,18 @@ def match(
 
 def _both(row: Theirs, unit: Ours) -> Line:
     reason = f"active from {iso(unit.first_us)}"
-    return Line(BOTH, row.names[0], row.line, unit.unit, unit.organisation, unit.object, unit.source, unit.fact, reason)
+    return Line(
+        BOTH,
+        row.names[0],
+        row.called,
+        row.line,
+        unit.unit,
+        unit.organisation,
+        unit.object,
+        unit.source,
+        unit.fact,
+        reason,
+    )
 
 
 def _only_ours(unit: Ours, *, again: bool) -> Line:
@@ -180,7 +203,7 @@ def _only_ours(unit: Ours, *, again: bool) -> Line:
         reason = f"a guest's entry at {iso(unit.first_us)}"
     elif again:
         reason += "; the list names this learner less often than we count"
-    return Line(ONLY_OURS, "", None, unit.unit, unit.organisation, unit.object, unit.source, unit.fact, reason)
+    return Line(ONLY_OURS, "", "", None, unit.unit, unit.organisation, unit.object, unit.source, unit.fact, reason)
 
 
 _IN_ORDER = (
@@ -211,7 +234,7 @@ def only_theirs(
         elif not facts:
             reason = "known by name, and no fact names this learner"
         source, fact = (told.source, told.fact) if told else ("", "")
-        yield Line(ONLY_THEIRS, row.names[0], row.line, learner, "", "", source, fact, reason)
+        yield Line(ONLY_THEIRS, row.names[0], row.called, row.line, learner, "", "", source, fact, reason)
 
 
 def _reason(facts: Sequence[Seen], window: int) -> tuple[Seen, str]:

@@ -78,6 +78,9 @@ class Closing:
         if number is not None and number not in open_:
             rule = "it is closed" if number in self.book.closed else "no such window has begun"
             raise BookError(Problem(f"window {number}", rule, "give a window that runs, or ended and is not closed"))
+        if not open_ and not self.book.closed:
+            rule = f"the term begins on {self.result.subscription.start}, and nothing of it has happened yet"
+            raise BookError(Problem("the first window", rule, "wait, or give a later instant with --as-of"))
         return statement.record(
             found,
             number or (open_[-1] if open_ else None),
@@ -87,6 +90,7 @@ class Closing:
             evidence=None,
             facts=None,
             assumed=self.result.assumed,
+            rejected=self.result.store.rejected,
         )
 
     def write(self, window: Window | None, secret: bytes) -> Mapping[str, Any]:
@@ -119,6 +123,7 @@ class Closing:
             evidence={"rows": evidence.rows, "root": evidence.seal},
             facts={"rows": facts.rows, "digest": facts.seal},
             assumed=result.assumed,
+            rejected=result.store.rejected,
         )
         book.commit(number, record)
         return record

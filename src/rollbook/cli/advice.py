@@ -172,7 +172,8 @@ def _subscriptions(
     """Each plan with its quantity and its prices, by the name it was asked for."""
     names = list(dict.fromkeys(plans))
     if len(names) < 2:  # noqa: PLR2004 - a comparison has two sides
-        raise UsageError(Problem("--plan", f"{len(names)} plans are given", "give at least two: --plan A --plan B"))
+        rule = "only one plan is given" if names else "no plan is given"
+        raise UsageError(Problem("--plan", rule, "give at least two: --plan A --plan B"))
     units = {name: _units(text) for name, text in _pairs("--quantity", quantities, names).items()}
     files = _pairs("--rates", prices, names)
     return {

@@ -23,7 +23,7 @@ from rollbook.render.about import choices
 from rollbook.render.data import write_csv, write_json
 from rollbook.render.explanation import print_explanation
 from rollbook.render.prices import cliffs_in_words, rate_in_words
-from rollbook.render.words import in_words, title, windows_in_words
+from rollbook.render.words import in_words, local, title, windows_in_words
 
 app = typer.Typer(
     name="rollbook",
@@ -86,6 +86,9 @@ def check(
             subscription = terms_from(file)[0]
             terminal.say(out, title(subscription))
             terminal.print_windows(out, windows(subscription), subscription.zone)
+            for step in subscription.quantities:
+                of = f" for {step.organisation}" if step.organisation else ""
+                terminal.say(out, f"bought{of}: {step.units:,} from {local(step.from_us, subscription.zone)} on")
             plan = subscription.plan
         else:
             plan = parse_plan(text, file)

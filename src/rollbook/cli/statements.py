@@ -78,6 +78,7 @@ def preview(
     """Show the statement of the window that runs, as it stands: what has accrued."""
     with in_words_or_end():
         written_in = known_locale(locale)
+        output = _by_ending(output, to)
         _refuse_target(output, to, book, [*inputs.facts, inputs.plan, inputs.subscription, inputs.people, inputs.rates])
         kept = Book(book or os.devnull)
         with inputs.metered(before=kept.facts_files()) as result:
@@ -151,6 +152,7 @@ def show(
     """Show one closed statement."""
     with in_words_or_end():
         written_in = known_locale(locale)
+        output = _by_ending(output, to)
         _refuse_target(output, to, book)
         kept = _existing(book)
         statement = _numbered(kept, book, number)
@@ -267,6 +269,12 @@ def _write_bytes(file: str, content: bytes) -> None:
 
 def _unwritten(file: str, error: OSError) -> Problem:
     return Problem(file, f"it cannot be written: {error.strerror}", "name another file with --to")
+
+
+def _by_ending(output: Form, to: str) -> Form:
+    """The format that a file's name asks for, where none was said."""
+    ending = Path(to).suffix.removeprefix(".")
+    return Form(ending) if output is Form.table and ending in [form.value for form in Form] else output
 
 
 def _refuse_target(output: Form, to: str, book: str, inputs: Sequence[str] = ()) -> None:

@@ -53,6 +53,7 @@ RECORD = {
     "customer": str,
     "organisations": [str],
     "assumed": [str],
+    "rejected": int,
     "plan": {"id": str, "title": str, "digest": digest},
     "term": {"number": int, "start": day, "end": day, "zone": str},
     "window": Maybe({"number": int, "start": instant, "end": instant}),

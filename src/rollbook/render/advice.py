@@ -96,7 +96,7 @@ def comparison_rows(candidates: Iterable[Candidate], refused: Iterable[Refused])
                 "fits": it.enough,
                 "cheapest": best.quantity if best else None,
                 "cheapest_cost": str(best.cost.amount) if best else None,
-                "reason": it.why_no_cost,
+                "reason": it.why_no_cost or it.why_not_as_bought,
             }
         )
     nothing: Row = dict.fromkeys(COMPARED)
@@ -112,7 +112,10 @@ def print_comparison(
         subscription = it.account.subscription
         say(out, title(subscription, it.account.as_of_us), bold=True)
         begun = f"{len(it.active)} of {len(it.account.windows)} windows have begun"
-        say(out, f"  {windows_in_words(subscription.plan)}; {begun}; active: {' '.join(map('{:,}'.format, it.active))}")
+        # A plan's usual term need not be the one that is compared.
+        whole = subscription.plan.window.kind == "term" and len(it.account.windows) == 1
+        cut = "the whole term" if whole else windows_in_words(subscription.plan)
+        say(out, f"  {cut}; {begun}; active: {' '.join(map('{:,}'.format, it.active))}")
     columns = ("plan", "sum", "peak", "allowance", "", "overage", "cost so far", "fits", "cheapest", "at")
     rows = [
         (
@@ -186,11 +189,7 @@ def estimate_words(found: Estimate) -> list[str]:
         f"Expected over the term: {number(float(found.total))}{'' if found.total.denominator > 1 else ', exactly'}."
     ]
     if allowed:
-        average = found.exceeded_on_average
-        when = f"on average it is exceeded in window {average.number}" if average else "on average it is not exceeded"
-        words.append(
-            f"The allowance ({unit}) is {allowed:,}: {when}; in {percent(float(found.beyond))} of the runs it is."
-        )
+        words.append(f"The allowance ({unit}) is {allowed:,}: {_whether_exceeded(found)}.")
     else:
         words.append("Nothing is included and nothing bought: every unit is beyond the allowance (--quantity).")
     words.append(
@@ -209,23 +208,36 @@ def estimate_words(found: Estimate) -> list[str]:
     return words
 
 
+def _whether_exceeded(found: Estimate) -> str:
+    """What happens to the allowance on average, and in how many of the runs: to the term's, or in any window."""
+    average, runs = found.exceeded_on_average, percent(float(found.beyond))
+    if found.subscription.plan.allowance.per == "term":
+        when = f"on average it is exceeded in window {average.number}" if average else "on average it is not exceeded"
+        return f"{when}; in {runs} of the runs it is"
+    if average:
+        return f"window {average.number} goes beyond it on average; in {runs} of the runs at least one window does"
+    return f"the average of every window stays within it; in {runs} of the runs at least one window does not"
+
+
 def print_estimate(out: Console, found: Estimate) -> None:
     """Window by window, and in words."""
     say(out, title(found.subscription), bold=True)
     zone = found.subscription.zone
+    # Only the allowance of a term is used up by all windows together.
+    per_term = found.subscription.plan.allowance.per == "term"
     rows = [
         (
             it.window.number,
             *dates(it.window, zone),
             number(float(it.active)),
             f"{it.low:,} to {it.high:,}",
-            number(float(it.so_far)),
-            f"{it.low_sum:,} to {it.high_sum:,}",
+            *((number(float(it.so_far)), f"{it.low_sum:,} to {it.high_sum:,}") if per_term else ()),
             percent(float(it.beyond)),
         )
         for it in found.windows
     ]
-    columns = ("window", "from", "until (excluded)", "expected", "range", "so far", "range so far", "exceeded by then")
+    sums = ("so far", "range so far") if per_term else ()
+    columns = ("window", "from", "until (excluded)", "expected", "range", *sums, "exceeded by then")
     show(out, filled(columns, rows, ("from", "until (excluded)")))
     for line in estimate_words(found):
         say(out, line)

@@ -61,22 +61,46 @@ def forecast_words(found: Forecast, subscription: Subscription) -> list[str]:
     elif found.beyond == 0:
         words.append("In no run does anything go beyond the allowance within the term.")
     else:
-        dates = [_when(at_us, subscription.zone) for at_us in (found.early_us, found.middle_us, found.late_us)]
-        words.append(
-            f"The first to go beyond the allowance is expected by {dates[1]}; {sure} of runs lie between "
-            f"{dates[0]} and {dates[2]}. In {percent(found.beyond)} of all it happens within the term."
-        )
+        words.append(_first_beyond(found, subscription.zone))
     if found.trend and history.per != "held":
         if found.trend > 0:
             words.append("The history keeps rising, which the method does not know: probably more, and earlier.")
         else:
             words.append("The history keeps falling, which the method does not know: probably less, and later.")
-    how = "grows like a complete month did" if history.per == "held" else "is like a complete one"
     words.append(
-        f"Method: {found.settings.runs:,} runs from seed {found.settings.seed}; each window to come {how}, drawn by "
-        "chance. No season, no change of plans or people is known to it."
+        f"Method: {found.settings.runs:,} runs from seed {found.settings.seed}. {METHODS[history.per == 'held']} "
+        "No season, no change of plans or people is known to it."
     )
     return words
+
+
+METHODS = {
+    False: "In each it is drawn first which of the complete windows may be drawn at all (as many as there are, so that "
+    "some are in it several times and others not); then one of these for each window to come. The running window keeps "
+    "what it has, and adds what a drawn one still added from as far into it on.",
+    True: "In each it is drawn first which of the changes from one complete month to the next may be drawn at all (as "
+    "many as there are, so that some are in it several times and others not); then one of these for each month to "
+    "come, the running one among them, which has at least what it has held already.",
+}
+"""How a forecast is made, by whether it is one of seats."""
+
+
+def _first_beyond(found: Forecast, zone: str) -> str:
+    """When the allowance is exceeded first, and how probably: dates are those of the runs in which it is."""
+    what = "window" if found.history.per == "window" else "unit"
+    early, middle, late = (
+        "" if at_us is None else local(at_us, zone)[:10] for at_us in (found.early_us, found.middle_us, found.late_us)
+    )
+    sure = percent(found.settings.confidence)
+    if found.beyond < 0.5:  # noqa: PLR2004 - what is more likely is said first
+        return (
+            f"Most probably ({percent(1 - found.beyond)}) no {what} goes beyond the allowance within the term. In the "
+            f"other runs the first does so between {early} and {late} ({sure} of these runs)."
+        )
+    return (
+        f"In {percent(found.beyond)} of the runs a {what} goes beyond the allowance within the term: the first is "
+        f"expected by {middle}, and {sure} of these runs lie between {early} and {late}."
+    )
 
 
 def _already(history: History) -> list[str]:
@@ -85,10 +109,6 @@ def _already(history: History) -> list[str]:
         return []
     used = history.now + (history.used if history.per == "term" else 0)
     return [f"The allowance of {history.allowance[0]:,} is exceeded already: {used:,} so far."]
-
-
-def _when(at_us: int | None, zone: str) -> str:
-    return "never within the term" if at_us is None else local(at_us, zone)[:10]
 
 
 def print_forecast(
@@ -121,6 +141,7 @@ RECONCILED = (
     "window",
     "group",
     "listed",
+    "called",
     "line",
     "learner",
     "organisation",
@@ -156,6 +177,11 @@ def moved_words(it: Moved) -> str:
     return f"{numbers}; the window costs {money(it.our_cost)} as we count, {money(it.their_cost)} by the list: {says}."
 
 
+def _listed(line: Line) -> str:
+    """What the vendor calls somebody: an id says nothing to a reader without the name beside it."""
+    return f"{line.listed} ({line.called})" if line.called else line.listed
+
+
 def print_reconciled(
     out: Console, subscription: Subscription, as_of_us: int, windows: Sequence[tuple[Window, Sequence[Line], Moved]]
 ) -> None:
@@ -169,7 +195,7 @@ def print_reconciled(
         say(out, moved_words(moved))
         differing = [line for line in lines if line.group != GROUPS[0]]
         rows = [
-            (line.group, line.line or "", line.listed, line.learner, line.fact, line.reason)
+            (line.group, line.line or "", _listed(line), line.learner, line.fact, line.reason)
             for line in differing[:ROWS_MAX]
         ]
         if rows:

@@ -198,11 +198,16 @@ class _Paper:
             "Facts": record["facts"]["digest"],
             "Plan": record["plan"]["digest"],
         }
+        new = record["facts"]["rows"]
+        came = f"{self._number(new)} facts that came since" if new else "none has come since"
         note = (
-            f"This statement rests on {self._number(record['facts']['rows'])} facts that are new since the statement "
-            f"before, and lists {self._number(record['evidence']['rows'])} rows of evidence, each with the fact that "
-            "proves it. Whoever has its bundle can count anew: rollbook verify BUNDLE. Digests are SHA-256."
+            f"This statement rests on the facts of the statements before it, and {came}. It lists "
+            f"{self._number(record['evidence']['rows'])} rows of evidence, each with the fact that proves it. "
+            "Whoever has its bundle can count anew: rollbook verify BUNDLE. Digests are SHA-256."
         )
+        if record["rejected"]:
+            rows = self._number(record["rejected"])
+            note = f"INCOMPLETE: {rows} rows were rejected when this was counted, and count nowhere in it. {note}"
         return {"heading": "How to verify", "note": note, "digests": [it for it in digests.items() if it[1]]}
 
     def evidence(self, rows: Sequence[Mapping[str, Any]]) -> Iterator[dict[str, Any]]:

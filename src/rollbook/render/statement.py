@@ -48,8 +48,14 @@ def print_statement(out: Console, record: Mapping[str, Any], locale: str = "en")
         table.add_section()
         table.add_row("total", "", "", money(record["total"], record["currency"], locale), "")
         show(out, table)
+        if record["total"] is None:
+            say(out, "no price is known for all of it: give [tariff] in the plan or the subscription, or --rates FILE")
     elif record["window"]:
         say(out, "nothing is charged")
+    if record["rejected"]:
+        say(
+            out, f"INCOMPLETE: {record['rejected']:,} rows were rejected when this was counted, and count nowhere in it"
+        )
     if record["evidence"]:
         say(out, f"evidence: {record['evidence']['rows']:,} rows, root {record['evidence']['root'][:16]}…")
         say(out, f"digest: {digest(canonical_record(record))}")

@@ -79,6 +79,8 @@ def moved_in_words(moved: Mapping[str, Any], record: Mapping[str, Any]) -> str:
 def _line_in_words(line: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     nothing_included = not record["agreed"]["plan"]["allowance"]["quantity"] and not record["agreed"]["quantities"]
     words = "active learners" if line["kind"] == "overage" and nothing_included else CHARGES[line["kind"]]
+    if line["kind"] == "base-added" and line["units"] < 0:
+        words = "given back while the window ran"
     return words + (f", {line['pool']}" if line["pool"] else "")
 
 
