@@ -127,7 +127,29 @@ def test_a_wrong_comparison_ends_in_words(more: tuple[str, ...], said: str) -> N
 
 
 def test_one_plan_is_no_comparison() -> None:
-    wrong(compare("secondnature-mauc"), "give at least two")
+    wrong(compare("secondnature-mauc"), "only one plan is given", "give at least two")
+    wrong(compare(), "no plan is given", "give at least two")
+
+
+def test_too_few_seats_are_not_the_cheapest_plan(rates: str, tmp_path: Path) -> None:
+    """24 people hold seats and one is bought; 58 credits are used and 50 bought."""
+    dear = tmp_path / "dear.toml"
+    dear.write_text('[tariff]\ncurrency = "EUR"\n[tariff.base]\nrate = 40\n')
+    bought = ("--quantity", "secondnature-seats=1", "--quantity", "secondnature-mauc=50")
+    prices = ("--rates", f"secondnature-seats={dear}", "--rates", f"secondnature-mauc={rates}")
+    out = compare("secondnature-seats", "secondnature-mauc", more=(*HALF, *bought, *prices)).out
+    assert f"; 24 would fit, at {24 * 40:.2f} EUR." in out
+    assert f"secondnature-mauc costs least so far: {50 * 7 + 8 * 9.5:.2f} EUR, the dearest {24 * 40:.2f}." in out
+    more = (*HALF, *bought, *prices, "--format", "csv")
+    row = compare("secondnature-seats", "secondnature-mauc", more=more).rows[0]
+    assert row["cost"] == "40.00"
+    assert row["reason"].startswith("not ranked as bought: 23 are beyond")
+
+
+def test_a_term_that_is_not_the_usual_one_is_not_called_twelve_months() -> None:
+    out = compare("secondnature-seats", "secondnature-mauc").out
+    assert "  the whole term; 1 of 1 windows have begun" in out
+    assert "12 months" not in out
 
 
 # estimate
@@ -141,6 +163,16 @@ def test_an_estimate_before_anyone_has_logged_in() -> None:
     more = call("estimate", "--plan", "reach360-starter", "--start", "2025-03-01", "--learners", "300", "--rate", "9%")
     assert "Expected over the term: 324, exactly." in more.out
     assert "on average it is exceeded in window 12" in more.out
+
+
+def test_an_allowance_for_each_window_is_estimated_by_windows() -> None:
+    """24 of 300 come on average, as many as are bought, and in about every other window more."""
+    asked = ("--start", "2025-03-01", "--learners", "300", "--rate", "8%", "--quantity")
+    out = call("estimate", "--plan", "facilitate-monthly", *asked, "24").out
+    assert "the average of every window stays within it; in >99 % of the runs at least one window does not." in out
+    assert "so far" not in out
+    less = call("estimate", "--plan", "facilitate-monthly", *asked, "23").out
+    assert "window 1 goes beyond it on average; in " in less
 
 
 def test_an_estimate_as_rows_adds_up_window_by_window() -> None:
@@ -298,6 +330,16 @@ def test_people_are_found_by_e_mail(tmp_path: Path) -> None:
     people.write_text("id,email,name\nann,Ann@x.org,Ann Lee\n")
     ran = reconcile(tmp_path, "E-Mail\nann@X.org\n", "--window", "1", "--people", str(people), "--format", "csv")
     assert next((row["group"], row["listed"], row["learner"]) for row in ran.rows) == ("both", "ann@X.org", "ann")
+
+
+def test_somebody_unknown_is_shown_with_the_name_beside_the_login(tmp_path: Path) -> None:
+    text = "Name,Login\nZoe Miller,3\nAnn Lee,ann\n"
+    assert "3 (Zoe Miller)" in reconcile(tmp_path, text, "--window", "1").out
+    rows = reconcile(tmp_path, text, "--window", "1", "--format", "csv").rows
+    assert [(row["group"], row["listed"], row["called"]) for row in rows][:2] == [
+        ("both", "ann", "Ann Lee"),
+        ("only theirs", "3", "Zoe Miller"),
+    ]
 
 
 def test_a_column_of_months_spreads_the_list_over_windows(tmp_path: Path) -> None:

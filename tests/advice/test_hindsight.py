@@ -86,6 +86,7 @@ tariffs = st.sampled_from(
 allowances = st.sampled_from(
     ['[allowance]\nper = "window"\n', '[allowance]\nper = "term"\n', '[allowance]\nquantity = 5\nper = "term"\n']
 )
+limits = st.sampled_from(["", '[limit]\npolicy = "notify"\n'])
 
 
 @settings(deadline=None)
@@ -119,21 +120,38 @@ def plain_reaches(one: Account, other: Account, most: int) -> tuple[Reach, ...]:
 
 
 @settings(deadline=None)
-@given(allowances, tariffs, allowances, tariffs, st.integers(0, 30), st.integers(0, 60))
+@given(allowances, tariffs, limits, allowances, tariffs, st.integers(0, 30), st.integers(0, 60))
 def test_break_evens_are_those_of_asking_every_number(
-    allowance: str, tariff: str, other_allowance: str, other_tariff: str, bought: int, other_bought: int
+    allowance: str, tariff: str, limit: str, other_allowance: str, other_tariff: str, bought: int, other_bought: int
 ) -> None:
     priced = '[tariff]\ncurrency = "EUR"\n'
-    one = account(allowance + priced + tariff, [3, 4], bought)
+    one = account(allowance + limit + priced + tariff, [3, 4], bought)
     other = account(other_allowance + priced + other_tariff, [3, 4], other_bought)
     assert break_even(one, other, 45) == plain_reaches(one, other, 45)
 
 
 def test_seats_and_a_price_for_each_active_learner_break_even_where_the_money_says() -> None:
-    """24 seats cost 24 * 60 = 1,440. Active learners cost 6 in each of 12 months: 72 each; 20 of them 1,440."""
-    seats = account(HELD, [5] * 12, bought=24, head=SEATS)
+    """Active learners cost 6 in each of 12 months: 72 each. A seat costs 90, and 60 where there are 21 or more."""
+    tiers = 'shape = "volume", tiers = [{ first = 1, rate = 90 }, { first = 21, rate = 60 }]'
+    seats = account(HELD.replace('shape = "flat", rate = 60', tiers), [5] * 12, bought=1, head=SEATS)
     used = account(USED, [5] * 12)
-    assert break_even(seats, used, 50) == (Reach(0, 19, 1), Reach(20, 20, -1), Reach(21, 50, 0))
+    assert break_even(seats, used, 50) == (Reach(0, 0, -1), Reach(1, 20, 1), Reach(21, 50, 0))
+
+
+@pytest.mark.parametrize("bought", [0, 1, 24])
+def test_where_overage_is_not_charged_a_steady_use_buys_what_it_needs(bought: int) -> None:
+    seats = account(HELD, [5] * 12, bought, head=SEATS)
+    prices = [steady(seats, active) for active in (0, 1, 24, 40)]
+    assert [price.amount for price in prices if price] == [0, 60, 24 * 60, 40 * 60]
+    pooled = account(TERM.replace("[tariff]", '[limit]\npolicy = "block"\n[tariff]'), [1, 1], bought)
+    price = steady(pooled, 13)
+    assert price is not None
+    assert price.amount == 2 * 13 * 7
+
+
+def test_nothing_is_said_where_neither_what_is_bought_nor_what_goes_beyond_has_a_price() -> None:
+    unpriced = HELD.replace("base = {", "overage = {")
+    assert break_even(account(unpriced, [5], head=SEATS), account(USED, [5]), 10) is None
 
 
 def test_nothing_is_said_of_plans_in_two_currencies_or_without_rates() -> None:

@@ -34,6 +34,13 @@ def test_people_who_come_back_in_a_busy_month_suit_seats_all_the_same() -> None:
     assert found.suits == "held"
 
 
+def test_what_suits_is_said_to_be_told_by_habit_and_not_by_price() -> None:
+    said = in_words(pattern([15, 15, 15], [(3, 15)]))
+    assert (
+        said[1] == "By habit alone, whatever the prices: the same people come back: seats suit, one for each of them."
+    )
+
+
 @pytest.mark.parametrize(("active", "histogram"), [([5, 5], [(2, 5)]), ([0, 0, 0], [])])
 def test_a_short_or_empty_history_suits_nothing(active: list[int], histogram: list[tuple[int, int]]) -> None:
     found = pattern(active, histogram)

@@ -55,6 +55,21 @@ def test_a_name_that_two_people_have_matches_neither() -> None:
     assert "2 learners are called this: u2, u3" in {it.group: it for it in found}[ONLY_THEIRS].reason
 
 
+@pytest.mark.parametrize(
+    ("names", "called"),
+    [
+        (("3",), ""),
+        (("3", "Zoe Miller"), "Zoe Miller"),
+        (("zoe@x.org", "Zoe@X.org"), ""),
+        (("3", "zoe@x.org", "Zoe Miller"), "zoe@x.org, Zoe Miller"),
+    ],
+)
+def test_whatever_else_a_row_calls_somebody_is_kept_beside_the_id(names: tuple[str, ...], called: str) -> None:
+    _, only = match([Theirs(2, names)], [], DIRECTORY)
+    (line,) = only_theirs(only, {}, 1)
+    assert (line.listed, line.called) == (names[0], called)
+
+
 def test_an_id_that_was_given_up_is_still_the_same_person() -> None:
     assert groups(lines(["u4"], [ours("u1")], DIRECTORY)) == [(BOTH, "u4", "u1")]
 
@@ -102,7 +117,7 @@ BOUGHT = '[allowance]\nper = "window"\n' + USED.replace("overage", 'base = { sha
 
 
 def some(group: str, number: int) -> list[Line]:
-    return [Line(group, "", None, "", "", "", "", "", "")] * number
+    return [Line(group, "", "", None, "", "", "", "", "", "")] * number
 
 
 def test_what_the_lists_differ_by_is_worth_what_the_rates_say() -> None:

@@ -167,10 +167,13 @@ def _most(candidates: Sequence[Candidate]) -> int:
 
 def _in_words(compared: tuple[Candidate, Candidate], found: Sequence[Reach]) -> str:
     names = [it.name for it in compared]
-    needed = [it.name for it in compared if not charges_beyond(it.account)]
-    bought = f" ({' and '.join(needed)} with as many bought as are needed)" if needed else ""
+    bases = (
+        f"{it.name} with {'what was bought' if charges_beyond(it.account) else 'as many bought as are needed'}"
+        for it in compared
+    )
     parts = []
     for reach in found:
         where = f"with {reach.first:,}" + (f" to {reach.last:,}" if reach.last > reach.first else "")
         parts.append(f"{where} they cost the same" if reach.winner < 0 else f"{where} {names[reach.winner]} costs less")
-    return f"{names[0]} or {names[1]}, were the same learners active in every window{bought}: {'; '.join(parts)}."
+    same = f"{names[0]} or {names[1]}, were the same learners active in every window ({', '.join(bases)})"
+    return f"{same}: {'; '.join(parts)}."

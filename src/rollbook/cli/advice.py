@@ -87,7 +87,7 @@ def write(rows: Sequence[shown.Row], columns: Sequence[str], about: Mapping[str,
     """Rows as CSV, or as JSON with what they mean."""
     table = shown.table_of(rows, columns)
     if output is Format.csv:
-        write_csv(table, sys.stdout)
+        write_csv(table, sys.stdout, for_spreadsheets=True)
     else:
         write_json(table, about, sys.stdout)
 

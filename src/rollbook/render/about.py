@@ -9,6 +9,12 @@ from rollbook.model.plan import Plan
 from rollbook.model.subscription import Subscription
 from rollbook.render.words import clean, in_words, local, windows_in_words
 
+CLOSED = (
+    "every window is counted anew here, from the facts that are known now; "
+    "a statement that is closed may say otherwise, and the one after it adjusts what arrived late"
+)
+"""Why a report need not agree with what was closed."""
+
 
 @dataclass(frozen=True, slots=True)
 class About:
@@ -54,6 +60,7 @@ class About:
                 ("Counts", in_words(plan.meter)),
                 ("Windows", f"{windows_in_words(plan)}; each includes its start and excludes its end"),
                 *choices(plan),
+                ("Closed statements", CLOSED),
                 ("Plan digest", plan.digest),
             )
             if words

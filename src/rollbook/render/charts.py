@@ -67,6 +67,7 @@ _COUNT = alt.Axis(tickMinStep=1, tickCount=5, format=",d")
 def _columns(drawn: Sequence[Bar], zone: str) -> Drawing:
     order = _labels(drawn, zone)
     labelled = list(zip(order, drawn, strict=True))
+    met = [class_ for rank, class_ in enumerate(CLASSES) if any(bar.units[rank] for bar in drawn)]
     rows = [
         {"window": label, "class": class_, "units": units, "rank": rank}
         for label, bar in labelled
@@ -90,7 +91,8 @@ def _columns(drawn: Sequence[Bar], zone: str) -> Drawing:
         )
         if not allowances:
             return stacked
-        width = SIZES[size][0] / len(order)
+        # Each piece overlaps its neighbour: two edges that only meet leave a seam.
+        width = SIZES[size][0] / len(order) + 1
         limit = (
             alt.Chart(alt.InlineData(values=allowances))
             .mark_tick(thickness=3, size=width, color=LIMIT, opacity=1)
@@ -102,7 +104,7 @@ def _columns(drawn: Sequence[Bar], zone: str) -> Drawing:
         f"from {label}: {sum(bar.units)} active" + (f", {bar.allowance} included" if bar.allowance else "")
         for label, bar in labelled[-LABELS_MAX["wide"] :]
     )
-    legend = [(class_, class_) for class_ in CLASSES] + ([("limit", "allowance")] if allowances else [])
+    legend = [(class_, class_) for class_ in met] + ([("limit", "allowance")] if allowances else [])
     return Drawing("Active in each window", words, tuple(legend), _both(draw))
 
 

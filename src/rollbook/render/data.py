@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
 from typing import IO
@@ -17,11 +18,17 @@ import pyarrow.parquet as pq
 
 BATCH_ROWS = 10_000
 
-FORMULA = r"^('*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"
+FORMULA = "^('*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])"
 """Text that a spreadsheet would compute: it gets an apostrophe before it, of which a spreadsheet shows nothing.
 
 Text that begins so after apostrophes of its own gets one more: whoever takes one away has the text again.
 """
+
+
+
+def guarded(text: str) -> str:
+    """Text of which a spreadsheet computes nothing."""
+    return re.sub(FORMULA, r"'\1", text)
 
 
 def readable(table: pa.RecordBatch) -> pa.RecordBatch:

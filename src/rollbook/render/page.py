@@ -29,16 +29,20 @@ ROWS_MAX = 1000
 
 NUMERIC = (WHOLE, NUMBER, PERCENT, AMOUNT)
 
+IF_ANY = ("carried", "expired", "reactivated", "awaiting", "overage_to_date")
+"""Columns that a page has only where one of their rows is not 0."""
+
 LOCALE = "en"
 
 
 @dataclass(frozen=True, slots=True)
 class Heading:
-    """A column as the page shows it."""
+    """A column as the page shows it, or why it does not."""
 
     name: str
     meaning: str
     numeric: bool
+    left_out: str = ""
 
 
 def write_page(
@@ -61,24 +65,32 @@ def write_page(
             [cell(value, kind, zone) for value, kind in zip(row, kinds, strict=True)]
             for row in zip(*columns, strict=True)
         ]
+    by_column = [tuple(row[n] for row in rows) for n in range(len(kinds))]
     headings = [
-        Heading(field.name, field.metadata[b"meaning"].decode(), kind in NUMERIC)
-        for field, kind in zip(table.schema, kinds, strict=True)
+        Heading(field.name, field.metadata[b"meaning"].decode(), kind in NUMERIC, _left_out(field.name, cells))
+        for field, kind, cells in zip(table.schema, kinds, by_column, strict=True)
     ]
-    empty = [not any(row[n] for row in rows) for n in range(len(headings))] if rows else [False] * len(headings)
     template = _environment().get_template("report.html")
     out.write(
         template.render(
             about=about,
-            figures=[(it, shown(it.value)) for it in figures],
+            figures=[(it, value, len(value)) for it in figures for value in [shown(it.value)]],
             drawings=[(it, {size: Markup(svg) for size, svg in it.svg.items()}) for it in drawings],  # noqa: S704
             headings=headings,
-            empty=empty,
             rows=rows,
             total=total,
             until=local(about.as_of_us, zone),
         )
     )
+
+
+def _left_out(name: str, values: tuple[str, ...]) -> str:
+    """Why a column has nothing to show; '' where it has."""
+    if values and not any(values):
+        return "empty throughout, and left out above"
+    if values and name in IF_ANY and set(values) <= {"", "0"}:
+        return "0 throughout, and left out above"
+    return ""
 
 
 def shown(value: int | Money) -> str:
