@@ -225,7 +225,7 @@ def _shortened(path: Path) -> None:
     [
         ("0001.json", Path.unlink, "0002.json: statement 1 is missing before it"),
         ("0001.json", _emptied, "0001.json: this is no statement"),
-        ("0001.json", _shortened, "0001.json: this is no statement: it does not say number"),
+        ("0001.json", _shortened, "0001.json: this is no statement: it does not have the keys format, number"),
         ("0001.json", _retold, "0002.json: it does not follow the statement before it"),
         ("0001.evidence.parquet", Path.unlink, "0001.evidence.parquet: it is missing"),
         ("0001.evidence.parquet", _emptied, "0001.evidence.parquet: it cannot be read"),

@@ -26,6 +26,7 @@ ALL_HOLD = [
     ("facts", "9 facts, against the digests in the statements"),
     ("seals", "every row of evidence, against the root of its statement"),
     ("rows", "9 facts that can be used"),
+    ("statement 1", "4 active, 12.50 EUR: recounted from the facts it was closed with"),
     ("members", "who was taken for a member without any fact that says so"),
     ("evidence", "5 rows: who counted, by which fact, and where they stand"),
     ("heading", "whose it is, and of which window"),

@@ -51,8 +51,8 @@ from .calls import JANUARY, call, meter
         ((*JANUARY, "--map", "lerner=user"), 'there is no column "lerner" (nearest: learner)'),
         ((*JANUARY, "--map", "learner=user"), 'no export has a column "user"'),
         ((*JANUARY, "--map", "learner=id", "--map", "learner=type"), "learner is given twice"),
-        ((*JANUARY, "--problems", "/nowhere/problems.csv"), "/nowhere/problems.csv: the problems cannot be written"),
-        ((*JANUARY, "--problems", "/"), "/: the problems cannot be written"),
+        ((*JANUARY, "--problems", "/nowhere/problems.csv"), "/nowhere/problems.csv: it cannot be written"),
+        ((*JANUARY, "--problems", "/"), "/: it cannot be written: this is a folder"),
         ((*JANUARY, "--colour"), "--colour"),
     ],
 )

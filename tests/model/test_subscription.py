@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import tomllib
+from dataclasses import replace
 from datetime import date
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 
 from rollbook.errors import PlanError, Problem, SubscriptionError
+from rollbook.model.instants import start_of_day_us
 from rollbook.model.plan import Plan, parse_plan
-from rollbook.model.subscription import Subscription, default_end
+from rollbook.model.subscription import Change, Subscription, default_end
 from rollbook.model.subscription_file import parse_subscription
+from rollbook.model.tariff import Tariff
 from rollbook.plans import find_plan
 from tests.metering.written import us
 from tests.model.changed import Path, at, misspellings, other_kinds, paths, place, renamed, replaced, toml
@@ -247,3 +251,14 @@ def test_a_subscription_made_in_python_is_held_to_its_term_too() -> None:
         Subscription(plan=plan, start=date(2026, 3, 1), end=date(2026, 3, 1), customer="Acme")
     with pytest.raises(SubscriptionError, match="longer than 50 years"):
         Subscription(plan=plan, start=date(2026, 3, 1), end=date(2077, 3, 1))
+
+
+def test_the_currency_is_that_of_the_quote_or_of_the_first_version_of_the_plan_with_prices() -> None:
+    start = date(2026, 1, 1)
+    free = replace(find_plan("facilitate-annual"), tariff=None)
+    priced = replace(free, tariff=Tariff(currency="EUR"))
+    begins_us = start_of_day_us(date(2026, 2, 1), ZoneInfo("UTC"))
+    to = Subscription(plan=free, start=start, end=date(2026, 4, 1), changes=(Change(begins_us, priced),))
+    assert [to.currency_until(at_us) for at_us in (begins_us, begins_us + 1, to.end_us)] == ["", "EUR", "EUR"]
+    assert replace(to, plan=priced, changes=(Change(begins_us, free),)).currency_until(to.end_us) == "EUR"
+    assert replace(to, quote=Tariff(currency="CHF")).currency_until(to.start_us) == "CHF"

@@ -106,7 +106,7 @@ def test_rejected_rows_are_said_on_the_report_itself(tmp_path: Path) -> None:
         (("usage", SAMPLE, *CREDITS, "--by", "learner"), "usage has no rows by learner"),
         (("usage", SAMPLE, *CREDITS, "--format", "xlsx"), "name a file: --to report.xlsx"),
         (("usage", SAMPLE, *CREDITS, "--to", SAMPLE), "written over an input"),
-        (("usage", SAMPLE, *CREDITS, "--to", "/nowhere/report.csv"), "the report cannot be written"),
+        (("usage", SAMPLE, *CREDITS, "--to", "/nowhere/report.csv"), "it cannot be written: there is no such folder"),
     ],
 )
 def test_a_wrong_call_is_answered_in_words(arguments: tuple[str, ...], says: str) -> None:

@@ -41,8 +41,7 @@ class Account:
     @property
     def currency(self) -> str:
         """Of all charges; '' where nothing has a price."""
-        tariff = self.subscription.tariff_at(self.subscription.start_us)
-        return tariff.currency if tariff else ""
+        return self.subscription.currency_until(self.as_of_us)
 
     def of(self, window: int) -> tuple[Consumption, ...]:
         """What each pool used in one window."""
@@ -81,7 +80,10 @@ def account(subscription: Subscription, organisations: Sequence[str], as_of_us: 
 
 
 def beyond(found: Account, ask: Ask) -> list[tuple[int, str, str, str]]:
-    """(window, organisation, unit, object) of everyone beyond the allowance, in order, the same every time."""
+    """(window, organisation, unit, object) of everyone beyond the allowance, in order, the same every time.
+
+    For what is held the organisation is '' where a unit is one in all of them, see `seats.UnitKey`.
+    """
     if found.seats:
         return [(used.window.number, *key) for used in found.seats for key in used.beyond]
     by_organisation = found.subscription.plan.allowance.pool_scope == "organisation"

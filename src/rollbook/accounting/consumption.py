@@ -6,7 +6,7 @@ beyond the allowance follows from the order of first instants, by rank.
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
@@ -137,9 +137,12 @@ class _Pool:
         carried = self._left()
         granted = included = overage = rank = 0
         beyond: list[tuple[int, int]] = []
+        in_segment: Counter[int] = Counter()
+        for tally in tallies:
+            in_segment[tally.segment] += tally.units
         for segment, from_us in enumerate((window.start_us, *between)):
             granted += self._begin(from_us)
-            units = sum(tally.units for tally in tallies if tally.segment == segment)
+            units = in_segment[segment]
             drawn = self._draw(units)
             if drawn < units:
                 beyond.append((rank + drawn + 1, rank + units))

@@ -22,14 +22,21 @@ HELD_SQL = """
 
 def tallies_sql(cuts: Mapping[int, tuple[int, ...]]) -> str:
     """The rows of `consumption.Tally`: window, organisation, segment, class, guest, units."""
-    branches = " ".join(
-        f"when window_number = {number} then " + " + ".join(f"(first_us >= {cut})::integer" for cut in instants)
-        for number, instants in cuts.items()
-    )
-    segment = f"case {branches} else 0 end" if branches else "0"
+    rows = ", ".join(f"({number}, {cut})" for number, instants in cuts.items() for cut in instants)
+    if not rows:
+        return """
+            select window_number, organisation, 0 as segment, class, guest, count(*)
+            from activations group by all order by all
+            """
+    # Cuts and units in one order, a cut before the units of its instant: a unit's segment is how many came before it.
     return f"""
-        select window_number, organisation, {segment} as segment, class, guest, count(*)
-        from activations group by all order by all
+        select window_number, organisation, segment, class, guest, count(*)
+        from (select *, sum(cut) over (partition by window_number order by first_us, cut desc
+                                       rows between unbounded preceding and current row)::bigint as segment
+              from (select window_number, organisation, class, guest, first_us, 0 as cut from activations
+                    union all
+                    select number, '', '', false, at_us, 1 from (values {rows}) as cuts(number, at_us)) as both)
+        where cut = 0 group by all order by all
         """
 
 

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import NamedTuple
 
 from rollbook.accounting.consumption import Consumption
@@ -21,7 +22,11 @@ from rollbook.model.subscription import Subscription
 from rollbook.model.window import Window
 
 UnitKey = tuple[str, str, str]
-"""(organisation, unit, object)."""
+"""(organisation, unit, object); the organisation is '' where a unit is one in all of them, see `Meter.across`."""
+
+
+Rank = tuple[int, str, str]
+"""When a seat was taken, and the source and id of the fact by which it was."""
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -77,7 +82,12 @@ class Seats:
 def seats(
     subscription: Subscription, windows: Sequence[Window], held: Iterable[Held], as_of_us: int
 ) -> tuple[Seats, ...]:
-    """What happened to the seats, window by window. `windows` are the term's, or any others in order."""
+    """What happened to the seats, window by window. `windows` are the term's, or any others in order.
+
+    A unit that is one in all organisations has one seat, wherever it was taken.
+    """
+    if subscription.plan.meter.across:
+        held = (replace(span, key=("", *span.key[1:])) for span in held)
     row = _Row(subscription, deque(_events(subscription, held, as_of_us)))
     return tuple(row.window(window, as_of_us) for window in windows if window.start_us < as_of_us)
 
@@ -103,21 +113,21 @@ OFF, APPROVE, STEP, ON = range(4)
 
 
 class _Event(NamedTuple):
-    """One thing that happens to seats; events sort in the order in which they happen."""
+    """One thing that happens to seats; events sort in the order in which they happen. `seats` are approved at once."""
 
     at_us: int
     phase: int
-    rank: tuple[int, str, str]
+    rank: Rank
     at_once: bool
     key: UnitKey
+    seats: int = 0
 
 
 def _events(subscription: Subscription, held: Iterable[Held], as_of_us: int) -> list[_Event]:
     nobody: UnitKey = ("", "", "")
     found = [
-        _Event(approval.from_us, APPROVE, (number, "", ""), False, nobody)
+        _Event(approval.from_us, APPROVE, (0, "", ""), False, nobody, approval.seats)
         for approval in subscription.approvals
-        for number in range(approval.seats)
     ]
     found += [_Event(step.from_us, STEP, (0, "", ""), False, nobody) for step in subscription.quantities]
     for span in held:
@@ -136,9 +146,13 @@ class _Row:
     def __init__(self, subscription: Subscription, events: deque[_Event]) -> None:
         self.subscription = subscription
         self.events = events
-        self.holding: dict[UnitKey, tuple[int, str, str]] = {}
-        self.waiting: dict[UnitKey, tuple[int, str, str]] = {}
+        self.holding: dict[UnitKey, Rank] = {}
+        self.waiting: dict[UnitKey, Rank] = {}
         self.ever: dict[UnitKey, None] = {}
+        # Whose seats are occupied: those who hold them, and those who left them and are waited for.
+        self.seated: dict[UnitKey, Rank] = {}
+        # What became of them since most were too many, so that only then they need to be put in order, and once.
+        self.undo: list[tuple[UnitKey, Rank | None]] = []
 
     def window(self, window: Window, as_of_us: int) -> Seats:
         """Walks through one window."""
@@ -149,16 +163,18 @@ class _Row:
         at_start = len(self.holding)
         taken, released = 0, sum(event.phase == OFF for event in self._walk((window.start_us, STEP), allowance))
         high = self._occupied()
-        beyond = self._latest(self._seated(), high - self._quantity(window, window.start_us))
+        most = max(high - self._quantity(window, window.start_us), 0)
+        self.undo.clear()
         for event in self._walk((until_us, OFF), allowance):
             taken += event.phase == ON and not event.at_once
             released += event.phase == OFF or event.at_once
             high = max(high, self._occupied())
             excess = self._occupied() - self._quantity(window, event.at_us)
-            if event.phase in (STEP, ON) and excess > len(beyond):
-                beyond = self._latest(self._seated(), excess)
+            if event.phase in (STEP, ON) and excess > most:
+                most = excess
+                self.undo.clear()
         quantity = self._quantity(window, until_us - 1)
-        counted = high
+        counted, beyond = high, self._latest(self._seated_then(), most) if most else []
         if allowance.basis == "end":
             counted, beyond = len(self.holding), self._latest(self.holding, len(self.holding) - quantity)
         elif allowance.basis == "ever":
@@ -183,13 +199,18 @@ class _Row:
         while self.events and self.events[0][:2] < until:
             event = self.events.popleft()
             if event.phase == APPROVE:
-                self.waiting.pop(next(iter(self.waiting), event.key), None)
+                for key in list(islice(self.waiting, event.seats)):
+                    del self.waiting[key]
+                    self._seat(key, None)
             elif event.phase == OFF or event.at_once:
                 rank = self.holding.pop(event.key)
                 if allowance.reuse_requires_approval:
                     self.waiting[event.key] = rank
+                else:
+                    self._seat(event.key, None)
             elif event.phase == ON:
                 self.holding[event.key] = event.rank
+                self._seat(event.key, event.rank)
                 self.ever.setdefault(event.key)
                 # Whoever comes back sits down again where nobody else was let in: that needs no approval.
                 self.waiting.pop(event.key, None)
@@ -201,11 +222,26 @@ class _Row:
     def _quantity(self, window: Window, at_us: int) -> int:
         return included_by_plan(self.subscription, (), window) + self.subscription.bought(at_us)
 
-    def _seated(self) -> dict[UnitKey, tuple[int, str, str]]:
-        """Whose seats are occupied: those who hold them, and those who left them and are waited for."""
-        return {**self.waiting, **self.holding}
+    def _seat(self, key: UnitKey, rank: Rank | None) -> None:
+        """Somebody's seat is occupied from now on, or no longer."""
+        self.undo.append((key, self.seated.get(key)))
+        _put(self.seated, key, rank)
 
-    def _latest(self, seated: Mapping[UnitKey, tuple[int, str, str]], number: int) -> list[UnitKey]:
+    def _seated_then(self) -> dict[UnitKey, Rank]:
+        """Whose seats were occupied when most were too many."""
+        then = dict(self.seated)
+        for key, rank in reversed(self.undo):
+            _put(then, key, rank)
+        return then
+
+    def _latest(self, seated: Mapping[UnitKey, Rank], number: int) -> list[UnitKey]:
         """Those who took a seat last, in the order in which they took it."""
         in_order = sorted(seated, key=lambda key: (seated[key], key))
         return in_order[len(in_order) - min(number, len(in_order)) :] if number > 0 else []
+
+
+def _put(seated: dict[UnitKey, Rank], key: UnitKey, rank: Rank | None) -> None:
+    if rank is None:
+        seated.pop(key, None)
+    else:
+        seated[key] = rank

@@ -6,17 +6,19 @@ from 1 without gaps, and each names the digest of the one before it.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rollbook.accounting.account import Account
 from rollbook.accounting.adjustments import Adjustment, Line, Sum
 from rollbook.accounting.agreed import agreed, plans_until
-from rollbook.accounting.charges import Charge
+from rollbook.accounting.charges import BASE, Charge
 from rollbook.accounting.consumption import Consumption
 from rollbook.accounting.seats import Seats
 from rollbook.model.instants import iso
 from rollbook.model.money import Money, total
+from rollbook.model.window import Window
 
 FORMAT = "rollbook statement 1"
 
@@ -36,6 +38,9 @@ EVIDENCE_COLUMNS: Mapping[str, str] = {
     "standing": "included or beyond the allowance; of an earlier window, added or removed since it was closed",
 }
 """The columns of evidence, one row for each unit, in the order in which they stand in a canonical row."""
+
+ORGANISATIONS_DIGITS = 12
+"""Hexadecimal digits that stand for the organisations of a subscription, in a key."""
 
 INCLUDED, BEYOND, ADDED, REMOVED = "included", "beyond", "added", "removed"
 
@@ -66,6 +71,7 @@ def record(
     until_us = counted.end_us if counted else subscription.end_us
     plan = subscription.plan_at(counted.start_us if counted else subscription.start_us)
     charged = found.charges_of(window) if window else ()
+    currency = subscription.currency_until(until_us)
     amounts = [charge.amount for charge in charged] + [moved.amount for it in adjusted for _, moved in it.charges]
     return {
         "format": FORMAT,
@@ -88,10 +94,10 @@ def record(
         "as_of": iso(found.as_of_us),
         "consumption": [_consumption(used) for used in found.of(window)] if window else [],
         "seats": next((_seats(used) for used in found.seats if used.window.number == window), None),
-        "charges": [_charge(found, charge) for charge in charged],
-        "adjustments": [_adjustment(found, it) for it in adjusted],
-        "currency": found.currency,
-        "total": _amount(total(amounts, found.currency)),
+        "charges": [_charge(found, charge, counted if number is None else None) for charge in charged],
+        "adjustments": [_adjustment(currency, it) for it in adjusted],
+        "currency": currency,
+        "total": _amount(total(amounts, currency)),
         "evidence": evidence,
         "facts": facts,
         "agreed": agreed(subscription, until_us),
@@ -99,11 +105,20 @@ def record(
     }
 
 
-def charge_key(found: Account, window: int, pool: str, kind: str) -> str:
-    """What a billing system knows a charge by, so that it is never imported twice."""
-    subscription = found.subscription
-    whose = (subscription.customer, subscription.plan.id, subscription.start.isoformat(), str(window), pool, kind)
-    return joined_key(whose)
+def charge_key(
+    customer: str, plan: str, start: str, organisations: Iterable[str], line: Line, statement: int | None = None
+) -> str:
+    """What a billing system knows a line by, so that it is never imported twice.
+
+    plan           id of the plan with which the term began
+    start          first day of the term, which tells it from the terms before and after it
+    organisations  those that the subscription names, which never change within a term; none where it is for all
+    statement      number of the statement that corrects the line, for an adjustment
+    """
+    named = joined_key(sorted(organisations))
+    whose = hashlib.sha256(named.encode()).hexdigest()[:ORGANISATIONS_DIGITS] if named else "all"
+    parts = (customer, plan, start, whose, str(line.window), line.pool, line.kind)
+    return joined_key(parts if statement is None else (*parts, str(statement)))
 
 
 def joined_key(parts: Iterable[str]) -> str:
@@ -122,9 +137,16 @@ def _seats(used: Seats) -> dict[str, Any]:
     return {name: getattr(used, name) for name in (*names, "overage", "available")}
 
 
-def _charge(found: Account, charge: Charge) -> dict[str, Any]:
+def _charge(found: Account, charge: Charge, previewed: Window | None) -> dict[str, Any]:
+    """Before its window is closed only what was bought in advance has a key: everything else may still change."""
+    subscription = found.subscription
+    key = ""
+    if previewed is None or (charge.kind == BASE and charge.due_us == previewed.start_us):
+        line = Line(charge.window, charge.pool, charge.kind)
+        start = subscription.start.isoformat()
+        key = charge_key(subscription.customer, subscription.plan.id, start, subscription.organisations or (), line)
     return {
-        "key": charge_key(found, charge.window, charge.pool, charge.kind),
+        "key": key,
         "window": charge.window,
         "pool": charge.pool,
         "kind": charge.kind,
@@ -136,14 +158,14 @@ def _charge(found: Account, charge: Charge) -> dict[str, Any]:
     }
 
 
-def _adjustment(found: Account, it: Adjustment) -> dict[str, Any]:
+def _adjustment(currency: str, it: Adjustment) -> dict[str, Any]:
     amounts = [moved.amount for _, moved in it.charges]
     return {
         "windows": list(it.windows),
         "added": it.added,
         "removed": it.removed,
         "charges": [_moved(line, moved) for line, moved in it.charges],
-        "amount": _amount(total(amounts, found.currency)),
+        "amount": _amount(total(amounts, currency)),
     }
 
 

@@ -9,29 +9,26 @@ an interrupted close left behind without one is written anew by the next.
 from __future__ import annotations
 
 import contextlib
-import json
+import copy
+import hashlib
 import os
 import sqlite3
 import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
-from rollbook.accounting.statement import FORMAT
 from rollbook.errors import BookError, Problem
 from rollbook.model.plan import Plan
 from rollbook.proof.digests import canonical_record, digest, readable_record
+from rollbook.proof.shapes import MISMATCHES_MAX, mismatches, read_json
+from rollbook.proof.terms import KEPT_RECORD
 
 RECORD_BYTES_MAX = 64 * 2**20
 """A longer record is none."""
-
-NEEDED = (
-    *("number", "previous", "customer", "organisations", "plan", "term", "window", "as_of", "consumption", "seats"),
-    *("charges", "adjustments", "currency", "total", "evidence", "facts", "agreed"),
-)
-"""What every record says."""
 
 LOCK_SECONDS = 60
 """How long a close waits for another one to write its statement."""
@@ -62,6 +59,8 @@ class Book:
 
     def __init__(self, folder: str | Path) -> None:
         self.folder = Path(folder)
+        if self.folder.is_file():
+            raise BookError(Problem(str(folder), "this is a file, and a book is a folder", "name the folder of a book"))
         self.statements = tuple(self._read())
 
     @property
@@ -78,6 +77,13 @@ class Book:
     def last_digest(self) -> str | None:
         """Of the last statement."""
         return self.statements[-1].digest if self.statements else None
+
+    def followed_by(self, record: Mapping[str, Any]) -> Book:
+        """This book with the statement that was just written to it, without reading all the others again."""
+        found = copy.copy(self)
+        statement = Statement(len(self.statements) + 1, record, digest(canonical_record(record)))
+        found.statements = (*self.statements, statement)
+        return found
 
     def facts_files(self, number: int | None = None) -> tuple[str, ...]:
         """The facts that statements rest on: of all, or of those up to a number; each file has some."""
@@ -100,21 +106,40 @@ class Book:
             problem = Problem(str(self.path(number, "secret")), f"it cannot be read: {error}", "restore the file")
             raise BookError(problem) from None
 
+    def empty(self, number: int, ending: str) -> Path:
+        """A file for its owner alone, whatever an interrupted close left there."""
+        path = self.path(number, ending)
+        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+        os.fchmod(descriptor, 0o600)
+        os.close(descriptor)
+        return path
+
     def keep_secret(self, number: int, secret: bytes) -> None:
-        """Writes the secret of a statement for its owner alone, whatever an interrupted close left there."""
-        flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC
-        with os.fdopen(os.open(self.path(number, "secret"), flags, 0o600), "w", encoding="ascii") as file:
-            os.fchmod(file.fileno(), 0o600)
-            file.write(secret.hex() + "\n")
+        """Writes the secret of a statement for its owner alone."""
+        self.empty(number, "secret").write_text(secret.hex() + "\n", encoding="ascii")
 
     def plan_path(self, digest: str) -> Path:
         """Where the text of a plan stands, by its digest."""
         return self.folder / f"plan.{digest}.toml"
 
     def keep_plan(self, plan: Plan) -> None:
-        """Writes the text of a plan; one that was built without a text has none."""
-        if plan.text:
-            self.plan_path(plan.digest).write_bytes(plan.text.encode())
+        """Writes the text of a plan where it is not there yet; one that was built without a text has none."""
+        path, text = self.plan_path(plan.digest), plan.text.encode()
+        if text and not (path.is_file() and path.read_bytes() == text):
+            self._unfinished(text, ".toml").replace(path)
+            _to_disk(self.folder)
+
+    def plan_text(self, digest: str) -> bytes:
+        """The text of a plan. Raises BookError where it is missing, or not the one that was agreed."""
+        path = self.plan_path(digest)
+        try:
+            text = path.read_bytes()
+        except OSError as error:
+            rule = f"the text of a plan cannot be read: {error.strerror}"
+            raise BookError(Problem(str(path), rule, "restore the file")) from None
+        if hashlib.sha256(text).hexdigest() != digest:
+            raise BookError(Problem(str(path), "its text is not the one that was agreed", "restore the file"))
+        return text
 
     @contextmanager
     def writing(self) -> Iterator[None]:
@@ -122,38 +147,62 @@ class Book:
 
         A process that is killed lets go by that: the lock is the system's, on a file that stays empty.
         """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # SQLite locks a file in the same way on every system; nothing is ever stored in it.
-        lock = sqlite3.connect(self.folder / ".lock", timeout=LOCK_SECONDS, isolation_level=None)
         try:
-            lock.execute("begin exclusive")
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            rule = f"this folder cannot be made: {error.strerror}"
+            raise BookError(Problem(str(self.folder), rule, "name another folder")) from None
+        with self._locked():
             following = self.path(len(self.statements) + 1, "json")
             if following.exists():
                 raise BookError(_taken(following))
             yield
-        except sqlite3.OperationalError as error:
-            rule = f"somebody else is writing to this book: {error}"
-            raise BookError(Problem(str(self.folder), rule, "wait for them, and close again")) from None
-        finally:
-            lock.close()
+
+    @contextmanager
+    def _locked(self) -> Iterator[None]:
+        place = self.folder / ".lock"
+        with contextlib.ExitStack() as held:
+            try:
+                # SQLite locks a file in the same way on every system; nothing is ever stored in it.
+                lock = sqlite3.connect(place, timeout=LOCK_SECONDS, isolation_level=None)
+                held.callback(lock.close)
+                lock.execute("begin exclusive")
+            except sqlite3.Error as error:
+                rule, remedy = f"it cannot be locked: {error}", "see that it can be written to, or remove it"
+                if error.sqlite_errorcode == sqlite3.SQLITE_BUSY:
+                    rule, remedy = "somebody else is writing to this book", "wait for them, and close again"
+                raise BookError(Problem(str(place), rule, remedy)) from None
+            yield
 
     def commit(self, number: int, record: Mapping[str, Any]) -> None:
-        """Writes a record, which makes its statement valid. Raises BookError where another has taken the number."""
+        """Writes a record, which makes its statement valid.
+
+        Raises BookError where another has taken the number, or where nobody could read what would be written.
+        """
+        if beyond := list(islice(mismatches(record, KEPT_RECORD), MISMATCHES_MAX)):
+            raise BookError(
+                Problem(f"statement {number}", it, "correct the subscription, and close again") for it in beyond
+            )
         for ending in BESIDE:
             _to_disk(self.path(number, ending))
-        descriptor, unfinished = tempfile.mkstemp(prefix=".", suffix=".json", dir=self.folder)
-        with os.fdopen(descriptor, "wb") as file:
-            file.write(readable_record(record))
-            file.flush()
-            os.fsync(file.fileno())
+        unfinished = self._unfinished(readable_record(record), ".json")
         try:
             # A link is made or refused in one step, and never replaces what is there.
             os.link(unfinished, self.path(number, "json"))
         except FileExistsError:
             raise BookError(_taken(self.path(number, "json"))) from None
         finally:
-            Path(unfinished).unlink()
+            unfinished.unlink()
         _to_disk(self.folder)
+
+    def _unfinished(self, content: bytes, suffix: str) -> Path:
+        """A file of the folder that is on the disk, and has no name yet that anybody looks for."""
+        descriptor, name = tempfile.mkstemp(prefix=".", suffix=suffix, dir=self.folder)
+        with os.fdopen(descriptor, "wb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        return Path(name)
 
     def _numbers(self, last: int | None) -> list[int]:
         return [it.number for it in self.statements if last is None or it.number <= last]
@@ -199,16 +248,13 @@ def _to_disk(path: Path) -> None:
 
 
 def _read_record(path: Path, problems: list[Problem]) -> dict[str, Any] | None:
-    rule = f'it does not say "format": "{FORMAT}"'
     record = None
+    found = ["it is too long"]
     try:
         if path.stat().st_size <= RECORD_BYTES_MAX:
-            record = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
-        rule = str(error)
-    if isinstance(record, dict) and record.get("format") == FORMAT:
-        if not (missing := [name for name in NEEDED if name not in record]):
-            return record
-        rule = f"it does not say {missing[0]}"
-    problems.append(Problem(str(path), f"this is no statement: {rule}", "restore it as it was closed"))
-    return None
+            record = read_json(path.read_bytes())
+            found = list(islice(mismatches(record, KEPT_RECORD), MISMATCHES_MAX))
+    except (OSError, ValueError) as error:
+        found = [str(error)]
+    problems += [Problem(str(path), f"this is no statement: {it}", "restore it as it was closed") for it in found]
+    return record if isinstance(record, dict) and not found else None

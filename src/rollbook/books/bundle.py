@@ -17,8 +17,9 @@ from pathlib import Path
 from typing import TextIO
 
 from rollbook.books.book import Book
+from rollbook.books.intact import refuse_changed
 from rollbook.books.tables import write_evidence_csv, write_facts_csv
-from rollbook.errors import BookError, Problem, UsageError
+from rollbook.errors import Problem, UsageError
 from rollbook.proof.digests import readable_record
 
 README, SUMS, STATEMENT = "README.txt", "SHA256SUMS", "statement.json"
@@ -47,9 +48,13 @@ def export(book: Book, number: int, to: Path) -> None:
     Raises UsageError for a number that the book does not have or a file that is something else, and BookError where
     the book lacks what belongs to the statement.
     """
+    if not book.statements:
+        rule = "no statement is in this folder" if book.folder.is_dir() else "there is no such folder"
+        raise UsageError(Problem(str(book.folder), rule, "give the folder of a book: --book DIR"))
     if not 1 <= number <= len(book.statements):
         rule = f"the book has {len(book.statements)} statements"
         raise UsageError(Problem(f"statement {number}", rule, f"give a number from 1 to {len(book.statements)}"))
+    refuse_changed(book, number)
     with tempfile.TemporaryDirectory(prefix="rollbook-") as folder, _replaced(to) as unfinished:
         entries = _gathered(book, number, Path(folder))
         with zipfile.ZipFile(unfinished, "w") as bundle:
@@ -67,11 +72,7 @@ def _gathered(book: Book, number: int, folder: Path) -> dict[str, Path]:
         **{previous_name(it): readable_record(book.records[it - 1]) for it in numbers[:-1]},
     }
     for digest in sorted({digest for it in numbers for digest in book.records[it - 1]["plans"]}):
-        try:
-            texts[plan_name(digest)] = book.plan_path(digest).read_bytes()
-        except OSError as error:
-            rule = f"the text of a plan cannot be read: {error.strerror}"
-            raise BookError(Problem(str(book.plan_path(digest)), rule, "restore the file")) from None
+        texts[plan_name(digest)] = book.plan_text(digest)
     entries = {name: folder / str(place) for place, name in enumerate((*texts, FACTS, EVIDENCE, SUMS))}
     for name, content in texts.items():
         entries[name].write_bytes(content)

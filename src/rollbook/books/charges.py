@@ -1,24 +1,23 @@
 """Charges and adjustments of statements as rows, for a system that bills: what is owed, for what, since when.
 
-A row has a key by which it is known for ever: importing it twice is importing it once. What was bought and is due has
-the same key in a preview, so that it can be billed in advance, before its window is closed.
+A row has a key by which it is known for ever: importing it twice is importing it once. What was bought in advance has
+the same key in a preview, so that it can be billed before its window is closed.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
 import pyarrow as pa
 
-from rollbook.accounting.charges import BASE
-from rollbook.accounting.statement import joined_key
+from rollbook.accounting.adjustments import Line
+from rollbook.accounting.statement import charge_key
 from rollbook.render.statement_words import booked_on, charge_in_words, local_day, moved_in_words
 
 COLUMNS: Mapping[str, str] = {
-    "key": "by which the line is known for ever; empty in a preview, but for what was bought and is due",
+    "key": "by which the line is known for ever; empty in a preview, but for what was bought in advance",
     "statement": "number of the statement; empty in a preview",
     "customer": "who pays",
     "plan": "id of the plan",
@@ -80,7 +79,7 @@ def _rows(record: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
             whose
             | _what(charge)
             | {
-                "key": _charge_key(charge, record),
+                "key": charge["key"],
                 "adjustment": False,
                 "description": f"{title}, window {charge['window']}: {charge_in_words(charge, record)}",
                 "unit_price": _unit_price(charge),
@@ -115,16 +114,10 @@ def _unit_price(charge: Mapping[str, Any]) -> Decimal | None:
     return Decimal(last["rate"])
 
 
-def _charge_key(charge: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    """In a preview only what was bought and is due has its key: everything else may still change."""
-    due = datetime.fromisoformat(charge["due"]) <= datetime.fromisoformat(record["as_of"])
-    return charge["key"] if record["number"] or (charge["kind"] == BASE and due) else ""
-
-
 def _adjustment_key(record: Mapping[str, Any], moved: Mapping[str, Any]) -> str:
     """The key of the line that is corrected, and the number of the statement that corrects it."""
     if not record["number"]:
         return ""
-    plan, start = record["agreed"]["plan"]["id"], record["term"]["start"]
-    line = (record["customer"], plan, start, str(moved["window"]), moved["pool"], moved["kind"])
-    return joined_key((*line, str(record["number"])))
+    agreed, line = record["agreed"], Line(moved["window"], moved["pool"], moved["kind"])
+    customer, plan, start = record["customer"], agreed["plan"]["id"], record["term"]["start"]
+    return charge_key(customer, plan, start, agreed["organisations"], line, record["number"])

@@ -31,12 +31,16 @@ from rollbook.model.window import Window
 class Closing:
     """A book and what was metered to continue it: all facts of the book, and those that came since.
 
+    continues  whether the last statement of the book was written from the very same result: then no fact is new, and
+               nothing has changed for the windows that are closed
+
     Raises BookError where the subscription no longer says what it said when windows were closed, or where less time
     is metered than was then.
     """
 
     book: Book
     result: Result
+    continues: bool = False
 
     def __post_init__(self) -> None:
         _refuse_other_terms(self.book, self.result.subscription)
@@ -64,6 +68,8 @@ class Closing:
 
     def adjusted(self) -> tuple[tuple[Adjustment, ...], list[Row]]:
         """What is to be booked for closed windows, and the evidence of what changed."""
+        if self.continues:
+            return (), []
         return to_adjust(self.result, self.book.records, self.book.evidence_files())
 
     def preview(self, number: int | None = None) -> dict[str, Any]:
@@ -104,13 +110,13 @@ class Closing:
             store,
             meter,
             result.organisations,
-            result.account.as_of_us,
-            book.path(number, "facts.parquet"),
-            book.facts_files(),
+            0 if self.continues else result.account.as_of_us,
+            book.empty(number, "facts.parquet"),
+            () if self.continues else book.facts_files(),
         )
         units = window_rows(result.metered, store, result.account, window.number) if window else ()
         rows = chain(units, changed)
-        evidence = write_evidence(rows, book.path(number, "evidence.parquet"), secret)
+        evidence = write_evidence(rows, book.empty(number, "evidence.parquet"), secret)
         book.keep_secret(number, secret)
         for plan in plans_until(result.subscription, window.end_us if window else result.subscription.end_us):
             book.keep_plan(plan)
@@ -162,15 +168,14 @@ def close(book: Book, result: Result, new_secret: Callable[[], bytes]) -> Iterat
     with ExitStack() as held:
         first = book
         while True:
-            closing = Closing(book, result)
+            closing = Closing(book, result, continues=book is not first)
             if not closing.due:
                 return
             window = next(iter(closing.closable()), None)
             if book is first:
                 held.enter_context(book.writing())
                 refuse_damage(book)
-            closing.write(window, new_secret())
-            book = Book(book.folder)
+            book = book.followed_by(closing.write(window, new_secret()))
             yield book.statements[-1]
 
 
@@ -181,6 +186,17 @@ def _refuse_other_terms(book: Book, subscription: Subscription) -> None:
     if (allowance.per_organisation or allowance.pool_scope == "organisation") and not subscription.organisations:
         rule = "each organisation brings or has an allowance, and none is named"
         raise BookError(Problem("organisations", rule, "name them in the subscription file, or with --organisation"))
+    for closed in book.statements:
+        for name, then, now in (
+            ("customer", closed.record["customer"], subscription.customer),
+            ("term", closed.record["term"]["number"], subscription.term),
+        ):
+            if then != now:
+                rule = f"this is {now or 'nobody'}, and statement {closed.number} was closed for {then or 'nobody'}"
+                remedy = "give each customer and each term a book of its own"
+                problems.append(Problem(f"{book.folder}: {name}", rule, remedy))
+        if problems:
+            raise BookError(problems)
     for number, closed in book.closed.items():
         until_us = to_us(datetime.fromisoformat(closed.record["window"]["end"]))
         for name in differences(closed.record["agreed"], agreed(subscription, until_us)):

@@ -56,7 +56,7 @@ def window_rows(metered: Metered, store: duckdb.DuckDBPyConnection, found: Accou
     ranks = {used.pool: used.beyond for used in found.of(window)}
     for row in _typed(store, metered.table(sql)):
         if found.seats:
-            outside = (row[2], row[3], row[4]) in seated
+            outside = ("" if found.subscription.plan.meter.across else row[2], row[3], row[4]) in seated
         else:
             rank = int(str(row[1]))
             outside = any(first <= rank <= last for first, last in ranks[str(row[2]) if by_organisation else ""])
@@ -70,7 +70,9 @@ def changed_rows(
     if not closed:
         return
     windows = ", ".join(map(str, closed))
-    key = ", ".join(f'"{name}"' for name in _KEY)
+    # Who is one person in all organisations stays the same unit, wherever the proving fact comes from now.
+    across = found.subscription.plan.meter.across
+    key = ", ".join(f'"{name}"' for name in _KEY if not (across and name == "organisation"))
     names = ", ".join(f'"{name}"' for name in EVIDENCE_COLUMNS if name not in ("type", "standing"))
     by_itself = "true" if found.subscription.plan.meter.unit == "entry" else "kind = 'guest'"
     keyed = f"""*, case when {by_itself} then source else '' end as entry_source,
@@ -166,7 +168,9 @@ def write_facts(
     store.execute(f"create or replace temp view resting as {_resting(meter, organisations, as_of_us, files)}")
     total = int(store.execute("select count(*) from resting").fetchall()[0][0])
     kept = ", ".join(f"{sql} as {name}" for name, sql in _AT_REST.items())
-    store.execute(f"copy (select {kept} from resting order by source, id) to {quoted(str(path))} (format parquet)")
+    # Into the file that is there, which is for its owner alone.
+    target = f"to {quoted(str(path))} (format parquet, use_tmp_file false)"
+    store.execute(f"copy (select {kept} from resting order by source, id) {target}")
     result = store.execute(f"select {', '.join(FACT_CELLS)} from resting order by source, id")
     return Sealed(total, digest_rows(_fetched(result)))
 

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from pathlib import Path
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from rollbook.accounting.statement import ADDED, BEYOND, INCLUDED, REMOVED
 from rollbook.books.book import Book
 from rollbook.books.evidence import EVIDENCE_SCHEMA, FACT_CELLS
 from rollbook.errors import BookError, Problem
+from rollbook.model.money import Money, total
 from rollbook.proof.digests import Cell, canonical_row, digest_rows
 from rollbook.proof.merkle import leaf, root, salt
 
@@ -23,6 +28,54 @@ def refuse_damage(book: Book) -> None:
     problems = [problem for statement in book.statements for problem in _damage(book, statement.number)]
     if problems:
         raise BookError(problems)
+    refuse_changed(book, len(book.statements))
+
+
+def refuse_changed(book: Book, last: int) -> None:
+    """Holds the records up to a number against themselves and their evidence, and plans against their digests.
+
+    Nothing names the digest of the last record yet. Raises BookError, with everything that does not fit.
+    """
+    records = book.records[:last]
+    problems = []
+    for number, record in enumerate(records, 1):
+        rules = [*_wrong_sums(record), *_wrong_counts(record, book.path(number, "evidence.parquet"))]
+        problems += [Problem(str(book.path(number, "json")), rule, "restore it as it was closed") for rule in rules]
+    if problems:
+        raise BookError(problems)
+    for digest in sorted({digest for record in records for digest in record["plans"]}):
+        # One that was built without a text has none.
+        if book.plan_path(digest).exists():
+            book.plan_text(digest)
+
+
+def _wrong_sums(record: Mapping[str, Any]) -> Iterator[str]:
+    moved = [line for it in record["adjustments"] for line in it["charges"]]
+    sums = [("total", record["total"], [*record["charges"], *moved])]
+    sums += [("an adjustment", it["amount"], it["charges"]) for it in record["adjustments"]]
+    for name, stated, lines in sums:
+        known = [None if it["amount"] is None else Money(Decimal(it["amount"]), record["currency"]) for it in lines]
+        found = total(known, record["currency"])
+        if (None if found is None else found.amount) != (None if stated is None else Decimal(stated)):
+            come = f"come to {found.amount}" if found else "have no known sum"
+            yield f"{name} is {stated or 'not known'}, and its lines {come}"
+
+
+def _wrong_counts(record: Mapping[str, Any], evidence: Path) -> Iterator[str]:
+    try:
+        table = pq.read_table(evidence, columns=["standing"])
+    except (OSError, KeyError, pa.ArrowException):
+        yield f"its evidence, {evidence.name}, cannot be read"
+        return
+    met = Counter({it["values"]: it["counts"] for it in table.column("standing").value_counts().to_pylist()})
+    for name, stated, found in (
+        ("in its evidence", record["evidence"]["rows"], table.num_rows),
+        ("active", sum(it["active"] for it in record["consumption"]), met[INCLUDED] + met[BEYOND]),
+        ("added", sum(it["added"] for it in record["adjustments"]), met[ADDED]),
+        ("removed", sum(it["removed"] for it in record["adjustments"]), met[REMOVED]),
+    ):
+        if stated != found:
+            yield f"it says {stated:,} {name}, and its evidence has {found:,}: one of the two was changed"
 
 
 def _damage(book: Book, number: int) -> Iterator[Problem]:

@@ -65,6 +65,16 @@ def read_facts_csv(path: Path) -> Iterator[tuple[int, Row]]:
         yield _integer(path, line, row[-1]), cells
 
 
+def keep_facts_csv(path: Path, to: Path, number: int) -> None:
+    """Writes anew, of the facts in a file, those that came with a statement or one before it."""
+    with to.open("w", encoding="utf-8", newline="") as out:
+        writer = csv.writer(out)
+        writer.writerow(FACTS_HEADER)
+        for line, row in _rows(path, FACTS_HEADER):
+            if _integer(path, line, row[-1]) <= number:
+                writer.writerow(row)
+
+
 def read_evidence_csv(path: Path) -> Iterator[tuple[int, Row]]:
     """(statement, canonical row) of each row of evidence. Raises BookError where a line cannot be one."""
     for line, row in _rows(path, EVIDENCE_HEADER):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from decimal import Decimal
 from itertools import chain
@@ -20,7 +21,7 @@ from rollbook.books.closing import closes_us
 from rollbook.books.evidence import FACT_CELLS, Row, Sealed, write_evidence
 from rollbook.books.own_facts import unlike_facts
 from rollbook.books.recount import Recount, recount, unlike_evidence
-from rollbook.books.tables import read_evidence_csv, read_facts_csv
+from rollbook.books.tables import keep_facts_csv, read_evidence_csv, read_facts_csv
 from rollbook.engines.duckdb import assumed_members
 from rollbook.errors import BookError, Problem
 from rollbook.intake import FactStore, ReadOptions, read_facts
@@ -37,6 +38,8 @@ REFERENCE_FACTS_MAX = 20_000
 _HEADING = ("format", "customer", "organisations", "assumed", "plan", "plans", "term", "window", "as_of", "currency")
 
 _AT = FACT_CELLS.index("at_us")
+
+_SIDES = ("the statement", "the recount")
 
 
 def verify(bundle: Path, facts: Sequence[str] = (), options: ReadOptions | None = None) -> Verdict:
@@ -83,8 +86,10 @@ def verify(bundle: Path, facts: Sequence[str] = (), options: ReadOptions | None 
                     ]
                     if problems.files and not own.rows:
                         raise BookError(problems.files)
+                    checks += _earlier(content, subscriptions, bundled)
                     checks += _recounted(content, subscriptions[-1], own)
             else:
+                checks += _earlier(content, subscriptions, bundled)
                 checks += _recounted(content, subscriptions[-1], bundled)
         digests = {f"statement {it['number']}": digest(canonical_record(it)) for it in content.records}
         return Verdict(f"{bundle}: statement {content.records[-1]['number']}", digests, tuple(checks))
@@ -100,7 +105,8 @@ def _chain(content: Opened) -> Iterator[str]:
         if record["previous"] != before:
             yield f"{place} does not follow the one before: one of the two was changed after the close"
         for name in ("customer", "term", "currency"):
-            if record[name] != last[name]:
+            # Before a term has prices, its statements have no currency.
+            if record[name] != last[name] and (name, record[name]) != ("currency", ""):
                 yield f"{place}: {name} is {record[name]}, and later {last[name]}"
         before = digest(canonical_record(record))
 
@@ -195,29 +201,63 @@ def _unusable(store: FactStore) -> Iterator[str]:
         yield f"{store.duplicates:,} facts stand there twice"
 
 
+def _earlier(content: Opened, subscriptions: Sequence[Subscription], bundled: FactStore) -> Iterator[Check]:
+    """Each statement before the last against a recount from the facts that it and those before it came with.
+
+    The last one books the difference to what they say: a figure that was changed in one would come back in it.
+    """
+    with ExitStack() as held:
+        known: dict[int, FactStore] = {}
+        for number, stated in enumerate(content.records[:-1], 1):
+            upto = max((it for it in range(1, number + 1) if content.records[it - 1]["facts"]["rows"]), default=0)
+            if not any(record["facts"]["rows"] for record in content.records[number:]):
+                known[upto] = bundled
+            elif upto not in known:
+                known.clear()
+                held.close()
+                path = content.folder / f"{number:06}.facts.csv"
+                keep_facts_csv(content.facts, path, number)
+                known[upto] = held.enter_context(read_facts([str(path)]))
+            found = _recount_of(content, number, "duckdb", subscriptions[number - 1], known[upto])
+            figures = [
+                {**record, "charges": [*map(_plain_rates, record["charges"])]} for record in (stated, found.record)
+            ]
+            before, now = ({name: it for name, it in record.items() if name != "rejected"} for record in figures)
+            evidence = content.folder / f"{number:06}.stated.parquet"
+            total = (
+                f"{found.record['total']} {found.record['currency']}" if found.record["total"] else "no price is known"
+            )
+            active = sum(it["active"] for it in found.record["consumption"])
+            yield check(
+                f"statement {number}",
+                f"{active:,} active, {total}: recounted from the facts it was closed with",
+                [*unlike(before, now, "record"), *unlike_evidence(evidence, found.evidence, _SIDES)],
+            )
+
+
+def _recount_of(content: Opened, number: int, engine: str, subscription: Subscription, store: FactStore) -> Recount:
+    """One statement of the bundle anew, after those before it as they stand there."""
+    # Where an earlier statement was given another currency, `chain` says so.
+    currency = subscription.currency_until(subscription.end_us)
+    earlier = [{**it, "currency": currency} for it in content.records[: number - 1]]
+    return recount(
+        engine,
+        store,
+        subscription,
+        content.records[number - 1],
+        earlier,
+        [str(content.folder / f"{it:06}.stated.parquet") for it in range(1, number)],
+        secret=content.secrets[number],
+        previous=digest(canonical_record(content.records[number - 2])) if number > 1 else None,
+        to=content.folder / f"{number:06}.{engine}.parquet",
+    )
+
+
 def _recounted(content: Opened, subscription: Subscription, store: FactStore) -> Iterator[Check]:
     """The last statement against a recount."""
     stated = content.records[-1]
     number = len(content.records)
-    tariff = subscription.tariff_at(subscription.start_us)
-    # Where an earlier statement was given another currency, `chain` says so.
-    earlier = [{**record, "currency": tariff.currency if tariff else ""} for record in content.records[:-1]]
-    before = digest(canonical_record(content.records[-2])) if number > 1 else None
-
-    def counted(engine: str) -> Recount:
-        return recount(
-            engine,
-            store,
-            subscription,
-            stated,
-            earlier,
-            [str(content.folder / f"{it:06}.stated.parquet") for it in range(1, number)],
-            secret=content.secrets[number],
-            previous=before,
-            to=content.folder / f"{engine}.parquet",
-        )
-
-    found = counted("duckdb")
+    found = _recount_of(content, number, "duckdb", subscription, store)
     yield check(
         "members", "who was taken for a member without any fact that says so", _taken(stated, subscription, store)
     )
@@ -225,14 +265,14 @@ def _recounted(content: Opened, subscription: Subscription, store: FactStore) ->
     yield check(
         "evidence",
         f"{_counted(stated['evidence']['rows'], 'row')}: who counted, by which fact, and where they stand",
-        unlike_evidence(evidence, found.evidence, ("the statement", "the recount")),
+        unlike_evidence(evidence, found.evidence, _SIDES),
     )
     yield check(
         "root", f"{stated['evidence']['root'][:16]}…", unlike(stated["evidence"], found.record["evidence"], "evidence")
     )
     yield from _figures(stated, found.record)
     if store.facts <= REFERENCE_FACTS_MAX:
-        other = counted("reference")
+        other = _recount_of(content, number, "reference", subscription, store)
         yield check(
             "both readings",
             "the query, against the reference, which is plain and slow",

@@ -139,7 +139,7 @@ def meter(
             if inputs.people and by is By.learner:
                 table = terminal.with_names(table, named)
             if output is Format.csv:
-                write_csv(table, sys.stdout)
+                write_csv(table, sys.stdout, for_spreadsheets=True)
             elif output is Format.json:
                 write_json(table, _about(result), sys.stdout)
             else:

@@ -11,7 +11,7 @@ import typer
 
 from rollbook import plans
 from rollbook.cli.metering import Exports, over_facts
-from rollbook.cli.said import in_words_or_end, refuse_overwriting, say_read
+from rollbook.cli.said import in_words_or_end, refuse_target, say_read
 from rollbook.intake import read_facts
 from rollbook.intake.survey import survey
 from rollbook.intake.writing import write_canonical
@@ -29,8 +29,8 @@ def intake(
 ) -> None:
     """Read exports, say what is in them, and write them as canonical facts."""
     with in_words_or_end():
-        refuse_overwriting(exports.problems, exports.facts)
-        refuse_overwriting(to, exports.facts)
+        refuse_target(exports.problems, exports.files, option="--problems")
+        refuse_target(to, (*exports.files, exports.problems))
         err = terminal.console(stderr=True)
         with (
             err.status("reading …") if err.is_terminal else nullcontext(),

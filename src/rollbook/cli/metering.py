@@ -40,7 +40,7 @@ from rollbook.cli.options import (
     pairs,
     subscription_of,
 )
-from rollbook.cli.said import refuse_overwriting, say_incomplete, say_problems, say_zones
+from rollbook.cli.said import refuse_target, say_incomplete, say_problems, say_zones
 from rollbook.intake import ReadOptions
 from rollbook.model.subscription import Subscription
 from rollbook.render import terminal
@@ -58,6 +58,12 @@ class Exports:
     input_zone: InputZone = ""
     date_order: DateOrderOption = None
     problems: ProblemsFile = ""
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All that is read."""
+        tables = pairs("--table", self.table, "roles=role_assignments.csv")
+        return (*self.facts, *self.vocabulary, *tables.values())
 
     def options(self) -> ReadOptions:
         """How the exports are to be read."""
@@ -90,6 +96,11 @@ class Inputs(Exports):
     strict: Strict = False
     assume_members: AssumeMembers = False
 
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All that is read."""
+        return (*super().files, self.plan, self.subscription, self.people, self.rates)
+
     def subscribed(self) -> Subscription:
         """The subscription that the options describe."""
         return subscription_of(
@@ -115,7 +126,7 @@ class Inputs(Exports):
         before        files of facts that belong to it besides those that were named
         """
         what = subscription or self.subscribed()
-        refuse_overwriting(self.problems, [*self.facts, self.plan, self.subscription, self.people])
+        refuse_target(self.problems, self.files, option="--problems")
         options = replace(self.options(), settled=len(before))
         err = terminal.console(stderr=True)
         with err.status("reading and counting …") if err.is_terminal else nullcontext():

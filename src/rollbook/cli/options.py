@@ -71,11 +71,14 @@ SubscriptionOption = Annotated[
     str, typer.Option("--subscription", metavar="FILE", help="A subscription.toml, instead of --plan.")
 ]
 Term = Annotated[
-    int, typer.Option(metavar="NUMBER", help="Which term of the subscription file; the one that runs, by default.")
+    int,
+    typer.Option(metavar="NUMBER", min=0, help="Which term of the subscription file; the one that runs, by default."),
 ]
 QuantityOption = Annotated[
     int,
-    typer.Option("--quantity", metavar="UNITS", min=0, help="Units bought, beyond those that the plan includes."),
+    typer.Option(
+        "--quantity", metavar="UNITS", min=0, max=10**9, help="Units bought, beyond those that the plan includes."
+    ),
 ]
 Rates = Annotated[
     str, typer.Option("--rates", metavar="FILE", help="Prices: a file with the table [tariff], instead of the plan's.")
@@ -112,7 +115,8 @@ def is_subscription(text: str) -> bool:
     """A subscription names a plan; a plan has a meter."""
     try:
         document = tomllib.loads(text)
-    except tomllib.TOMLDecodeError:
+    except (ValueError, RecursionError):
+        # Whoever reads it as a plan says what is wrong with it.
         return False
     return "plan" in document and "meter" not in document
 
@@ -233,7 +237,13 @@ def instant(text: str, zone: str) -> datetime | None:
         raise UsageError(
             Problem("--as-of", f'"{text}" is not an instant', "write it as 2026-03-01T00:00:00Z")
         ) from None
-    return at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
+    at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
+    try:
+        at.astimezone(UTC)
+    except OverflowError:
+        rule = f'"{text}" is outside the years that a calendar has'
+        raise UsageError(Problem("--as-of", rule, "correct the year")) from None
+    return at
 
 
 def pairs(option: str, given: list[str], example: str) -> dict[str, str]:

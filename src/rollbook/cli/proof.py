@@ -16,7 +16,7 @@ from rollbook.books.proving import prove as prove_learner
 from rollbook.books.verifying import verify as verify_bundle
 from rollbook.cli.metering import Exports
 from rollbook.cli.options import DateOrderOption, InputKind, InputZone, MapOption, TableOption, VocabularyOption
-from rollbook.cli.said import in_words_or_end
+from rollbook.cli.said import in_words_or_end, refuse_target
 from rollbook.errors import Problem, UsageError
 from rollbook.proof.verdict import Verdict
 from rollbook.render import terminal
@@ -31,6 +31,7 @@ def export(
 ) -> None:
     """Write one statement with all that it rests on into a bundle that anybody can verify."""
     with in_words_or_end():
+        refuse_target(to, book=book, new_folders=True)
         export_bundle(Book(book), number, Path(to))
         terminal.say(terminal.console(stderr=True), f"{to} holds personal data: for whoever may see every learner")
 
@@ -46,6 +47,7 @@ def prove(
 ) -> None:
     """Prove to one learner that they counted, without showing anybody else."""
     with in_words_or_end():
+        refuse_target(to, (bundle,))
         text = proof_text(prove_learner(Path(bundle), learner, guest=guest, organisation=organisation or None))
         target = Path(to)
         if target.exists():

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
 import inspect
 import os
+import secrets
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from rich.console import Console
 from rollbook import library
 from rollbook.cli.metering import Inputs, over_facts
 from rollbook.cli.options import names
-from rollbook.cli.said import finish, in_words_or_end
+from rollbook.cli.said import finish, in_words_or_end, refuse_target
 from rollbook.errors import Problem, UsageError
 from rollbook.model.instants import to_us
 from rollbook.render import terminal
@@ -84,7 +85,7 @@ def report(
             raise UsageError(Problem("--format", f"{written.value} is not text", f"name a file: --to report.{written}"))
         level = by.value if by else ""
         chosen.shape(inputs.subscribed().plan, level)
-        _refuse_overwriting(to, [*inputs.facts, inputs.plan, inputs.subscription, inputs.people, inputs.rates])
+        refuse_target(to, (*inputs.files, inputs.problems))
         named = names(inputs.people) if inputs.people else None
         with inputs.metered() as result:
             about = About(
@@ -174,15 +175,6 @@ def _by_suffix(to: str) -> ReportFormat:
     return ReportFormat(suffix) if suffix in list(ReportFormat) else ReportFormat.table
 
 
-def _refuse_overwriting(to: str, inputs: list[str]) -> None:
-    for name in inputs if to else ():
-        with contextlib.suppress(OSError):
-            if Path(to).samefile(name):
-                raise UsageError(
-                    Problem(to, "the report would be written over an input", "name another file with --to")
-                )
-
-
 @contextmanager
 def _text_file(to: str) -> Iterator[IO[str]]:
     """Standard output, or a file in UTF-8 that appears when it is whole."""
@@ -196,12 +188,25 @@ def _text_file(to: str) -> Iterator[IO[str]]:
 
 @contextmanager
 def _whole_file(to: str) -> Iterator[str]:
-    """The name of a file beside `to`, which takes its place once it is whole; a failure leaves nothing behind."""
-    part = Path(f"{to}.part")
+    """The name of a new file beside `to`, which takes its place once it is whole; a failure leaves nothing behind.
+
+    What is no file, such as a pipe, is written straight into; behind a link it is the file that is replaced.
+    """
     try:
-        yield str(part)
-        os.replace(part, to)  # noqa: PTH105 - the same on every system, over a file that is there
+        if Path(to).exists() and not Path(to).is_file():
+            yield to
+            return
+        target = Path(to).resolve()
+        # Not of tempfile: its files are for their owner only, and a report is for whoever may read the folder.
+        part = target.with_name(f".{secrets.token_hex(8)}.part")
+        part.touch(exist_ok=False)
+        try:
+            if target.exists():
+                shutil.copymode(target, part)
+            yield str(part)
+            os.replace(part, target)  # noqa: PTH105 - the same on every system, over a file that is there
+        finally:
+            part.unlink(missing_ok=True)
     except OSError as error:
-        raise UsageError(Problem(to, f"the report cannot be written: {error}", "name another file with --to")) from None
-    finally:
-        part.unlink(missing_ok=True)
+        words = error.strerror or error
+        raise UsageError(Problem(to, f"the report cannot be written: {words}", "name another file with --to")) from None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import csv
+import glob
 import os
 import sys
 from collections.abc import Iterable, Iterator, Sequence
@@ -19,6 +20,7 @@ from rollbook import library
 from rollbook.errors import Problem, RollbookError, UsageError
 from rollbook.intake import FactStore
 from rollbook.render import terminal
+from rollbook.render.data import guarded
 
 PROBLEMS_SHOWN = 100
 """Rejected rows printed one by one; the rest by number, unless `--problems` names a file for them."""
@@ -109,15 +111,42 @@ def say_incomplete(err: Console, result: library.Result) -> None:
         terminal.say(err, "INCOMPLETE: not every file could be read to its end")
 
 
-def refuse_overwriting(problems_file: str, inputs: Iterable[str]) -> None:
-    """The problems may not be written over what is read."""
-    if not problems_file:
+def refuse_target(
+    to: str, inputs: Iterable[str] = (), *, book: str = "", option: str = "--to", new_folders: bool = False
+) -> None:
+    """Nothing is written over what is read, nor into a book, the one that is named or any other.
+
+    new_folders  whether folders that are missing will be made
+    """
+    if not to:
         return
-    for name in inputs:
-        with contextlib.suppress(OSError):
-            if Path(problems_file).samefile(name):
-                rule = "the problems would be written over an input"
-                raise UsageError(Problem(problems_file, rule, "name another file with --problems"))
+    target = Path(to).resolve()
+    if any(_is_same(target, name) for pattern in inputs if pattern for name in _matching(pattern)):
+        raise UsageError(Problem(to, "it would be written over an input", f"name another file with {option}"))
+    if (book and target.is_relative_to(Path(book).resolve())) or any(map(_is_book, target.parents)):
+        raise UsageError(Problem(to, "this is inside the book", "name a file elsewhere"))
+    if target.is_dir() or not (new_folders or target.parent.is_dir()):
+        rule = "this is a folder" if target.is_dir() else "there is no such folder"
+        raise UsageError(Problem(to, f"it cannot be written: {rule}", "name a file in a folder that is there"))
+
+
+def _matching(pattern: str) -> list[str]:
+    """The very name, and whatever it means where it is a pattern."""
+    return [pattern, *glob.glob(pattern, recursive=True)]  # noqa: PTH207 - it takes absolute ones too
+
+
+def _is_same(target: Path, name: str) -> bool:
+    """Whether both are one file. A device can be read and written; a file may have several names."""
+    if target.exists() and not target.is_file():
+        return False
+    with contextlib.suppress(OSError):
+        return target.samefile(name)
+    return target == Path(name).resolve()
+
+
+def _is_book(folder: Path) -> bool:
+    """Whether statements are kept there: the first is beside its secret."""
+    return all((folder / f"0001.{ending}").exists() for ending in ("json", "secret"))
 
 
 def _write_problems(file: str, problems: list[Problem]) -> None:
@@ -125,7 +154,7 @@ def _write_problems(file: str, problems: list[Problem]) -> None:
         with Path(file).open("w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out, lineterminator="\n")
             writer.writerow(("place", "rule", "remedy"))
-            writer.writerows((problem.place, problem.rule, problem.remedy) for problem in problems)
+            writer.writerows([guarded(text) for text in (it.place, it.rule, it.remedy)] for it in problems)
     except OSError as error:
         raise UsageError(Problem(file, f"the problems cannot be written: {error}", "name another file")) from None
 

@@ -21,7 +21,7 @@ from rollbook.books.charges import lines
 from rollbook.books.closing import Closing, close, closes_us
 from rollbook.books.evidence import read_evidence
 from rollbook.cli.metering import Inputs, over_facts
-from rollbook.cli.said import finish, in_words_or_end
+from rollbook.cli.said import finish, in_words_or_end, refuse_target
 from rollbook.errors import Problem, UsageError
 from rollbook.library import Result
 from rollbook.model.instants import iso
@@ -79,7 +79,7 @@ def preview(
     with in_words_or_end():
         written_in = known_locale(locale)
         output = _by_ending(output, to)
-        _refuse_target(output, to, book, [*inputs.facts, inputs.plan, inputs.subscription, inputs.people, inputs.rates])
+        _refuse_target(output, to, book, (*inputs.files, inputs.problems))
         kept = Book(book or os.devnull)
         with inputs.metered(before=kept.facts_files()) as result:
             record = Closing(kept, result).preview(window or None)
@@ -281,18 +281,9 @@ def _refuse_target(output: Form, to: str, book: str, inputs: Sequence[str] = ())
     """Bytes need a file, a table needs none, and nothing is written over what is read or closed."""
     if output in BINARY and not to:
         raise UsageError(Problem("--to", f"{output.value} is no text", f"name a file: --to statement.{output.value}"))
-    if not to:
-        return
-    target = Path(to).resolve()
-    if output is Form.table:
+    if to and output is Form.table:
         raise UsageError(Problem("--to", "a table is for the screen", "give --format csv, json, parquet or pdf"))
-    if book and target.is_relative_to(Path(book).resolve()):
-        raise UsageError(Problem(to, "this is inside the book", "name a file elsewhere"))
-    if target in [Path(name).resolve() for name in inputs if name]:
-        raise UsageError(Problem(to, "it would be written over an input", "name another file with --to"))
-    if target.is_dir() or not target.parent.is_dir():
-        rule = "this is a folder" if target.is_dir() else "there is no such folder"
-        raise UsageError(Problem(to, rule, "name a file in a folder that is there"))
+    refuse_target(to, inputs, book=book)
 
 
 def _existing(folder: str) -> Book:

@@ -22,6 +22,9 @@ _MISSING = object()
 DIGITS_MAX = 12
 """Digits of an amount before its point, and after it."""
 
+SHOWN_DIGITS_MAX = 40
+"""Digits of a wrong number that are repeated to whoever wrote it."""
+
 
 def parse_toml(text: str, name: str, problems: list[Problem]) -> dict[str, Any]:
     """The document's tables; a syntax error becomes a problem and an empty document."""
@@ -29,7 +32,9 @@ def parse_toml(text: str, name: str, problems: list[Problem]) -> dict[str, Any]:
         return tomllib.loads(text, parse_float=_decimal)
     except (tomllib.TOMLDecodeError, RecursionError) as error:
         problems.append(Problem(name, f"this is not TOML: {error}", "correct the syntax there"))
-        return {}
+    except (ValueError, ArithmeticError):
+        problems.append(Problem(name, "a number has too many digits to be read", "give numbers of a sane size"))
+    return {}
 
 
 def _decimal(text: str) -> Decimal:
@@ -124,7 +129,7 @@ class Keys:
         expected = f"a whole number from {least} to {most}"
         value = self._take(key, int, expected, default)
         if value is not None and not least <= value <= most:
-            self._report(key, f"expected {expected}, found {value}", "give a number within these bounds")
+            self._report(key, f"expected {expected}, found {_kind(value)}", "give a number within these bounds")
             return least
         return int(value or 0)
 
@@ -146,7 +151,9 @@ class Keys:
             return Decimal(0)
         found = Decimal(value)
         if not found.is_finite() or not 0 <= found < 10**DIGITS_MAX or round(found, DIGITS_MAX) != found:
-            self._report(key, f"expected {expected}, found {value}", "give an amount of at least 0, and a sane size")
+            self._report(
+                key, f"expected {expected}, found {_kind(value)}", "give an amount of at least 0, and a sane size"
+            )
             return Decimal(0)
         return found.copy_abs()  # -0.00 is 0.00
 
@@ -200,18 +207,21 @@ class Keys:
                 self._report(key, f"there is no key {key} here{nearest(key, self._known)}", f"known keys: {known}")
 
 
+def _shown(value: object) -> str:
+    """A number as people would read it: of one that is written in hundreds of digits, its size."""
+    if isinstance(value, int) and abs(value) >= 10**SHOWN_DIGITS_MAX:
+        return f"of more than {SHOWN_DIGITS_MAX} digits"
+    return str(value) if not isinstance(value, Decimal) or len(str(value)) <= SHOWN_DIGITS_MAX else f"{value:.3e}"
+
+
 def _kind(value: object) -> str:
     """What a TOML value is, in words."""
-    for kind, word in (
-        (bool, "true or false"),
-        (str, f'the text "{value}"'),
-        (int, f"the number {value}"),
-        (Decimal, f"the number {value}"),
-        (datetime, "a date with a time"),
-        (date, f"the date {value}"),
-        (list, "a list"),
-        (Mapping, "a table"),
-    ):
-        if isinstance(value, kind):
-            return word
-    return "nothing"
+    if isinstance(value, str):
+        return f'the text "{value}"'
+    if isinstance(value, date) and not isinstance(value, datetime):
+        return f"the date {value}"
+    # TOML's booleans are Python integers.
+    if isinstance(value, int | Decimal) and not isinstance(value, bool):
+        return f"the number {_shown(value)}"
+    kinds = ((bool, "true or false"), (datetime, "a date with a time"), (list, "a list"), (Mapping, "a table"))
+    return next((word for kind, word in kinds if isinstance(value, kind)), "nothing")

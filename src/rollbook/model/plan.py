@@ -96,6 +96,11 @@ class Meter:
         states = (self.holds, self.member_while)
         return self.counts + tuple(type_ for state in states if state for type_ in state.types)
 
+    @property
+    def across(self) -> bool:
+        """Whether a unit is one in all organisations: a learner told apart from others across them, in no object."""
+        return self.dedupe == "customer" and self.unit != "enrolment"
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WindowRule:

@@ -5,6 +5,7 @@ Every midnight is read in one zone, the subscription's.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import date
@@ -76,8 +77,13 @@ class Subscription:
     changes: tuple[Change, ...] = ()
     quote: Tariff | None = None
     text: str = field(default="", repr=False, compare=False)
+    _steps: dict[str, list[Quantity]] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
+        steps: dict[str, list[Quantity]] = {}
+        for step in sorted(self.quantities):
+            steps.setdefault(step.organisation, []).append(step)
+        object.__setattr__(self, "_steps", steps)
         problems = list(self._problems())
         if problems:
             raise SubscriptionError(problems)
@@ -128,6 +134,10 @@ class Subscription:
         if len(currencies) > 1 and not self.quote:
             rule = "its plans have prices in " + " and ".join(sorted(currencies))
             yield Problem(place, rule, "keep to one currency within a term")
+        based = [it for it in (self.plan, *(it.plan for it in self.changes)) if it.tariff and it.tariff.base]
+        if len({_how_base_is_charged(it) for it in based}) > 1 and not self.quote:
+            rule = "its plans charge what is bought at different times: some of it would be paid twice, or never"
+            yield Problem(place, rule, "keep base.timing, base.every and base.charged within a term, or begin another")
         for number, change in enumerate(self.changes):
             where = f"{place}: plan {change.plan.id} from {iso(change.from_us)}"
             if not self.start_us < change.from_us < self.end_us:
@@ -150,10 +160,21 @@ class Subscription:
         """What units cost at an instant; None where nothing has a price."""
         return self.quote or self.plan_at(at_us).tariff
 
+    def currency_until(self, until_us: int) -> str:
+        """Of everything that has a price by what holds before an instant; '' where nothing has.
+
+        A term that begins without prices has the currency of the first version of its plan that has some.
+        """
+        if self.quote:
+            return self.quote.currency
+        versions = (self.plan, *(it.plan for it in self.changes if it.from_us < until_us))
+        return next((it.tariff.currency for it in versions if it.tariff), "")
+
     def bought(self, at_us: int, organisation: str = "") -> int:
         """How many units are bought at an instant, beyond those that the plan includes."""
-        steps = (step for step in self.quantities if step.organisation == organisation and step.from_us <= at_us)
-        return max(steps, default=Quantity(0, 0)).units
+        steps = self._steps.get(organisation, [])
+        begun = bisect_right(steps, at_us, key=lambda step: step.from_us)
+        return steps[begun - 1].units if begun else 0
 
     @property
     def start_us(self) -> int:
@@ -164,6 +185,15 @@ class Subscription:
     def end_us(self) -> int:
         """The first instant after the term."""
         return start_of_day_us(self.end, ZoneInfo(self.zone))
+
+
+def _how_base_is_charged(plan: Plan) -> tuple[str, str, bool] | None:
+    """When what is bought is due, and whether once a term; the same however it is written."""
+    tariff = plan.tariff
+    if tariff is None:
+        return None
+    every = plan.allowance.per if tariff.base_every == "allowance" else tariff.base_every
+    return tariff.base_timing, tariff.base_charged, every == "window"
 
 
 def default_end(plan: Plan, start: date) -> date:

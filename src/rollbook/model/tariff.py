@@ -60,7 +60,7 @@ class Tariff:
     """What a plan costs.
 
     currency      ISO 4217
-    floor         units that are charged in each window at least
+    floor         units that count in each window at least; what is included and bought comes off them first
     base          the price of what was bought; None where that is free, or has been paid elsewhere
     base_timing, base_every, base_charged    see `TIMINGS`, `EVERIES`, `CHARGED`
     overage       the price of each unit beyond the allowance, due at the end of its window

@@ -92,7 +92,7 @@ def verify_proof(value: object, place: str) -> Verdict:
     )
     named = check(
         "unit",
-        f"all of {value['kind']} {value['unit']}, each once",
+        f"every row is of {value['kind']} {value['unit']}, each once; rows that were left out cannot be seen here",
         _of_others(rows, value["kind"], value["unit"]),
     )
     checks: tuple[Check, ...] = (inside, named)

@@ -12,16 +12,20 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
 from typing import Any, NoReturn
+from zoneinfo import ZoneInfo
 
 from rollbook.model.instants import LATEST_US, to_us
 
 INTEGER_MAX = 2**63 - 1
 """No count is larger, and no instant."""
 
+SEATS_MAX = 1_000_000
+"""No approval is for more."""
+
 MISMATCHES_MAX = 20
 """More are not told."""
 
-_AMOUNT = re.compile(r"-?[0-9]{1,40}(\.[0-9]{1,20})?")
+_AMOUNT = re.compile(r"-?[0-9]{1,25}(\.[0-9]{1,12})?")
 _DIGEST = re.compile(r"[0-9a-f]{64}")
 
 
@@ -105,6 +109,21 @@ def quantity(value: object) -> int:
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value <= 10**9:
         raise ValueError
     return value
+
+
+def seats(value: object) -> int:
+    """A whole number of seats that are approved; each of them is looked at."""
+    if quantity(value) > SEATS_MAX:
+        raise ValueError
+    return quantity(value)
+
+
+def zone(value: object) -> None:
+    """A time zone of the IANA database."""
+    try:
+        ZoneInfo(_text(value))
+    except (KeyError, OSError):
+        raise ValueError from None
 
 
 def day(value: object) -> date:

@@ -18,7 +18,19 @@ from rollbook.model.keys import Keys
 from rollbook.model.plan import Plan, parse_plan
 from rollbook.model.subscription import Approval, Change, Quantity, Subscription
 from rollbook.model.tariff import Tariff, read_tariff
-from rollbook.proof.shapes import MISMATCHES_MAX, Maybe, amount, day, digest, instant, instant_us, mismatches, quantity
+from rollbook.proof.shapes import (
+    MISMATCHES_MAX,
+    Maybe,
+    amount,
+    day,
+    digest,
+    instant,
+    instant_us,
+    mismatches,
+    quantity,
+    seats,
+    zone,
+)
 
 
 def _known_format(value: object) -> None:
@@ -28,6 +40,21 @@ def _known_format(value: object) -> None:
 
 
 _LINE = {"window": int, "pool": str, "kind": str, "units": int, "amount": Maybe(amount)}
+
+_PARTS = [{"units": quantity, "rate": amount, "flat": amount}]
+
+_CONSUMPTION = {
+    "pool": str,
+    **dict.fromkeys(("new", "continuing", "reactivated", "guests", "carried", "granted", "free", "included"), int),
+    **dict.fromkeys(("overage", "expired", "balance", "overage_to_date", "active", "allowance", "available"), int),
+}
+
+_SEATS = {
+    **dict.fromkeys(("quantity", "held_at_start", "held_at_end", "taken", "released", "peak", "awaiting", "ever"), int),
+    **dict.fromkeys(("counted", "overage", "available"), int),
+}
+
+_PLAN = {"id": str, "meter": dict, "window": dict, "allowance": dict, "limit": dict, "tariff": Maybe(dict)}
 
 _RATE = {
     "shape": str,
@@ -46,7 +73,7 @@ _QUOTE = {
     "overage": Maybe(_RATE),
 }
 
-RECORD = {
+RECORD: dict[str, Any] = {
     "format": _known_format,
     "number": int,
     "previous": Maybe(digest),
@@ -55,19 +82,19 @@ RECORD = {
     "assumed": [str],
     "rejected": int,
     "plan": {"id": str, "title": str, "digest": digest},
-    "term": {"number": int, "start": day, "end": day, "zone": str},
+    "term": {"number": int, "start": day, "end": day, "zone": zone},
     "window": Maybe({"number": int, "start": instant, "end": instant}),
     "as_of": instant,
-    "consumption": [dict],
-    "seats": Maybe(dict),
-    "charges": [_LINE | {"key": str, "minimum": int, "parts": [dict], "due": instant}],
+    "consumption": [_CONSUMPTION],
+    "seats": Maybe(_SEATS),
+    "charges": [_LINE | {"key": str, "minimum": int, "parts": _PARTS, "due": instant}],
     "adjustments": [{"windows": [int], "added": int, "removed": int, "charges": [_LINE], "amount": Maybe(amount)}],
     "currency": str,
     "total": Maybe(amount),
     "evidence": {"rows": int, "root": digest},
     "facts": {"rows": int, "digest": digest},
     "agreed": {
-        "plan": dict,
+        "plan": _PLAN,
         "start": day,
         "end": day,
         "zone": str,
@@ -75,12 +102,22 @@ RECORD = {
         "organisations": [str],
         "quote": Maybe(_QUOTE),
         "quantities": [(instant_us, quantity, str)],
-        "approvals": [(instant_us, quantity)],
-        "changes": [(instant_us, dict)],
+        "approvals": [(instant_us, seats)],
+        "changes": [(instant_us, _PLAN)],
     },
     "plans": [digest],
 }
 """The shape of the record of a closed statement. What is only compared with a recount is not looked into."""
+
+
+def _digest_or_none(value: object) -> None:
+    """A SHA-256 in hexadecimal, or '' for a plan that was built without a text."""
+    if value != "":
+        digest(value)
+
+
+KEPT_RECORD = RECORD | {"plan": {"id": str, "title": str, "digest": _digest_or_none}, "plans": [_digest_or_none]}
+"""The same in a book: only what is exported needs the texts of its plans."""
 
 
 def check_record(value: object, place: str) -> dict[str, Any]:

@@ -25,7 +25,6 @@ Text that begins so after apostrophes of its own gets one more: whoever takes on
 """
 
 
-
 def guarded(text: str) -> str:
     """Text of which a spreadsheet computes nothing."""
     return re.sub(FORMULA, r"'\1", text)

@@ -77,6 +77,7 @@ def write_page(
             figures=[(it, value, len(value)) for it in figures for value in [shown(it.value)]],
             drawings=[(it, {size: Markup(svg) for size, svg in it.svg.items()}) for it in drawings],  # noqa: S704
             headings=headings,
+            currency=next((row[n] for row in rows for n, it in enumerate(headings) if it.name == "currency"), ""),
             rows=rows,
             total=total,
             until=local(about.as_of_us, zone),
@@ -88,6 +89,8 @@ def _left_out(name: str, values: tuple[str, ...]) -> str:
     """Why a column has nothing to show; '' where it has."""
     if values and not any(values):
         return "empty throughout, and left out above"
+    if name == "currency" and len(set(values)) == 1:
+        return f"{values[0]} throughout, and left out above"
     if values and name in IF_ANY and set(values) <= {"", "0"}:
         return "0 throughout, and left out above"
     return ""

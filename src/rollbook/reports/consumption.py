@@ -14,7 +14,7 @@ from rollbook.accounting.seats import Held, Seats, seats
 from rollbook.metering.calendar import windows
 from rollbook.model.money import Money, total
 from rollbook.model.plan import WindowRule
-from rollbook.model.subscription import Subscription
+from rollbook.model.subscription import Change, Subscription
 from rollbook.model.window import Window
 from rollbook.reports.columns import INSTANT, MONEY, NUMBER, POOL, WINDOW, YES, Column
 
@@ -83,9 +83,22 @@ def held_spans(ask: Ask) -> Iterator[Held]:
         yield Held(on_us, source, fact, (organisation, unit, object_), off_us)  # type: ignore[arg-type]
 
 
+def as_windows_have_it(found: Account) -> Subscription:
+    """The subscription for other cuts of the term than its windows: another plan begins with the next window.
+
+    A window keeps the plan with which it began, and so does every month or day inside it.
+    """
+    begins: dict[int, Change] = {}
+    for change in found.subscription.changes:
+        from_us = next((it.start_us for it in found.windows if change.from_us <= it.start_us), None)
+        if from_us is not None:
+            begins[from_us] = replace(change, from_us=from_us)
+    return replace(found.subscription, changes=tuple(begins.values()))
+
+
 def seats_by_month(found: Account, ask: Ask) -> tuple[Seats, ...]:
     """What happened to the seats, month by month, though they are compared with the quantity over the whole term."""
-    return seats(found.subscription, months(found.subscription), held_spans(ask), found.as_of_us)
+    return seats(as_windows_have_it(found), months(found.subscription), held_spans(ask), found.as_of_us)
 
 
 def seat_rows(found: Account, ask: Ask) -> list[tuple[object, ...]]:

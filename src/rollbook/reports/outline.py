@@ -13,7 +13,7 @@ from rollbook.metering.outcome import CLASSES
 from rollbook.model.instants import DAY_US, from_us
 from rollbook.model.money import Money
 from rollbook.model.window import Window
-from rollbook.reports.consumption import held_spans
+from rollbook.reports.consumption import as_windows_have_it, held_spans
 
 POINTS_MAX = 400
 """Points of a curve over time; where a term has more days, it skips some."""
@@ -127,6 +127,6 @@ def seats_held(found: Account, ask: Ask) -> tuple[Point, ...]:
     step = max((end_us - start_us) // DAY_US // POINTS_MAX, 1) * DAY_US
     cuts = [*range(start_us, end_us, step), end_us]
     days = [Window(number, *ends) for number, ends in enumerate(pairwise(cuts), 1)]
-    held = seats(found.subscription, days, held_spans(ask), found.as_of_us)
+    held = seats(as_windows_have_it(found), days, held_spans(ask), found.as_of_us)
     start = Point(found.windows[0].start, held[0].held_at_start, held[0].quantity)
     return (start, *(Point(it.window.end, it.held_at_end, it.quantity) for it in held))

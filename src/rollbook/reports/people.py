@@ -82,7 +82,8 @@ def standing_sql(found: Account, ask: Ask) -> str:
             f"({number}, {quoted(organisation)}, {quoted(unit)}, {quoted(object_)})"
             for number, organisation, unit, object_ in beyond(found, ask)
         )
-        extra = f"(window_number, organisation, unit, object) in ({keys})" if keys else "false"
+        whose = "''" if found.subscription.plan.meter.across else "organisation"
+        extra = f"(window_number, {whose}, unit, object) in ({keys})" if keys else "false"
         return f"select *, {extra} as extra from activations"
     pool = pooled(found)
     ranges = [
