@@ -29,6 +29,7 @@ from rollbook.cli.options import (
     ProblemsFile,
     QuantityOption,
     Rates,
+    SnapshotAt,
     Start,
     Strict,
     SubscriptionOption,
@@ -57,6 +58,7 @@ class Exports:
     mapping: MapOption = field(default_factory=list)
     input_zone: InputZone = ""
     date_order: DateOrderOption = None
+    snapshot_at: SnapshotAt = ""
     problems: ProblemsFile = ""
 
     def options(self) -> ReadOptions:
@@ -68,6 +70,7 @@ class Exports:
             input=self.input or None,
             vocabularies=tuple(self.vocabulary),
             tables=pairs("--table", self.table, "roles=role_assignments.csv"),
+            snapshot_at=self.snapshot_at or None,
         )
 
 
