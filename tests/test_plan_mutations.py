@@ -3,6 +3,9 @@
 Each plan is changed in one place, in every way there is: a type less, a type more, another unit, another window.
 A case that fails under none of these changes of its plan would hold nothing. A change under which no case fails
 would go unnoticed. `python -m tests.test_plan_mutations` prints which case fails under which change.
+
+What a plan includes, and what happens beyond it, is changed in the same way for the cases that say what their
+statements say.
 """
 
 from __future__ import annotations
@@ -11,10 +14,13 @@ import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cache
-from typing import TypeAlias
+from itertools import zip_longest
+from typing import Any, TypeAlias
 
 import pytest
 
+from rollbook.errors import RollbookError
+from rollbook.model.allowance import BASES, PERS, POLICIES, SCOPES
 from rollbook.model.fact import CORRECTIONS, MODES, ROLES, TYPES
 from rollbook.model.plan import (
     DEDUPES,
@@ -31,6 +37,7 @@ from rollbook.model.plan import (
 )
 from rollbook.model.subscription import Subscription
 from rollbook.plans import published
+from tests.statements.running import StatementCase, all_statement_cases, statement_lines
 from tests.test_plans import Case, all_cases, dispositions, every_case, figures, on_reference
 
 ANOTHER_ZONE = "Pacific/Auckland"
@@ -205,12 +212,112 @@ def test_every_single_change_of_a_plan_fails_some_case(plan: Plan) -> None:
     assert every - frozenset().union(*by_case) == UNNOTICED.get(plan.id, frozenset())
 
 
+IncludedChange: TypeAlias = "tuple[str, str, Any]"
+"""The layer, the key, and its other value; of a quantity, how many more."""
+
+
+def included_changes(plan: Plan) -> Iterator[IncludedChange]:
+    """All single changes of [allowance] and of the policy in [limit], leaving out those that a plan may not say."""
+    allowance = plan.allowance
+    choices: tuple[IncludedChange, ...] = (
+        *(("allowance", "quantity", more) for more in (1, -1) if allowance.quantity + more >= 0),
+        *(("allowance", "per", per) for per in PERS),
+        *(("allowance", "pool_scope", scope) for scope in SCOPES),
+        *(("allowance", "basis", basis) for basis in BASES),
+        *(("allowance", "rollover_windows", windows) for windows in (0, 1)),
+        *(("allowance", key, yes) for key in SWITCHES for yes in (True, False)),
+        *(("limit", "policy", policy) for policy in POLICIES),
+    )
+    for change in choices:
+        changed = including(plan, change)
+        idle = change[1] == "per_organisation" and not allowance.quantity
+        idle |= change[1] == "increase_only" and allowance.per == "term"
+        if changed != plan and may_be_said(changed) and not idle:
+            yield change
+
+
+SWITCHES = ("per_organisation", "increase_only", "reuse_requires_approval")
+
+
+def including(plan: Plan, change: IncludedChange) -> Plan:
+    """The plan with one key changed."""
+    layer, key, value = change
+    table = getattr(plan, layer)
+    return replace(plan, **{layer: replace(table, **{key: table.quantity + value if key == "quantity" else value})})
+
+
+def may_be_said(plan: Plan) -> bool:
+    """Whether the keys of [allowance] go together, as `read_allowance` wants them."""
+    it = plan.allowance
+    if it.per == "held":
+        return bool(plan.meter.holds) and not (it.rollover_windows or it.per_organisation or it.pool_scope != SCOPES[0])
+    if it.basis != BASES[0] or it.reuse_requires_approval or (it.rollover_windows and it.per != "window"):
+        return False
+    return it.pool_scope == SCOPES[0] or not it.quantity or it.per_organisation
+
+
+@cache
+def says_otherwise(case: StatementCase, change: IncludedChange) -> bool:
+    """Whether a statement of the case is another under the change, or there is none, or what must be refused is not."""
+    try:
+        terms = [
+            replace(
+                term,
+                plan=including(term.plan, change),
+                changes=tuple(replace(it, plan=including(it.plan, change)) for it in term.changes),
+            )
+            for term in case.terms
+        ]
+        pairs = zip_longest(statement_lines(case, "duckdb", terms), case.expected)
+        return any(found != expected for found, expected in pairs) or not case.refuses(terms)
+    except RollbookError:
+        return True
+
+
+AT_THE_DOOR = frozenset({("limit", "policy", "block-new"), ("limit", "policy", "block")})
+"""Who is turned away is decided where people come in; whoever has come counts alike, and nothing is charged for it."""
+
+NOT_SAID = frozenset({("allowance", "increase_only", True)})
+"""No source says whether what is bought could fall within the term."""
+
+NOTHING_LEFT = frozenset({("allowance", "rollover_windows", 1)})
+"""Nothing is included, so nothing is ever left over."""
+
+UNNOTICED_INCLUDED: dict[str, frozenset[IncludedChange]] = {
+    "docebo-mau": AT_THE_DOOR | NOT_SAID,
+    "facilitate-annual": NOT_SAID,
+    "facilitate-monthly": NOT_SAID | NOTHING_LEFT,
+    "monthly-activity": NOT_SAID,
+    "reach360-starter": AT_THE_DOOR,
+    "secondnature-mau": AT_THE_DOOR | NOT_SAID,
+    "secondnature-seats": AT_THE_DOOR | NOT_SAID,
+}
+"""By plan: changes that no statement notices, and why none has to."""
+
+
+@pytest.mark.parametrize("case", all_statement_cases(), ids=lambda case: case.name)
+def test_a_case_with_statements_fails_under_some_single_change_of_what_is_included(case: StatementCase) -> None:
+    assert any(says_otherwise(case, change) for change in included_changes(case.terms[0].plan))
+
+
+@pytest.mark.parametrize("plan", published(), ids=lambda plan: plan.id)
+def test_every_single_change_of_what_a_plan_includes_fails_some_case(plan: Plan) -> None:
+    cases = [case for case in all_statement_cases() if case.terms[0].plan.id == plan.id]
+    unnoticed = {change for change in included_changes(plan) if not any(says_otherwise(case, change) for case in cases)}
+    assert unnoticed == UNNOTICED_INCLUDED.get(plan.id, frozenset())
+
+
 def main() -> None:
     """Prints which case fails under which change."""
     for (plan, name), words in noticed().items():
         print(f"\n{plan}/{name}")  # noqa: T201
         for change in sorted(words):
             print(f"    {change}")  # noqa: T201
+    for case in all_statement_cases():
+        print(f"\n{case.name}, its statements")  # noqa: T201
+        for changed in included_changes(case.terms[0].plan):
+            if says_otherwise(case, changed):
+                print(f"    {' '.join(map(str, changed))}")  # noqa: T201
 
 
 if __name__ == "__main__":

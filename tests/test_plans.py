@@ -1,7 +1,8 @@
 """Every published plan's cases, on the reference and on the engine.
 
 A case is a folder of three files that a person worked out by hand: a subscription, the facts with what becomes of
-each (`becomes`), and who is active in each window of the term (`expected.csv`).
+each (`becomes`), and who is active in each window of the term (`expected.csv`). Some say what their statements say,
+too: see test_statements.py.
 """
 
 from __future__ import annotations
@@ -36,8 +37,14 @@ AS_OF_US = to_us(datetime.fromisoformat("2100-01-01T00:00:00Z"))
 REJECTED = "rejected"
 """What becomes of a row before it is a fact: another row has its source and id, and says something else."""
 
-DOCUMENTATION = ("why", "becomes")
+DOCUMENTATION = ("why", "becomes", "arrives")
 """Columns of facts.csv that are no part of a fact."""
+
+FILES = frozenset({"subscription.toml", "facts.csv", "expected.csv"})
+"""What every case has."""
+
+FILES_OF_STATEMENTS = frozenset({"closings.csv", "expected_statement.csv"})
+"""What a case has besides, if it says what its statements say; see tests/statements/running.py."""
 
 FIGURES = ("window", "start", "end", "active", *CLASSES, "who")
 
@@ -229,7 +236,8 @@ def test_the_intake_reads_the_facts_of_a_case_as_they_stand_there(case: Case) ->
 def test_a_case_is_written_in_full(case: Case) -> None:
     rows = read_table(case.path / "facts.csv")
     assert case.subscription.plan.id == case.plan
-    assert {path.name for path in case.path.iterdir()} == {"subscription.toml", "facts.csv", "expected.csv"}
+    files = {path.name for path in case.path.iterdir()} - FILES
+    assert files == frozenset() or FILES_OF_STATEMENTS <= files <= FILES_OF_STATEMENTS | {"rates.toml", "refused.toml"}
     assert set(rows[0]) <= {*COLUMNS, *DOCUMENTATION}
     assert all(row["why"] for row in rows), "every fact says why it is there"
     assert set(case.becomes) <= {*DISPOSITIONS, REJECTED}

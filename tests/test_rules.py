@@ -15,11 +15,12 @@ import rollbook.plans
 HERE = Path(__file__).parent
 RULES = HERE.parent / "docs" / "rules.md"
 PLANS = Path(rollbook.plans.__file__).parent
+STATEMENTS = "tests/statements/cases/"
 
 LAST = {"F": 28, "D": 16, "A": 38, "S": 41, "W": 44}
 """The number of rules in each document, by its letter."""
 
-LATER = ("accounting", "reports", "pages", "server", "enrolments")
+LATER = ("reports", "pages", "server", "enrolments")
 """The parts that are still to come."""
 
 
@@ -73,6 +74,8 @@ def problem(item: str) -> str:
         return "" if part in LATER else f"there is no part called {part}"
     if item.startswith("plans/"):
         return "" if (PLANS.parent / item / "expected.csv").is_file() else f"there is no case {item}"
+    if item.startswith(STATEMENTS):
+        return "" if (HERE.parent / item / "expected_statement.csv").is_file() else f"there is no case {item}"
     file, _, name = item.partition("::")
     if not (HERE.parent / file).is_file():
         return f"there is no file {file}"
@@ -89,6 +92,7 @@ def problem(item: str) -> str:
     [
         "later: some day",
         "plans/docebo-mau/cases/none",
+        "tests/statements/cases/none",
         "tests/none.py::test_none",
         "tests/test_rules.py::test_none",
         "tests/test_rules.py::problem",
@@ -100,8 +104,9 @@ def test_what_does_not_exist_holds_nothing(item: str) -> None:
 
 
 def test_a_case_that_a_rule_names_says_so_itself() -> None:
-    told = {(rule.id, item) for rule in rules() for item in rule.held_by if item.startswith("plans/")}
+    told = {(rule.id, item) for rule in rules() for item in rule.held_by if item.startswith(("plans/", STATEMENTS))}
     said = {(id_, f"plans/{case.relative_to(PLANS).as_posix()}") for case in cases() for id_ in claims(case)}
+    said |= {(id_, f"{STATEMENTS}{case.name}") for case in (HERE.parent / STATEMENTS).iterdir() for id_ in claims(case)}
     assert told - said == set()
 
 

@@ -24,6 +24,7 @@ from rollbook.engines import reference as slow
 from rollbook.engines.metered import Metered
 from rollbook.errors import Problem, RejectedRowsError, UsageError
 from rollbook.intake import FactStore, ReadOptions, read_facts
+from rollbook.intake.producers import named_types
 from rollbook.metering import reference
 from rollbook.metering.identities import accept, cluster_of
 from rollbook.metering.inputs import metered_windows
@@ -33,8 +34,10 @@ from rollbook.model.fact import LINKED, TYPES, VOIDED, Fact
 from rollbook.model.instants import iso, to_us
 from rollbook.model.keys import nearest
 from rollbook.model.subscription import Subscription
+from rollbook.render.arrow import batches
 from rollbook.render.words import either
 from rollbook.reports.explain import Explanation, explain
+from rollbook.reports.named import find
 from rollbook.reports.tables import FATES_SQL, REPORTS, in_order
 
 NOTES_MAX = 5
@@ -81,6 +84,30 @@ class Result:
     def account(self) -> Account:
         """What was used of what is included, and what that costs, window by window."""
         return account(self.subscription, self.organisations, self.metered.as_of_us, self.metered.rows)
+
+    def report(self, name: str, by: str = "") -> pa.Table:
+        """A named report, such as `usage`, by `company` or `learner`; see `rollbook.reports.named.REPORTS`.
+
+        Each field carries its meaning as metadata. Raises UsageError for a report or a level that does not exist.
+        """
+        return self.report_batches(name, by).read_all()
+
+    def report_batches(self, name: str, by: str = "") -> pa.RecordBatchReader:
+        """The same in batches, for reports of millions of rows. Read them before anything else is asked."""
+        shape = find(name).shape(self.subscription.plan, by)
+        steps = self.steps
+        return batches(shape.answer(self.account, steps.rows), shape.columns, steps.connection)
+
+    @cached_property
+    def steps(self) -> Metered:
+        """The relations of the query with all of its steps, and `facts`, whichever engine counted."""
+        if self.metered.connection is self.store.connection:
+            return self.metered
+        assumed = [(0, name) for name in sorted(self.assumed)]
+        [subscription] = self.metered.subscriptions
+        return fast.meter(
+            self.store.connection, [subscription], self.metered.as_of_us, first_us=self.store.first_us, assumed=assumed
+        )
 
     @property
     def organisations(self) -> tuple[str, ...]:
@@ -178,6 +205,16 @@ def meter(
     return result
 
 
+def meter_again(
+    result: Result, subscription: Subscription, *, engine: str = "duckdb", assume_members: bool = False
+) -> Result:
+    """The facts of `result` under another subscription, without reading them again.
+
+    Both share the facts: close `result` alone, and ask it nothing about what it counted any more. Raises like `meter`.
+    """
+    return _run(result.store, subscription, result.as_of, engine, assume_members=assume_members)
+
+
 def _refuse(problems: Iterable[Problem]) -> None:
     if found := tuple(problems):
         raise RejectedRowsError(found)
@@ -249,7 +286,7 @@ def _unknown_types(types: Mapping[str, int], subscription: Subscription) -> Iter
     """Types that nobody knows, and a plan whose types never occur."""
     meter = subscription.plan.meter
     for type_, count in sorted(types.items()):
-        if type_ not in TYPES and type_ not in meter.types:
+        if type_ not in {*TYPES, *meter.types} | named_types():
             rule = f"{count:,} facts are of a type that is not known{nearest(type_, TYPES)}"
             yield Problem(type_, rule, "they are kept and not counted; correct the type, or name it in a plan")
     wanted = meter.holds.on if meter.holds else meter.counts

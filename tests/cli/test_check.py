@@ -42,10 +42,11 @@ def file(tmp_path: Path) -> Path:
 def test_a_plan_is_said_in_words(file: Path) -> None:
     file.write_text(GOOD_PLAN)
     ran = call("check", str(file))
-    assert ran.out == (
+    assert ran.out.startswith(
         "Our own (ours)\n"
         "counts:  learners with login or session.entered, at least 2 times; not as admin\n"
         "windows: 30 days each, days left over in the last\n"
+        "Allowance: what is bought, for each window; what it leaves over ends with it\n"
     )
     assert (ran.code, ran.err) == (0, "")
 
@@ -173,3 +174,17 @@ def test_text_of_a_plan_cannot_write_to_the_terminal(file: Path) -> None:
 def test_a_subscription_is_known_however_it_is_written(file: Path, text: str) -> None:
     file.write_text(text, encoding="utf-8")
     assert call("check", str(file)).code == 0
+
+
+def test_prices_are_said_in_words_and_so_are_their_cliffs(tmp_path: Path) -> None:
+    plan = tmp_path / "plan.toml"
+    tiers = "[{ first = 1, rate = 6.50 }, { first = 10, rate = 4 }]"
+    plan.write_text(
+        'id = "ours"\ntitle = "Ours"\n[meter]\ncounts = ["login"]\n[window]\nkind = "calendar-month"\n'
+        f'[tariff]\ncurrency = "EUR"\n[tariff.overage]\nshape = "volume"\ntiers = {tiers}\n'
+    )
+    ran = call("check", str(plan))
+    assert ran.code == 0
+    assert "beyond the allowance: €6.50 from 1 on, €4.00 from 10 on; all at the rate reached" in ran.out
+    # 9 x 6.50 = 58.50, and 10 x 4 = 40.
+    assert "note: beyond the allowance: 9 cost €58.50, and 10 would cost €40.00" in ran.err

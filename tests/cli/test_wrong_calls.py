@@ -50,7 +50,7 @@ from .calls import JANUARY, call, meter
         ((*JANUARY, "--map", "learner="), "--map learner=: expected A=B"),
         ((*JANUARY, "--map", "lerner=user"), 'there is no column "lerner" (nearest: learner)'),
         ((*JANUARY, "--map", "learner=user"), 'no export has a column "user"'),
-        ((*JANUARY, "--map", "learner=id", "--map", "learner=type"), "learner is mapped twice"),
+        ((*JANUARY, "--map", "learner=id", "--map", "learner=type"), "learner is given twice"),
         ((*JANUARY, "--problems", "/nowhere/problems.csv"), "/nowhere/problems.csv: the problems cannot be written"),
         ((*JANUARY, "--problems", "/"), "/: the problems cannot be written"),
         ((*JANUARY, "--colour"), "--colour"),

@@ -7,7 +7,6 @@ The facts are not part of the project. `ROLLBOOK_REAL_DATA` names the directory 
 from __future__ import annotations
 
 import csv
-import os
 from collections import defaultdict
 from functools import cache
 from itertools import pairwise
@@ -17,6 +16,7 @@ from typing import NamedTuple
 import pytest
 
 from tests.cli.calls import meter
+from tests.real_data import open_university
 
 TERM = (
     "--plan",
@@ -30,11 +30,6 @@ TERM = (
     "--as-of",
     "2026-01-01",
 )
-HOW_TO_GET_IT = (
-    "the Open University facts are not here: set ROLLBOOK_REAL_DATA to a directory that has oulad/enrolment_facts.csv, "
-    "made from studentRegistration.csv and courses.csv of the Open University Learning Analytics Dataset "
-    "(https://analyse.kmi.open.ac.uk/open_dataset)"
-)
 
 
 class Spell(NamedTuple):
@@ -46,10 +41,7 @@ class Spell(NamedTuple):
 
 @pytest.fixture(scope="module")
 def path() -> Path:
-    found = Path(os.environ.get("ROLLBOOK_REAL_DATA", "/nowhere")) / "oulad" / "enrolment_facts.csv"
-    if not found.is_file():
-        (pytest.fail if os.environ.get("ROLLBOOK_REQUIRE") else pytest.skip)(HOW_TO_GET_IT)
-    return found
+    return open_university()
 
 
 @cache

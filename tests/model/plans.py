@@ -39,6 +39,43 @@ length_days = 30
 remainder = "short-last"
 term_months = 24
 zone = "Europe/Paris"
+
+[allowance]
+quantity = 50
+per = "window"
+per_organisation = true
+pool_scope = "organisation"
+rollover_windows = 0
+increase_only = true
+
+[limit]
+policy = "block-new"
+thresholds = [50, 100, 120]
+grace_days = 7
+
+[governance]
+grace_days = 10
+close = "approve"
+visible_to_customer = false
+effective_from = 2026-01-01
+
+[tariff]
+currency = "BHD"
+floor = 60
+
+[tariff.base]
+timing = "arrears"
+every = "window"
+charged = "used"
+shape = "volume"
+tier_by = "nominated"
+tiers = [{ first = 1, rate = 4.5 }, { first = 101, rate = 3.25, flat = 12.5 }]
+
+[tariff.overage]
+shape = "package"
+rate = 19.95
+size = 25
+tier_by = "charged"
 """
 
 HOLDING = """
@@ -55,6 +92,23 @@ opens = "in-term"
 
 [window]
 kind = "anniversary-month"
+
+[allowance]
+per = "held"
+basis = "ever"
+reuse_requires_approval = true
+
+[tariff]
+currency = "JPY"
+
+[tariff.base]
+shape = "package"
+rate = 900
+size = 10
+
+[tariff.overage]
+shape = "graduated"
+tiers = [{ first = 1, rate = 0.1 }, { first = 11, rate = 0.05, flat = 3 }]
 """
 
 TEXTS = {
@@ -94,6 +148,11 @@ def changed(base: str, **values: Any) -> str:
         else:
             document["meter"][name] = value
     return toml(document)
+
+
+def with_tables(base: str = "", **tables: Any) -> str:
+    """The text of a plan with other tables than its own, by default of the plain plan."""
+    return toml(tomllib.loads(base or PLAIN) | tables)
 
 
 def with_window(**values: Any) -> str:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import tomllib
+from datetime import date
+from decimal import Decimal
 from typing import Any
 
 import pytest
 
+from rollbook.model.allowance import Allowance, Governance, Limit
 from rollbook.model.plan import Exemption, Meter, State, WindowRule, parse_plan, unknown_types
+from rollbook.model.tariff import Rate, Tariff, Tier
 from tests.model.changed import Path, misspellings, paths, place, renamed, replaced
 from tests.model.plans import COUNTING, DOCUMENTS, HOLDING, NAME, PLAIN, changed, every_document, problems, said
 
@@ -30,6 +34,26 @@ def test_every_key_is_read() -> None:
     assert plan.window == WindowRule(
         kind="days", length_days=30, remainder="short-last", term_months=24, zone="Europe/Paris"
     )
+    assert plan.allowance == Allowance(
+        quantity=50, per="window", per_organisation=True, pool_scope="organisation", increase_only=True
+    )
+    assert plan.limit == Limit(policy="block-new", thresholds=(50, 100, 120), grace_days=7)
+    assert plan.governance == Governance(
+        grace_days=10, close="approve", visible_to_customer=False, effective_from=date(2026, 1, 1)
+    )
+    assert plan.tariff == Tariff(
+        currency="BHD",
+        floor=60,
+        base=Rate(
+            shape="volume",
+            tiers=(Tier(1, Decimal("4.5")), Tier(101, Decimal("3.25"), Decimal("12.5"))),
+            tier_by="nominated",
+        ),
+        base_timing="arrears",
+        base_every="window",
+        base_charged="used",
+        overage=Rate(shape="package", tiers=(Tier(1, Decimal("19.95")),), size=25),
+    )
     stated = tomllib.loads(COUNTING)
     assert [plan.id, plan.title, plan.vendor, plan.summary, [*plan.sources], plan.read_on] == [
         stated[key] for key in ("id", "title", "vendor", "summary", "sources", "read_on")
@@ -41,6 +65,12 @@ def test_a_plan_that_holds_is_read() -> None:
     holds = State(on=("enrolment.enabled",), off=("enrolment.disabled", "account.disabled"))
     assert plan.meter == Meter(holds=holds, opens="in-term", unit="enrolment")
     assert plan.window == WindowRule(kind="anniversary-month")
+    assert plan.allowance == Allowance(per="held", basis="ever", reuse_requires_approval=True)
+    assert plan.tariff == Tariff(
+        currency="JPY",
+        base=Rate(shape="package", tiers=(Tier(1, Decimal(900)),), size=10),
+        overage=Rate(shape="graduated", tiers=(Tier(1, Decimal("0.1")), Tier(11, Decimal("0.05"), Decimal(3)))),
+    )
 
 
 def test_what_is_left_out_has_its_default() -> None:
@@ -48,6 +78,10 @@ def test_what_is_left_out_has_its_default() -> None:
     assert plan.meter == Meter(counts=("login",))
     assert plan.window == WindowRule(kind="calendar-month", remainder="merge-last", term_months=12, zone="UTC")
     assert (plan.vendor, plan.summary, plan.sources, plan.read_on) == ("", "", (), None)
+    assert plan.allowance == Allowance(quantity=0, per="window", pool_scope="customer")
+    assert plan.limit == Limit(policy="bill", thresholds=(80, 90, 100), grace_days=0)
+    assert plan.governance == Governance(grace_days=0, close="auto", visible_to_customer=True)
+    assert plan.tariff is None
 
 
 def test_the_digest_is_of_the_text_and_changes_with_every_byte_of_it() -> None:
@@ -86,8 +120,8 @@ def test_the_two_plans_use_every_key_there_is() -> None:
         for path in paths(document):
             used.setdefault(path[:-1], set()).add(str(path[-1]))
             known.setdefault(path[:-1], set()).update(known_keys(document, path[:-1]))
-    first_exemption: Path = ("meter", "exempt", 0)
-    assert used.pop(first_exemption) < known.pop(first_exemption)
+    for item in (("meter", "exempt", 0), ("tariff", "base", "tiers", 0), ("tariff", "overage", "tiers", 0)):
+        assert used.pop(item) < known.pop(item), "the first of a list leaves something out"
     assert used == known
 
 
@@ -105,7 +139,8 @@ def test_a_typo_in_any_key_names_the_file_the_typo_and_the_key_that_was_meant(do
 def test_a_key_that_is_near_to_none_is_only_refused() -> None:
     assert said(PLAIN + "xyzzy = 1\n") == [("xyzzy", "there is no key xyzzy here")]
     [problem] = problems(PLAIN + "xyzzy = 1\n")
-    assert problem.remedy == "known keys: id, meter, read_on, sources, summary, title, vendor, window"
+    keys = "allowance, governance, id, limit, meter, read_on, sources, summary, tariff, title, vendor, window"
+    assert problem.remedy == f"known keys: {keys}"
 
 
 # Text that is not TOML.

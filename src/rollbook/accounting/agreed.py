@@ -33,6 +33,11 @@ def agreed(subscription: Subscription, until_us: int) -> dict[str, Any]:
     }
 
 
+def plans_until(subscription: Subscription, until_us: int) -> tuple[Plan, ...]:
+    """The plan and its later versions, in the order in which `agreed` says them."""
+    return (subscription.plan, *(it.plan for it in subscription.changes if it.from_us < until_us))
+
+
 def differences(before: dict[str, Any], now: dict[str, Any]) -> list[str]:
     """The names of what is not the same."""
     return [name for name in before if before[name] != now.get(name)]

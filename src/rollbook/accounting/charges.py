@@ -14,7 +14,8 @@ from dataclasses import dataclass
 from decimal import localcontext
 
 from rollbook.accounting.consumption import Consumption
-from rollbook.accounting.rating import Part, parts, price
+from rollbook.accounting.rating import Cliff, Part, cheaper, parts, price
+from rollbook.metering.calendar import windows
 from rollbook.model.money import CALCULATION_DIGITS, Money, rounded
 from rollbook.model.subscription import Subscription
 from rollbook.model.tariff import Rate, Tariff
@@ -54,7 +55,7 @@ def _of_window(subscription: Subscription, used: Consumption) -> Iterator[Charge
     window = used.window
     plan, tariff = subscription.plan_at(window.start_us), subscription.tariff_at(window.start_us)
     if tariff and tariff.base and tariff.base_charged == "used":
-        yield from _used_base(tariff, used)
+        yield from _used_base(subscription, tariff, used)
     else:
         yield from _bought(subscription, tariff, used)
     if plan.limit.policy == "bill":
@@ -95,19 +96,19 @@ def _difference(kind: str, used: Consumption, tariff: Tariff | None, before: int
     )
 
 
-def _used_base(tariff: Tariff, used: Consumption) -> Iterator[Charge]:
+def _used_base(subscription: Subscription, tariff: Tariff, used: Consumption) -> Iterator[Charge]:
     """What was used of what was bought, but for what the plan includes; at least up to the floor."""
     counted = used.included + used.overage
     units = min(max(counted, tariff.floor), used.allowance) - used.free
     if tariff.base and units > 0:
         minimum = max(units - max(min(counted, used.allowance) - used.free, 0), 0)
-        yield _priced(BASE, used, tariff.base, tariff.currency, units, minimum, units)
+        chooses = _chooses(subscription, tariff, tariff.base, used, units)
+        yield _priced(BASE, used, tariff.base, tariff.currency, units, minimum, chooses)
 
 
 def _overage(subscription: Subscription, tariff: Tariff | None, used: Consumption) -> Iterator[Charge]:
     """What counted beyond the allowance; with it, what is missing to the floor (F-24, S-12, W-42)."""
-    counted = used.included + used.overage
-    minimum = max((tariff.floor if tariff else 0) - max(counted, used.allowance), 0)
+    minimum = max((tariff.floor if tariff else 0) - used.granted - used.overage, 0)
     units = used.overage + minimum
     if not units:
         return
@@ -121,9 +122,15 @@ def _overage(subscription: Subscription, tariff: Tariff | None, used: Consumptio
             due_us=used.window.end_us,
         )
         return
-    bought = subscription.bought(used.window.end_us - 1, used.pool)
-    chooses = {"charged": units, "active": max(counted, tariff.floor), "nominated": bought}[tariff.overage.tier_by]
+    chooses = _chooses(subscription, tariff, tariff.overage, used, units)
     yield _priced(OVERAGE, used, tariff.overage, tariff.currency, units, minimum, chooses)
+
+
+def _chooses(subscription: Subscription, tariff: Tariff, rate: Rate, used: Consumption, units: int) -> int:
+    """The number that chooses the tier of a line of so many units (W-39)."""
+    if rate.tier_by == "active":
+        return max(used.included + used.overage, tariff.floor)
+    return subscription.bought(used.window.end_us - 1, used.pool) if rate.tier_by == "nominated" else units
 
 
 def _priced(
@@ -139,3 +146,14 @@ def _priced(
         amount=rounded(price(rate, units, tier_units), currency),
         due_us=used.window.end_us,
     )
+
+
+def cheaper_by_more(subscription: Subscription, owed: Iterable[Charge]) -> Iterator[tuple[Charge, Cliff]]:
+    """Charges that would be lower for more units: volume prices have such cliffs (F-h)."""
+    starts = {window.number: window.start_us for window in windows(subscription)}
+    for charge in owed:
+        tariff = subscription.tariff_at(starts[charge.window])
+        rate = (tariff.overage if charge.kind == OVERAGE else tariff.base) if tariff else None
+        found = cheaper(rate, tariff.currency, charge.units) if tariff and rate and charge.parts else None
+        if found:
+            yield charge, found

@@ -117,7 +117,7 @@ def consumption(
         pool = _Pool(name, [grant for grant in allowed if grant.pool == name])
         for window in windows:
             if window.start_us < as_of_us:
-                free = included_by_plan(subscription, organisations, name, window)
+                free = included_by_plan(subscription, organisations, window)
                 used = pool.use(window, counted[window.number, name], between.get(window.number, ()), as_of_us)
                 found.append(replace(used, free=free, per_term=subscription.plan.allowance.per == "term"))
     return tuple(sorted(found, key=lambda used: (used.window.number, used.pool)))

@@ -30,13 +30,14 @@ def pools(subscription: Subscription, organisations: Sequence[str]) -> tuple[str
 
 def quantity(subscription: Subscription, organisations: Sequence[str], pool: str, window: Window, at_us: int) -> int:
     """What is included and bought at an instant inside a window: the window's version of the plan holds."""
-    return included_by_plan(subscription, organisations, pool, window) + subscription.bought(at_us, pool)
+    return included_by_plan(subscription, organisations, window) + subscription.bought(at_us, pool)
 
 
-def included_by_plan(subscription: Subscription, organisations: Sequence[str], pool: str, window: Window) -> int:
-    """What the plan itself includes: once, or for each organisation (W-35)."""
+def included_by_plan(subscription: Subscription, organisations: Sequence[str], window: Window) -> int:
+    """What the plan itself includes for one pool: once, or for each organisation that shares it (W-35)."""
     allowance = subscription.plan_at(window.start_us).allowance
-    each = len(organisations) if allowance.per_organisation and not pool else 1
+    shared = allowance.per_organisation and allowance.pool_scope == "customer"
+    each = len(organisations) if shared else 1
     return allowance.quantity * each
 
 

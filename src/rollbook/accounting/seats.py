@@ -1,13 +1,16 @@
 """Seats are held from an instant, that one included, until another, that one excluded.
 
-At one instant whoever lets go does so before whoever takes: the seat is free for the newcomer. A span that was
-switched off at once is taken and released; it counts among the most at once.
+At one instant whoever lets go does so before whoever takes: the seat is free for the newcomer. So who lets go at the
+first instant of a window held it in the window before only. A span that was switched off at once is taken and
+released; it counts among the most at once.
+
+A seat that was released and is not yet approved for others stays occupied, in the place of whoever took it.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -43,7 +46,8 @@ class Seats:
     awaiting                       released, and not yet approved for others
     ever                           distinct units that held one since the term began
     counted                        what is compared with the quantity: peak, held at the end, or ever
-    beyond                         the units that went beyond it, in order
+    beyond                         the units beyond it, in order: those who took their seats last, of all that were
+                                   occupied when most were too many (for `peak`), or of all that are counted
     """
 
     window: Window
@@ -85,7 +89,7 @@ def as_consumption(subscription: Subscription, used: Seats) -> Consumption:
         window=used.window,
         new=used.counted,
         granted=used.quantity,
-        free=included_by_plan(subscription, (), "", used.window),
+        free=included_by_plan(subscription, (), used.window),
         included=within,
         overage=used.overage,
         overage_to_date=used.overage,
@@ -94,8 +98,8 @@ def as_consumption(subscription: Subscription, used: Seats) -> Consumption:
     )
 
 
-OFF, APPROVE, ON = range(3)
-"""What happens first at one instant."""
+OFF, APPROVE, STEP, ON = range(4)
+"""What happens first at one instant. A step is another quantity."""
 
 
 class _Event(NamedTuple):
@@ -115,6 +119,7 @@ def _events(subscription: Subscription, held: Iterable[Held], as_of_us: int) -> 
         for approval in subscription.approvals
         for number in range(approval.seats)
     ]
+    found += [_Event(step.from_us, STEP, (0, "", ""), False, nobody) for step in subscription.quantities]
     for span in held:
         rank = (span.on_us, span.source, span.fact)
         found.append(_Event(span.on_us, ON, rank, False, span.key))
@@ -132,29 +137,30 @@ class _Row:
         self.subscription = subscription
         self.events = events
         self.holding: dict[UnitKey, tuple[int, str, str]] = {}
-        self.waiting: deque[UnitKey] = deque()
+        self.waiting: dict[UnitKey, tuple[int, str, str]] = {}
         self.ever: dict[UnitKey, None] = {}
 
     def window(self, window: Window, as_of_us: int) -> Seats:
         """Walks through one window."""
         until_us = min(window.end_us, as_of_us)
         allowance = self.subscription.plan_at(window.start_us).allowance
-        for _ in self._walk(window.start_us, allowance):
+        for _ in self._walk((window.start_us, OFF), allowance):
             pass
         at_start = len(self.holding)
+        taken, released = 0, sum(event.phase == OFF for event in self._walk((window.start_us, STEP), allowance))
         high = self._occupied()
-        beyond = self._latest(high - self._quantity(window, window.start_us))
-        taken = released = 0
-        for event, was_taken in self._walk(until_us, allowance):
-            taken += was_taken
+        beyond = self._latest(self._seated(), high - self._quantity(window, window.start_us))
+        for event in self._walk((until_us, OFF), allowance):
+            taken += event.phase == ON and not event.at_once
             released += event.phase == OFF or event.at_once
             high = max(high, self._occupied())
-            if was_taken and self._occupied() - self._quantity(window, event.at_us) > len(beyond):
-                beyond.append(event.key)
+            excess = self._occupied() - self._quantity(window, event.at_us)
+            if event.phase in (STEP, ON) and excess > len(beyond):
+                beyond = self._latest(self._seated(), excess)
         quantity = self._quantity(window, until_us - 1)
         counted = high
         if allowance.basis == "end":
-            counted, beyond = len(self.holding), self._latest(len(self.holding) - quantity)
+            counted, beyond = len(self.holding), self._latest(self.holding, len(self.holding) - quantity)
         elif allowance.basis == "ever":
             counted, beyond = len(self.ever), list(self.ever)[quantity:]
         return Seats(
@@ -172,32 +178,34 @@ class _Row:
             is_open=as_of_us < window.end_us,
         )
 
-    def _walk(self, until_us: int, allowance: Allowance) -> Iterator[tuple[_Event, bool]]:
-        """Applies what happens before an instant; gives each event, and whether it took a seat."""
-        while self.events and self.events[0].at_us < until_us:
+    def _walk(self, until: tuple[int, int], allowance: Allowance) -> Iterator[_Event]:
+        """Applies and gives what happens before an instant, or at it in an earlier phase."""
+        while self.events and self.events[0][:2] < until:
             event = self.events.popleft()
             if event.phase == APPROVE:
-                if self.waiting:
-                    self.waiting.popleft()
+                self.waiting.pop(next(iter(self.waiting), event.key), None)
             elif event.phase == OFF or event.at_once:
-                del self.holding[event.key]
+                rank = self.holding.pop(event.key)
                 if allowance.reuse_requires_approval:
-                    self.waiting.append(event.key)
-            else:
+                    self.waiting[event.key] = rank
+            elif event.phase == ON:
                 self.holding[event.key] = event.rank
                 self.ever.setdefault(event.key)
                 # Whoever comes back sits down again where nobody else was let in: that needs no approval.
-                if event.key in self.waiting:
-                    self.waiting.remove(event.key)
-            yield event, event.phase == ON and not event.at_once
+                self.waiting.pop(event.key, None)
+            yield event
 
     def _occupied(self) -> int:
         return len(self.holding) + len(self.waiting)
 
     def _quantity(self, window: Window, at_us: int) -> int:
-        return included_by_plan(self.subscription, (), "", window) + self.subscription.bought(at_us)
+        return included_by_plan(self.subscription, (), window) + self.subscription.bought(at_us)
 
-    def _latest(self, number: int) -> list[UnitKey]:
+    def _seated(self) -> dict[UnitKey, tuple[int, str, str]]:
+        """Whose seats are occupied: those who hold them, and those who left them and are waited for."""
+        return {**self.waiting, **self.holding}
+
+    def _latest(self, seated: Mapping[UnitKey, tuple[int, str, str]], number: int) -> list[UnitKey]:
         """Those who took a seat last, in the order in which they took it."""
-        in_order = sorted(self.holding, key=lambda key: (self.holding[key], key))
+        in_order = sorted(seated, key=lambda key: (seated[key], key))
         return in_order[len(in_order) - min(number, len(in_order)) :] if number > 0 else []

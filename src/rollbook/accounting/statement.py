@@ -6,12 +6,12 @@ from 1 without gaps, and each names the digest of the one before it.
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from rollbook.accounting.account import Account
 from rollbook.accounting.adjustments import Adjustment, Line, Sum
-from rollbook.accounting.agreed import agreed
+from rollbook.accounting.agreed import agreed, plans_until
 from rollbook.accounting.charges import Charge
 from rollbook.accounting.consumption import Consumption
 from rollbook.accounting.seats import Seats
@@ -49,6 +49,8 @@ def record(
     adjusted: Sequence[Adjustment],
     evidence: Mapping[str, Any] | None,
     facts: Mapping[str, Any] | None,
+    assumed: Iterable[str] = (),
+    rejected: int = 0,
 ) -> dict[str, Any]:
     """The record of a statement.
 
@@ -56,10 +58,13 @@ def record(
     number    None for a preview of what is not closed
     previous  digest of the statement before
     evidence  its number of `rows` and their `root`; facts: how many it rests on, and their `digest`
+    assumed   organisations in which everyone was taken for a member
+    rejected  rows that could not be used when this was counted, and count nowhere in it
     """
     subscription = found.subscription
     counted = next((it for it in found.windows if it.number == window), None)
     until_us = counted.end_us if counted else subscription.end_us
+    plan = subscription.plan_at(counted.start_us if counted else subscription.start_us)
     charged = found.charges_of(window) if window else ()
     amounts = [charge.amount for charge in charged] + [moved.amount for it in adjusted for _, moved in it.charges]
     return {
@@ -68,11 +73,9 @@ def record(
         "previous": previous,
         "customer": subscription.customer,
         "organisations": list(found.organisations),
-        "plan": {
-            "id": subscription.plan_at(counted.start_us if counted else subscription.start_us).id,
-            "title": subscription.plan.title,
-            "digest": subscription.plan_at(counted.start_us if counted else subscription.start_us).digest,
-        },
+        "assumed": sorted(assumed),
+        "rejected": rejected,
+        "plan": {"id": plan.id, "title": plan.title, "digest": plan.digest},
         "term": {
             "number": subscription.term,
             "start": subscription.start.isoformat(),
@@ -92,14 +95,20 @@ def record(
         "evidence": evidence,
         "facts": facts,
         "agreed": agreed(subscription, until_us),
+        "plans": [version.digest for version in plans_until(subscription, until_us)],
     }
 
 
 def charge_key(found: Account, window: int, pool: str, kind: str) -> str:
     """What a billing system knows a charge by, so that it is never imported twice."""
     subscription = found.subscription
-    whose = [subscription.customer, subscription.plan.id, subscription.start.isoformat(), str(window), pool, kind]
-    return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in whose)
+    whose = (subscription.customer, subscription.plan.id, subscription.start.isoformat(), str(window), pool, kind)
+    return joined_key(whose)
+
+
+def joined_key(parts: Iterable[str]) -> str:
+    """One text of several, so that others never give the same."""
+    return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
 
 
 def _consumption(used: Consumption) -> dict[str, Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -27,8 +28,8 @@ _INTEGERS = ("window", "rank", "first_us", "facts")
 
 EVIDENCE_SCHEMA = pa.schema([(name, pa.int64() if name in _INTEGERS else pa.string()) for name in EVIDENCE_COLUMNS])
 
-_KEY = ("window", "organisation", "unit", "object", "kind")
-"""What makes a row of evidence the same unit in the same window."""
+_KEY = ("window", "organisation", "unit", "object", "kind", "entry_source", "entry_fact")
+"""What makes a row of evidence the same unit in the same window; an entry is one unit, and known by its fact."""
 
 _TEXTS = tuple(name for name in COLUMNS if name not in ("occurred_at", "recorded_at"))
 
@@ -63,7 +64,7 @@ def window_rows(metered: Metered, store: duckdb.DuckDBPyConnection, found: Accou
 
 
 def changed_rows(
-    metered: Metered, store: duckdb.DuckDBPyConnection, closed: Sequence[int], files: Sequence[str]
+    metered: Metered, store: duckdb.DuckDBPyConnection, found: Account, closed: Sequence[int], files: Sequence[str]
 ) -> Iterator[Row]:
     """Units that count now in windows that are closed, and did not when they were; then the reverse."""
     if not closed:
@@ -71,19 +72,30 @@ def changed_rows(
     windows = ", ".join(map(str, closed))
     key = ", ".join(f'"{name}"' for name in _KEY)
     names = ", ".join(f'"{name}"' for name in EVIDENCE_COLUMNS if name not in ("type", "standing"))
-    now = f"select {_EVIDENCE} from ({ranked_sql(chr(39) * 2)}) where window_number in ({windows})"
+    by_itself = "true" if found.subscription.plan.meter.unit == "entry" else "kind = 'guest'"
+    keyed = f"""*, case when {by_itself} then source else '' end as entry_source,
+               case when {by_itself} then fact else '' end as entry_fact"""
+    by_organisation = found.subscription.plan.allowance.pool_scope == "organisation"
+    ranked = ranked_sql("organisation" if by_organisation else "''")
+    now = f"select {keyed} from (select {_EVIDENCE} from ({ranked}) where window_number in ({windows}))"
     # A later statement's word on a unit stands: it may have been added, removed, and added again.
     then = f"""
-        select * from read_parquet([{quoted_list(files)}], filename = true) where "window" in ({windows})
-        qualify row_number() over (partition by {key} order by filename desc) = 1
+        select * from (select {keyed} from read_parquet([{as_read(files)}], filename = true))
+        where "window" in ({windows})
+        qualify row_number() over (partition by {key} order by length(filename) desc, filename desc) = 1
         """
-    present = f"select {names} from ({then}) where standing <> '{REMOVED}'"
+    present = f"select * from ({then}) where standing <> '{REMOVED}'"
     for standing, sql in (
         (ADDED, f"select {names} from ({now}) anti join ({present}) using ({key})"),
         (REMOVED, f"select {names} from ({present}) anti join ({now}) using ({key})"),
     ):
         for row in _typed(store, metered.table(sql)):
             yield [*row, standing]
+
+
+def as_read(files: Sequence[str]) -> str:
+    """Files in a list of SQL, each by its very name: DuckDB would take `*`, `?` and `[` for patterns."""
+    return quoted_list([re.sub(r"[*?\[]", r"[\g<0>]", name) for name in files])
 
 
 _EVIDENCE = """
@@ -122,14 +134,36 @@ def write_evidence(rows: Iterator[Row], path: Path, secret: bytes) -> Sealed:
     return Sealed(len(leaves), root(leaves).hex())
 
 
+def read_evidence(path: Path) -> pa.RecordBatchReader:
+    """The rows of a statement's evidence for people: with `first_at`, an instant, in the place of `first_us`."""
+    file = pq.ParquetFile(path)
+    place = EVIDENCE_SCHEMA.get_field_index("first_us")
+    schema = EVIDENCE_SCHEMA.set(place, pa.field("first_at", pa.timestamp("us", tz="UTC")))
+    return pa.RecordBatchReader.from_batches(
+        schema,
+        (
+            pa.record_batch(
+                [column.cast(kind) for column, kind in zip(batch.columns, schema.types, strict=True)], schema=schema
+            )
+            for batch in file.iter_batches(columns=EVIDENCE_SCHEMA.names)
+        ),
+    )
+
+
 def write_facts(
-    store: duckdb.DuckDBPyConnection, meter: Meter, as_of_us: int, path: Path, files: Sequence[str]
+    store: duckdb.DuckDBPyConnection,
+    meter: Meter,
+    organisations: Sequence[str],
+    as_of_us: int,
+    path: Path,
+    files: Sequence[str],
 ) -> Sealed:
     """Writes the facts that bear on the counting and are not in the book yet; the seal is the digest of their rows.
 
-    files  the facts that are in the book
+    organisations  whose facts belong to it: a book never holds those of another customer
+    files          the facts that are in the book
     """
-    store.execute(f"create or replace temp view resting as {_resting(meter, as_of_us, files)}")
+    store.execute(f"create or replace temp view resting as {_resting(meter, organisations, as_of_us, files)}")
     total = int(store.execute("select count(*) from resting").fetchall()[0][0])
     kept = ", ".join(f"{sql} as {name}" for name, sql in _AT_REST.items())
     store.execute(f"copy (select {kept} from resting order by source, id) to {quoted(str(path))} (format parquet)")
@@ -149,12 +183,13 @@ _AT_REST = {
 """The columns of facts in a file, by the SQL of each."""
 
 
-def _resting(meter: Meter, as_of_us: int, files: Sequence[str]) -> str:
-    known = f"anti join read_parquet([{quoted_list(files)}]) as known using (source, id)" if files else ""
+def _resting(meter: Meter, organisations: Sequence[str], as_of_us: int, files: Sequence[str]) -> str:
+    known = f"anti join read_parquet([{as_read(files)}]) as known using (source, id)" if files else ""
     columns = ", ".join(f"facts.{name}" for name in FACT_CELLS)
     return f"""
         select {columns} from facts {known}
         where facts.type in ({quoted_list((*meter.types, *CORRECTIONS))}) and facts.at_us < {as_of_us}
+          and facts.organisation in (select unnest([{quoted_list(organisations)}]::varchar[]))
         """
 
 

@@ -19,9 +19,11 @@ from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso, to_us
 from rollbook.model.plan import parse_plan, unknown_types
 from rollbook.render import terminal
+from rollbook.render.about import choices
 from rollbook.render.data import write_csv, write_json
 from rollbook.render.explanation import print_explanation
-from rollbook.render.words import in_words, title, windows_in_words
+from rollbook.render.prices import cliffs_in_words, rate_in_words
+from rollbook.render.words import in_words, local, title, windows_in_words
 
 app = typer.Typer(
     name="rollbook",
@@ -79,16 +81,27 @@ def check(
     out, err = terminal.console(), terminal.console(stderr=True)
     with in_words_or_end():
         text = read_text(file)
+        subscription = None
         if is_subscription(text):
             subscription = terms_from(file)[0]
             terminal.say(out, title(subscription))
             terminal.print_windows(out, windows(subscription), subscription.zone)
+            for step in subscription.quantities:
+                of = f" for {step.organisation}" if step.organisation else ""
+                terminal.say(out, f"bought{of}: {step.units:,} from {local(step.from_us, subscription.zone)} on")
             plan = subscription.plan
         else:
             plan = parse_plan(text, file)
             terminal.say(out, f"{plan.title} ({plan.id})")
         terminal.say(out, f"counts:  {in_words(plan.meter)}")
         terminal.say(out, f"windows: {windows_in_words(plan)}")
+        tariff = subscription.quote or plan.tariff if subscription else plan.tariff
+        for name, words in choices(plan):
+            terminal.say(out, f"{name}: {words}")
+        for kind, rate in (("bought", tariff.base), ("beyond the allowance", tariff.overage)) if tariff else ():
+            terminal.say(out, f"{kind}: {rate_in_words(rate, tariff.currency) if tariff and rate else 'no price'}")
+        for words in cliffs_in_words(tariff) if tariff else ():
+            terminal.say(err, f"note: {words}")
         for advice in unknown_types(plan, file):
             terminal.say(err, f"note: {advice}")
 

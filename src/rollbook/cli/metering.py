@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field, fields, replace
 from functools import wraps
 from typing import Any, get_type_hints
 
@@ -119,7 +119,7 @@ class Inputs(Exports):
         """
         what = subscription or self.subscribed()
         refuse_overwriting(self.problems, [*self.facts, self.plan, self.subscription, self.people])
-        options = self.options()
+        options = replace(self.options(), settled=len(before))
         err = terminal.console(stderr=True)
         with err.status("reading and counting …") if err.is_terminal else nullcontext():
             result = library.meter(

@@ -35,6 +35,8 @@ def in_words_or_end() -> Iterator[None]:
         # Whoever reads has seen enough.
         _discard_output()
         raise typer.Exit(0) from None
+    except FileNotFoundError as error:
+        fail((Problem(str(error.filename or "file"), "it does not exist", "check the name and the folder"),))
     except (OSError, duckdb.Error) as error:
         _discard_output()
         words = " ".join(str(error).split())[:300]

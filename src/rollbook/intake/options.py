@@ -27,6 +27,7 @@ class ReadOptions:
     memory_limit  how much memory the store may use before it spills to disk, such as `2GB`
     input         what kind of export each input is (`moodle-log`, …); None recognises it by its content
     vocabularies  files that say what events mean, asked before what is shipped; the last first
+    settled       how many of the first inputs hold facts that stand already: no other version displaces them
     tables        further tables of an export, by what they are called: `roles` → path of a CSV file
     snapshot_at   the instant for which exports stand that have no dates; None refuses their rows
     """
@@ -39,6 +40,7 @@ class ReadOptions:
     vocabularies: tuple[str, ...] = ()
     tables: Mapping[str, str] = field(default_factory=dict)
     snapshot_at: str | None = None
+    settled: int = 0
 
     def __post_init__(self) -> None:
         problems = [

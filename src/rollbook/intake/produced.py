@@ -9,7 +9,7 @@ from typing import Any
 import msgspec
 
 from rollbook.intake.batches import NTH_BITS, Batch, Refused
-from rollbook.intake.csv_rows import CsvRecords
+from rollbook.intake.csv_rows import CsvRecords, recoded
 from rollbook.intake.documents import Documents
 from rollbook.intake.lines import NOT_UTF8, Lines
 from rollbook.intake.producers import Convert, Row
@@ -53,7 +53,7 @@ def csv_rows(records: CsvRecords, encoding: str | None) -> Numbered:
         elif len(record) != width:
             yield line, records.miscounted(len(record))
         else:
-            fields = [_recoded(field, encoding) for field in record] if encoding else record
+            fields = [recoded(field, encoding) for field in record] if encoding else record
             yield line, dict(zip(records.names, fields, strict=True))
 
 
@@ -125,16 +125,6 @@ def _encodes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _recoded(field: str, encoding: str) -> str:
-    """A field of a line that is not UTF-8, in the encoding it was written in."""
-    if field.isascii():
-        return field
-    try:
-        return field.encode("utf-8", "surrogateescape").decode("utf-8")
-    except UnicodeDecodeError:
-        return field.encode("utf-8", "surrogateescape").decode(encoding, "replace")
 
 
 def _one_line(error: BaseException) -> str:

@@ -51,7 +51,7 @@ def read_facts(inputs: Sequence[object], options: ReadOptions | None = None) -> 
 def _finish(loader: Loader, folder: tempfile.TemporaryDirectory[str]) -> FactStore:
     """Every row once: drops what repeats, and hands over the store."""
     _show_facts(loader)
-    repeats = drop_repeats(loader.connection, loader.parts, loader.problems, loader.place)
+    repeats = drop_repeats(loader.connection, loader.parts, loader.problems, loader.place, loader.options.settled)
     if repeats.duplicates or repeats.conflicting:
         _show_facts(loader)
     return FactStore(

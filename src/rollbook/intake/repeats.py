@@ -1,7 +1,8 @@
 """(source, id) names one fact: the same content again is a duplicate, other content is a conflict.
 
 Of duplicates the first in (file, line) stays. Of a conflict nothing stays, because nothing says which version is
-true; each version is a problem at its own place that names another.
+true; each version is a problem at its own place that names another. Only what stands already, in the first files
+(those of a book), stays: the others are refused against it.
 """
 
 from __future__ import annotations
@@ -27,9 +28,11 @@ SELECT file, line FROM keys WHERE h IN (SELECT h FROM keys GROUP BY h HAVING cou
 
 _REPEATS = """
 CREATE TEMP TABLE repeats AS
-SELECT suspects.*, conflict, (suspects.file, suspects.line) > first_place AS again
+SELECT suspects.*, (suspects.file, suspects.line) > first_place AS again,
+       differ AND (first_file >= {settled} OR content <> first_content) AS conflict
 FROM suspects JOIN (
-    SELECT source, id, min(content) <> max(content) AS conflict, min((file, line)) AS first_place
+    SELECT source, id, min(content) <> max(content) AS differ, min((file, line)) AS first_place,
+           min(file) AS first_file, arg_min(content, (file, line)) AS first_content
     FROM suspects GROUP BY source, id HAVING count(*) > 1
 ) USING (source, id)
 """
@@ -37,7 +40,7 @@ FROM suspects JOIN (
 _OTHERS = """
 WITH versions AS (
     SELECT *, first_value(content) OVER (PARTITION BY source, id ORDER BY file, line) AS first_content
-    FROM repeats WHERE conflict
+    FROM repeats SEMI JOIN (SELECT source, id FROM repeats WHERE conflict) USING (source, id)
 )
 SELECT versions.file, versions.line, versions.source, versions.id,
        CASE WHEN content = first_content THEN other_place.file ELSE first_place.file END,
@@ -48,6 +51,7 @@ FROM versions JOIN (
            min({'file': file, 'line': line}) FILTER (content <> first_content) AS other_place
     FROM versions GROUP BY source, id
 ) USING (source, id)
+WHERE conflict
 ORDER BY versions.file, versions.line LIMIT ?
 """
 
@@ -65,8 +69,11 @@ def drop_repeats(
     parts: Sequence[Part],
     problems: Problems,
     place: Callable[[int, int], str],
+    settled: int = 0,
 ) -> Repeats:
     """Fills the table `dropped` with (file, line) of rows that are no facts after all.
+
+    settled  how many of the first files hold what stands already
 
     Keys are compared by their hash first, and in full only where that repeats.
     """
@@ -76,7 +83,7 @@ def drop_repeats(
     if not connection.execute("SELECT 1 FROM repeated LIMIT 1").fetchall():
         return Repeats(0, 0)
     connection.execute(_suspects(parts))
-    connection.execute(_REPEATS)
+    connection.execute(_REPEATS.format(settled=settled))
     connection.execute("INSERT INTO dropped SELECT file, line FROM repeats WHERE conflict OR again")
     connection.execute(
         "DELETE FROM taken WHERE (file, line) IN (SELECT (file, line) FROM repeats WHERE conflict OR again)"

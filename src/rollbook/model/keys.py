@@ -148,7 +148,7 @@ class Keys:
         if not found.is_finite() or not 0 <= found < 10**DIGITS_MAX or round(found, DIGITS_MAX) != found:
             self._report(key, f"expected {expected}, found {value}", "give an amount of at least 0, and a sane size")
             return Decimal(0)
-        return found
+        return found.copy_abs()  # -0.00 is 0.00
 
     def moment(self, key: str, zone: str, default: Any = _MISSING) -> int:
         """A whole local date, meaning its first instant in `zone`, or a date with a time; UTC microseconds."""

@@ -20,10 +20,12 @@ class Money:
     currency: str
 
     def __add__(self, other: Money) -> Money:
-        return Money(self.amount + self._same(other), self.currency)
+        with localcontext(prec=CALCULATION_DIGITS):
+            return Money(self.amount + self._same(other), self.currency)
 
     def __sub__(self, other: Money) -> Money:
-        return Money(self.amount - self._same(other), self.currency)
+        with localcontext(prec=CALCULATION_DIGITS):
+            return Money(self.amount - self._same(other), self.currency)
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"

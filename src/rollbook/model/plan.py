@@ -16,7 +16,7 @@ from rollbook.errors import PlanError, Problem
 from rollbook.model.allowance import Allowance, Governance, Limit, read_allowance, read_governance, read_limit
 from rollbook.model.fact import CORRECTIONS, MODES, ROLES, TYPES
 from rollbook.model.keys import Keys, nearest, parse_toml
-from rollbook.model.tariff import Tariff, read_tariff
+from rollbook.model.tariff import Tariff, read_tariff, report_misfits
 
 UNITS = ("learner", "enrolment", "entry")
 """What one counted thing is: a learner; a learner in one object (a course); each counted fact by itself."""
@@ -174,6 +174,8 @@ def parse_plan(text: str, name: str = "plan.toml") -> Plan:
         keys.report("allowance.per", "nothing is held: this meter counts facts", 'use per = "window" or per = "term"')
     limit = read_limit(limit_keys) if limit_keys else BILLED
     tariff = read_tariff(tariff_keys) if tariff_keys else None
+    if tariff and tariff_keys:
+        report_misfits(tariff_keys, tariff, allowance.per, allowance.rollover_windows)
     governance = read_governance(governance_keys) if governance_keys else AT_ONCE
     if problems:
         raise PlanError(problems)

@@ -14,7 +14,7 @@ from dateutil.relativedelta import relativedelta
 
 from rollbook.errors import Problem, SubscriptionError
 from rollbook.model.instants import FIRST_YEAR, LAST_YEAR, iso, start_of_day_us
-from rollbook.model.keys import zone_exists
+from rollbook.model.keys import nearest, zone_exists
 from rollbook.model.plan import Plan
 from rollbook.model.tariff import Tariff
 
@@ -102,13 +102,17 @@ class Subscription:
         allowance = self.plan.allowance
         by_organisation = allowance.pool_scope == "organisation"
         held: dict[str, Quantity] = {}
-        for step in self.quantities:
+        for step in sorted(self.quantities):
             where = f"{place}: quantity from {iso(step.from_us)}"
             if not self.start_us <= step.from_us < self.end_us:
                 yield Problem(where, "it begins outside the term", f"give a day from {self.start}, before {self.end}")
             if by_organisation != bool(step.organisation):
                 rule = f'the plan\'s pool_scope is "{allowance.pool_scope}"'
                 yield Problem(where, rule, ("name its" if by_organisation else "leave out the") + " organisation")
+            elif step.organisation and self.organisations and step.organisation not in self.organisations:
+                near = nearest(step.organisation, self.organisations)
+                rule = f'"{step.organisation}" is none of its organisations{near}'
+                yield Problem(where, rule, "name one of them, or add it")
             before = held.get(step.organisation)
             if before and before.from_us == step.from_us:
                 yield Problem(where, "two quantities begin at once", "give one of them")
@@ -120,10 +124,16 @@ class Subscription:
             yield Problem(place, "released seats need no approval under this plan", "leave the approvals out")
 
     def _wrong_changes(self, place: str) -> Iterator[Problem]:
-        for change in self.changes:
+        currencies = {plan.tariff.currency for plan in (self.plan, *(it.plan for it in self.changes)) if plan.tariff}
+        if len(currencies) > 1 and not self.quote:
+            rule = "its plans have prices in " + " and ".join(sorted(currencies))
+            yield Problem(place, rule, "keep to one currency within a term")
+        for number, change in enumerate(self.changes):
             where = f"{place}: plan {change.plan.id} from {iso(change.from_us)}"
             if not self.start_us < change.from_us < self.end_us:
                 yield Problem(where, "it begins outside the term", f"give a day after {self.start}, before {self.end}")
+            if number and change.from_us <= self.changes[number - 1].from_us:
+                yield Problem(where, "the change before it begins at the same time, or later", "put them in order")
             same = ("meter", "window")
             shape = ("per", "pool_scope", "basis", "rollover_windows", "reuse_requires_approval")
             if any(getattr(change.plan, name) != getattr(self.plan, name) for name in same) or any(

@@ -21,7 +21,7 @@ from rollbook.model.instants import start_of_day_us
 from rollbook.model.keys import Keys, parse_toml
 from rollbook.model.plan import Plan
 from rollbook.model.subscription import Approval, Change, Quantity, Subscription, default_end
-from rollbook.model.tariff import read_tariff
+from rollbook.model.tariff import read_tariff, report_misfits
 
 FindPlan = Callable[[str], Plan]
 """Turns the plan that a file names into a Plan, or raises PlanError."""
@@ -102,6 +102,8 @@ class _Reader:
         changes = tuple(self._change(item, zone) for item in keys.tables("changes"))
         quote_keys = keys.table("tariff")
         quote = read_tariff(quote_keys) if quote_keys else None
+        if quote and quote_keys and plan:
+            report_misfits(quote_keys, quote, plan.allowance.per, plan.allowance.rollover_windows)
         keys.close()
         if plan is None or start is None:
             return None
@@ -121,7 +123,7 @@ class _Reader:
                 term=number,
                 quantities=quantities,
                 approvals=tuple(sorted(approvals)),
-                changes=tuple(change for change in changes if change),
+                changes=tuple(sorted((it for it in changes if it), key=lambda change: change.from_us)),
                 quote=quote,
                 text=self._text,
             )

@@ -95,6 +95,8 @@ def read_tariff(keys: Keys) -> Tariff | None:
         overage = _read_rate(overage_keys)
     if base is None and overage is None:
         keys.report("", "nothing has a rate", "give [tariff.base], [tariff.overage] or both")
+    if base and base.tier_by == "active" and charged == "committed":
+        keys.report("base.tier_by", "what is bought does not depend on who is active", _BOUGHT)
     if floor and base and charged == "committed":
         keys.report("floor", "what is bought is charged in any case", 'leave floor out, or set charged = "used"')
     keys.close()
@@ -111,7 +113,19 @@ def read_tariff(keys: Keys) -> Tariff | None:
     )
 
 
+def report_misfits(keys: Keys, tariff: Tariff, per: str, rollover_windows: int) -> None:
+    """What [tariff] may not say beside an allowance: that of windows which have no quantity of their own."""
+    if tariff.floor and per != "window":
+        keys.report("floor", f'floor does not go with per = "{per}": it is about each window', "leave floor out")
+    if tariff.base_charged == "used" and (per != "window" or rollover_windows):
+        rule = "a part of what was bought may be used in another window than it was bought for"
+        keys.report("base.charged", rule, 'set charged = "committed", or per = "window" without rollover_windows')
+
+
 _ARREARS = 'set timing = "arrears" and leave every out, or charged = "committed"'
+
+
+_BOUGHT = 'set tier_by = "nominated" or leave it out, or charged = "used"'
 
 
 def parse_tariff(text: str, name: str, raising: Callable[[list[Problem]], Exception]) -> Tariff:

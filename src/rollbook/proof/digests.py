@@ -23,6 +23,11 @@ def canonical_record(record: Mapping[str, object]) -> bytes:
     return json.dumps(record, ensure_ascii=False, separators=(",", ":"), sort_keys=True, allow_nan=False).encode()
 
 
+def readable_record(record: Mapping[str, object]) -> bytes:
+    """The same object for people, a line each: as it stands in files. Its digest is over the canonical form."""
+    return (json.dumps(record, ensure_ascii=False, indent=2, sort_keys=True) + "\n").encode()
+
+
 def digest(content: bytes) -> str:
     """SHA-256, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()

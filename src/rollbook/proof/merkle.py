@@ -1,7 +1,8 @@
 """A tree of digests over rows: its root stands for all of them, and a path of digests for one.
 
 A leaf is a row with a salt of its own, so that nobody can find out by guessing who else is in the tree. Leaves and
-inner nodes begin with different bytes (RFC 6962, section 2.1), and so does the tree's shape follow that section.
+inner nodes begin with different bytes, and the tree has the shape of RFC 6962, section 2.1: there the left half is the
+largest power of two, which comes to the same as joining pairs level by level and passing up whoever is left over.
 """
 
 from __future__ import annotations

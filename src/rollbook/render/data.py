@@ -1,4 +1,4 @@
-"""Arrow tables to CSV and JSON. Instants are ISO 8601 in UTC, `2026-03-01T00:00:00Z`.
+"""Arrow tables to CSV, JSON and Parquet. Instants are ISO 8601 in UTC, `2026-03-01T00:00:00Z`.
 
 Written batch by batch, so a report of millions of rows needs no memory of its own.
 """
@@ -8,14 +8,24 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Iterator, Mapping
+from decimal import Decimal
 from typing import IO
 
 import pyarrow as pa
 import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+BATCH_ROWS = 10_000
+
+FORMULA = r"^('*[=+\-@\t\r\n\x{FF1D}\x{FF0B}\x{FF0D}\x{FF20}])"
+"""Text that a spreadsheet would compute: it gets an apostrophe before it, of which a spreadsheet shows nothing.
+
+Text that begins so after apostrophes of its own gets one more: whoever takes one away has the text again.
+"""
 
 
-def readable(table: pa.Table) -> pa.Table:
-    """The table with instants as text, microseconds only where there are some."""
+def readable(table: pa.RecordBatch) -> pa.RecordBatch:
+    """The rows with instants as text, microseconds only where there are some."""
     for n, field in enumerate(table.schema):
         if pa.types.is_timestamp(field.type):
             plain = pc.strftime(table.column(n).cast(pa.timestamp("us")), format="%Y-%m-%dT%H:%M:%S")
@@ -24,24 +34,71 @@ def readable(table: pa.Table) -> pa.Table:
     return table
 
 
-def write_csv(table: pa.Table, out: IO[str]) -> None:
-    """The table with its header."""
-    writer = csv.writer(out, lineterminator="\n")
-    writer.writerow(table.column_names)
-    for row in _rows(table):
-        writer.writerow(row)
+def write_csv(table: pa.Table | pa.RecordBatchReader, out: IO[str], *, for_spreadsheets: bool = False) -> None:
+    """The table with its header. `for_spreadsheets`: no text of a fact is taken for a formula."""
+    csv.writer(out, lineterminator="\n").writerow(table.schema.names)
+    for batch in _batches(table):
+        shown = _guarded(batch) if for_spreadsheets else batch
+        # Python's writer leaves a carriage return bare, which readers take for the end of a row.
+        careful = csv.writer(out, lineterminator="\n", quoting=csv.QUOTE_ALL)
+        writer = careful if _returns(batch) else csv.writer(out, lineterminator="\n")
+        writer.writerows(_rows(readable(_plain(shown))))
 
 
-def write_json(table: pa.Table, about: Mapping[str, object], out: IO[str]) -> None:
-    """One object: what the figures mean (`about`), then `rows`, one object each."""
+def write_json(table: pa.Table | pa.RecordBatchReader, about: Mapping[str, object], out: IO[str]) -> None:
+    """One object: what the figures mean (`about`), then `rows`, one object each. Amounts are text: exact."""
     head = json.dumps(about, indent=2, ensure_ascii=False).rstrip("}").rstrip()
     out.write(f'{head},\n  "rows": [')
-    for n, row in enumerate(_rows(table)):
-        record = dict(zip(table.column_names, row, strict=True))
-        out.write(("," if n else "") + "\n    " + json.dumps(record, ensure_ascii=False))
+    names, comma = table.schema.names, ""
+    for batch in _batches(table):
+        for row in _rows(readable(batch)):
+            record = dict(zip(names, row, strict=True))
+            out.write(f"{comma}\n    " + json.dumps(record, ensure_ascii=False, default=_exact))
+            comma = ","
     out.write("\n  ]\n}\n")
 
 
-def _rows(table: pa.Table) -> Iterator[tuple[object, ...]]:
-    for batch in readable(table).to_batches(max_chunksize=10_000):
-        yield from zip(*(column.to_pylist() for column in batch.columns), strict=True)
+def write_parquet(table: pa.Table | pa.RecordBatchReader, about: Mapping[str, object], file: str) -> None:
+    """The table as it is: types, the columns' meanings, and `about` as JSON under the key `rollbook`."""
+    metadata = {"rollbook": json.dumps(about, ensure_ascii=False)}
+    schema = table.schema.with_metadata(metadata)
+    with pq.ParquetWriter(file, schema, compression="zstd") as writer:
+        for batch in _batches(table):
+            writer.write_batch(batch.replace_schema_metadata(metadata))
+
+
+def _exact(value: object) -> str:
+    if isinstance(value, Decimal):
+        return str(value)
+    raise TypeError(f"{value!r} has no form in JSON")
+
+
+def _returns(batch: pa.RecordBatch) -> bool:
+    texts = (batch.column(n) for n, field in enumerate(batch.schema) if pa.types.is_string(field.type))
+    return any(pc.any(pc.match_substring(text, "\r")).as_py() for text in texts)
+
+
+def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
+    """`true` and `false` as JSON has them."""
+    for n, field in enumerate(batch.schema):
+        if pa.types.is_boolean(field.type):
+            batch = batch.set_column(n, field.name, batch.column(n).cast(pa.string()))
+    return batch
+
+
+def _guarded(batch: pa.RecordBatch) -> pa.RecordBatch:
+    for n, field in enumerate(batch.schema):
+        if pa.types.is_string(field.type):
+            batch = batch.set_column(n, field.name, pc.replace_substring_regex(batch.column(n), FORMULA, r"'\1"))
+    return batch
+
+
+def _batches(table: pa.Table | pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    if isinstance(table, pa.Table):
+        yield from table.to_batches(max_chunksize=BATCH_ROWS)
+    else:
+        yield from table
+
+
+def _rows(batch: pa.RecordBatch) -> Iterator[tuple[object, ...]]:
+    return zip(*(column.to_pylist() for column in batch.columns), strict=True)

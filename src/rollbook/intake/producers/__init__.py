@@ -7,6 +7,7 @@ Does not own: files and formats (`streams`, `lines`, `csv_rows`, `documents`), o
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 from typing import Any
 
 from rollbook.errors import Problem, UsageError
@@ -67,3 +68,9 @@ def find_producer(name: str, kind: str = "") -> Producer:
 def recognise(kind: str, sample: Mapping[str, Any]) -> Producer | None:
     """Whose export this is; None where nobody recognises it."""
     return next((it for it in PRODUCERS if it.kind == kind and it.recognises(sample)), None)
+
+
+@cache
+def named_types() -> frozenset[str]:
+    """Every type that a shipped vocabulary or mapping names: known, even where it has no meaning of its own."""
+    return frozenset(meaning.type for producer in PRODUCERS for meaning in producer.meanings().values())
