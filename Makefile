@@ -5,10 +5,10 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := src/rollbook/samples/academy.csv
 
-.PHONY: help run test lint laws bench docs clean
+.PHONY: help run test lint laws fuzz bench bench-intake docs clean
 
 help: ## what can be called
-	@grep -hE '^[a-z]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
 
 $(BIN)/rollbook: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV) || python3 -m venv $(VENV)
@@ -38,11 +38,18 @@ lint: $(VENV)/dev ## style, types, and who may import whom
 laws: $(VENV)/dev ## the property tests with many more examples
 	ROLLBOOK_LAWS=long $(BIN)/python -m pytest -n 2 tests/metering/test_laws.py tests/books/test_laws.py tests/intake
 
+fuzz: $(VENV)/dev ## breaks the fixtures of every producer for SECONDS, guided by coverage where atheris can be had
+	-$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0
+	$(BIN)/python -m tests.intake.producers.fuzz $(or $(SECONDS),60)
+
 bench: $(VENV)/dev ## ten million facts against hand-written DuckDB, side by side
 	$(BIN)/python benchmarks/count.py --check
+
+bench-intake: $(VENV)/dev ## a gibibyte of xAPI statements, in 512 MiB of memory
+	$(BIN)/python benchmarks/intake.py --check
 
 docs: $(VENV)/dev ## writes the command reference anew
 	$(BIN)/python docs/generate_cli.py
 
 clean: ## removes what was made here
-	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis fuzz-found

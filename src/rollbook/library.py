@@ -24,6 +24,7 @@ from rollbook.engines import reference as slow
 from rollbook.engines.metered import Metered
 from rollbook.errors import Problem, RejectedRowsError, UsageError
 from rollbook.intake import FactStore, ReadOptions, read_facts
+from rollbook.intake.producers import named_types
 from rollbook.metering import reference
 from rollbook.metering.identities import accept, cluster_of
 from rollbook.metering.inputs import metered_windows
@@ -285,7 +286,7 @@ def _unknown_types(types: Mapping[str, int], subscription: Subscription) -> Iter
     """Types that nobody knows, and a plan whose types never occur."""
     meter = subscription.plan.meter
     for type_, count in sorted(types.items()):
-        if type_ not in TYPES and type_ not in meter.types:
+        if type_ not in {*TYPES, *meter.types} | named_types():
             rule = f"{count:,} facts are of a type that is not known{nearest(type_, TYPES)}"
             yield Problem(type_, rule, "they are kept and not counted; correct the type, or name it in a plan")
     wanted = meter.holds.on if meter.holds else meter.counts

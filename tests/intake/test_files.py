@@ -61,7 +61,6 @@ UNREADABLE: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "header without type": (lambda _: b"id,occurred_at,learner\n", "there is no column type among"),
     "header twice": (lambda _: b"type,occurred_at,learner,learner\n", "the column learner stands there 2 times"),
     "header with an open quote": (lambda _: b'id,"occurred_at,type\n', "has no header that can be read: a quote"),
-    "header not UTF-8": (lambda _: b"id,occurred_at,type,learner,\xe9\n", "has no header that can be read"),
     "truncated Parquet": (lambda path: _parquet(path)[:-20], "is a damaged Parquet file"),
     "Parquet magic alone": (lambda _: b"PAR1", "is a damaged Parquet file"),
     "Parquet of noise": (lambda _: b"PAR1" + b"\x07" * 500 + b"PAR1", "is a damaged Parquet file"),
@@ -214,3 +213,9 @@ def test_the_store_leaves_nothing_on_disk(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(UsageError):
         read_facts([5])
     assert not list((tmp_path / "temporary").iterdir())
+
+
+def test_a_header_that_a_spreadsheet_of_windows_saved_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "facts.csv"
+    path.write_bytes("id,occurred_at,type,learner,prénom\n1,2026-03-01T09:30:00Z,login,ann,Anne\n".encode("cp1252"))
+    assert (Read(path).counted, Read(path).files) == (1, [])

@@ -29,6 +29,7 @@ from rollbook.cli.options import (
     ProblemsFile,
     QuantityOption,
     Rates,
+    SnapshotAt,
     Start,
     Strict,
     SubscriptionOption,
@@ -57,6 +58,7 @@ class Exports:
     mapping: MapOption = field(default_factory=list)
     input_zone: InputZone = ""
     date_order: DateOrderOption = None
+    snapshot_at: SnapshotAt = ""
     problems: ProblemsFile = ""
 
     @property
@@ -74,6 +76,7 @@ class Exports:
             input=self.input or None,
             vocabularies=tuple(self.vocabulary),
             tables=pairs("--table", self.table, "roles=role_assignments.csv"),
+            snapshot_at=self.snapshot_at or None,
         )
 
 

@@ -105,6 +105,9 @@ TableOption = Annotated[
     list[str],
     typer.Option("--table", metavar="NAME=FILE", help="A further table of the exports: roles=role_assignments.csv."),
 ]
+SnapshotAt = Annotated[
+    str, typer.Option(metavar="INSTANT", help="When an export was made that has no dates, such as a roster.")
+]
 People = Annotated[str, typer.Option(metavar="FILE", help="CSV of id, email, name: shows people by name.")]
 ProblemsFile = Annotated[str, typer.Option("--problems", metavar="FILE", help="Writes every problem to this CSV file.")]
 Strict = Annotated[bool, typer.Option("--strict", help="Print no result while any row is rejected.")]

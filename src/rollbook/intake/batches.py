@@ -6,7 +6,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 BATCH_ROWS = 65_536
-BATCH_BYTES = 32 * 1024 * 1024
+BATCH_BYTES = 16 * 1024 * 1024
+
+NTH_BITS = 16
+"""A line of a producer's export may make several facts. Each has a place of its own: line << NTH_BITS | nth."""
 
 
 @dataclass(frozen=True, slots=True)

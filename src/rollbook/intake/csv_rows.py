@@ -12,7 +12,7 @@ from operator import itemgetter
 
 from rollbook.intake.batches import Batch, Refused
 from rollbook.intake.headers import NEEDED, Header, find_delimiter, read_header
-from rollbook.intake.lines import Lines, RecordTooLongError
+from rollbook.intake.lines import NOT_UTF8, Lines, RecordTooLongError
 from rollbook.intake.streams import FileFaultError
 from rollbook.model.fact import COLUMNS
 
@@ -26,13 +26,14 @@ class CsvRecords:
         self._lines = lines
         self._width = 0
         self._delimiter = find_delimiter(_first_line(lines), mapping, columns)
-        record = next(self.records(), None)
+        record = next(self.records(readable=(NOT_UTF8,)), None)
         names = record[1] if record else Refused("there is no line", "")
         if isinstance(names, Refused):
             rule = f"has no header that can be read: {names.rule}"
             raise lines.fault or FileFaultError(rule, "name the columns in the first line")
         self._width = len(names)
-        self.names = tuple(names)
+        # A header in another encoding is mostly one that a spreadsheet of Windows saved.
+        self.names = tuple(recoded(name, "cp1252") for name in names)
 
     @property
     def received_bytes(self) -> int:
@@ -138,3 +139,14 @@ def _csv_fault(message: str) -> Refused:
     if "new-line" in message:
         return Refused("a line break stands inside a field without quotes", "quote the field")
     return Refused(f"this is not CSV: {message}", "correct the line")
+
+
+def recoded(field: str, encoding: str) -> str:
+    """A field of a line that is not UTF-8, in the encoding it was written in; any other as it is."""
+    if field.isascii():
+        return field
+    raw = field.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("utf-8")
+    except UnicodeDecodeError:
+        return raw.decode(encoding, "replace")

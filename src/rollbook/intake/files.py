@@ -14,7 +14,7 @@ from rollbook.intake import produced
 from rollbook.intake.csv_rows import CsvRecords, CsvRows
 from rollbook.intake.documents import Documents
 from rollbook.intake.headers import find_columns
-from rollbook.intake.lines import Lines
+from rollbook.intake.lines import TOO_LONG, Lines
 from rollbook.intake.loader import Loader
 from rollbook.intake.ndjson_rows import NdjsonRows
 from rollbook.intake.options import ReadOptions
@@ -80,7 +80,8 @@ def _take_ndjson(loader: Loader, file: int, lines: Lines) -> None:
 def _take_document(loader: Loader, file: int, stream: Stream) -> None:
     """Takes a list of objects, or objects that are no lines."""
     options = loader.options
-    documents = Documents(stream, [key for producer in PRODUCERS for key in producer.envelopes])
+    said = (find_producer(options.input),) if options.input and options.input != CANONICAL else ()
+    documents = Documents(stream, [key for producer in (*PRODUCERS, *said) for key in producer.envelopes])
     items = documents.items()
     first = next(items, None)
     if first is not None:
@@ -103,7 +104,7 @@ def _producer(options: ReadOptions, kind: str, sample: Mapping[str, Any]) -> Pro
     if options.input == CANONICAL:
         return None
     if options.input:
-        said = find_producer(options.input)
+        said = find_producer(options.input, kind)
         if said.kind != kind:
             raise FileFaultError(f"is no {said.title}: those are {said.kind.upper()}", "leave --input out")
         return said
@@ -114,11 +115,12 @@ def _producer(options: ReadOptions, kind: str, sample: Mapping[str, Any]) -> Pro
 def _reading(options: ReadOptions, producer: Producer, columns: tuple[str, ...] = ()) -> Reading:
     """What the caller said, for a producer."""
     return Reading(
-        vocabulary(producer.name, options.vocabularies),
+        vocabulary(producer.name, options.vocabularies, producer.meanings()),
         options.input_zone,
         options.date_order,
         columns,
         {name: _table(path) for name, path in options.tables.items()},
+        options.snapshot_at,
     )
 
 
@@ -155,9 +157,19 @@ def _object(text: str) -> dict[str, Any]:
 
 
 def _is_spread(lines: Lines) -> bool:
-    """Whether an object goes on over several lines: the first line is none, and the second begins none."""
-    found = list(islice((text for text in lines if text.strip()), 2))
+    """Whether an object is no line: it goes on over several, or is a result page longer than a line may be."""
+    found: list[str] = []
+    for text in lines:
+        if lines.mark_in(lines.number, lines.number) == TOO_LONG:
+            found = [""]
+            break
+        if text.strip():
+            found.append(text)
+        if len(found) > 1 or (found and _object(found[0])):
+            break
     lines.rewind(kept=0)
     if not found or _object(found[0]):
         return False
-    return (len(found) == 1 and not found[0].strip()) or (len(found) > 1 and not found[1].lstrip().startswith("{"))
+    # A result page may have its items on lines of their own, under a line that opens their list.
+    opens = len(found) > 1 and (found[0].rstrip().endswith("[") or not found[1].lstrip().startswith("{"))
+    return not found[0] or opens

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import glob
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from zoneinfo import ZoneInfo
 
@@ -14,7 +15,7 @@ import duckdb
 import pyarrow as pa
 
 from rollbook.errors import Problem
-from rollbook.intake.batches import Batch, Refused
+from rollbook.intake.batches import NTH_BITS, Batch, Refused
 from rollbook.intake.clean import Column, Reading, constant_days
 from rollbook.intake.gate import TEXTS, Gate
 from rollbook.intake.headers import Header, read_header
@@ -28,6 +29,9 @@ from rollbook.model.instants import EARLIEST_US, LATEST_US, from_us
 
 GATE_ROWS = 20_000
 """How many rows the gate takes out of the database at a time."""
+
+LOADING_MEMORY = "128MB"
+"""What the database may hold while texts come in, unless the caller says otherwise."""
 
 CHUNK_ROWS = 8192
 """How many rows of a batch one thread of the database takes at a time."""
@@ -76,7 +80,7 @@ class Loader:
 
     def place(self, file: int, line: int) -> str:
         """Where a row is, for messages: `facts.csv:14`."""
-        return f"{self.places[file]}:{line}"
+        return f"{self.places[file]}:{line >> NTH_BITS if file in self.producers else line}"
 
     def fault(self, file: int, rule: str, remedy: str) -> None:
         """A problem of a whole input, or of the rest of it."""
@@ -100,17 +104,30 @@ class Loader:
     def take_batches(self, file: int, batches: Iterable[Batch]) -> int:
         """Takes the rows of a text file; returns how many there were."""
         before = self.rows
-        for batch in batches:
-            # One transaction for the batch, or its few statements would write everything twice; not for the file,
-            # because what a transaction has dropped is kept in memory until it ends.
-            self.connection.execute("BEGIN")
-            odd = list(batch.odd)
-            if batch.rows:
-                odd.extend(self._take_texts(file, batch))
-            self.rows += len(batch.lines) + len(batch.odd)
-            self._pass(file, sorted(odd, key=lambda pair: pair[0]))
-            self.connection.execute("COMMIT")
+        with self._bounded():
+            for batch in batches:
+                # One transaction for the batch, or its few statements would write everything twice; not for the file,
+                # because what a transaction has dropped is kept in memory until it ends.
+                self.connection.execute("BEGIN")
+                odd = list(batch.odd)
+                if batch.rows:
+                    odd.extend(self._take_texts(file, batch))
+                self.rows += len(batch.lines) + len(batch.odd)
+                self._pass(file, sorted(odd, key=lambda pair: pair[0]))
+                self.connection.execute("COMMIT")
         return self.rows - before
+
+    @contextmanager
+    def _bounded(self) -> Iterator[None]:
+        """Keeps the database from holding all it has written; the caller's own limit stands."""
+        if self.options.memory_limit:
+            yield
+            return
+        self.connection.execute(f"SET memory_limit = '{LOADING_MEMORY}'")
+        try:
+            yield
+        finally:
+            self.connection.execute("RESET memory_limit")
 
     def take_mappings(self, file: int, rows: Iterable[Mapping[str, object] | Fact | Refused]) -> int:
         """Takes rows that are Python objects; returns how many there were."""

@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from rollbook.errors import Problem, UsageError
+from rollbook.intake.times import UnreadableTimeError, read_time
 from rollbook.model.fact import COLUMNS
 from rollbook.model.keys import nearest, zone_exists
 
@@ -28,6 +29,7 @@ class ReadOptions:
     vocabularies  files that say what events mean, asked before what is shipped; the last first
     settled       how many of the first inputs hold facts that stand already: no other version displaces them
     tables        further tables of an export, by what they are called: `roles` → path of a CSV file
+    snapshot_at   the instant for which exports stand that have no dates; None refuses their rows
     """
 
     input_zone: str | None = None
@@ -37,6 +39,7 @@ class ReadOptions:
     input: str | None = None
     vocabularies: tuple[str, ...] = ()
     tables: Mapping[str, str] = field(default_factory=dict)
+    snapshot_at: str | None = None
     settled: int = 0
 
     def __post_init__(self) -> None:
@@ -51,11 +54,23 @@ class ReadOptions:
         if self.date_order is not None and self.date_order not in DATE_ORDERS:
             rule = f'there is no date order "{self.date_order}"'
             problems.append(Problem("--date-order", rule, "use one of " + ", ".join(DATE_ORDERS)))
+        if self.snapshot_at is not None:
+            problems.extend(_snapshot_problems(self.snapshot_at))
         if self.memory_limit is not None and not _MEMORY.fullmatch(self.memory_limit.strip()):
             rule = f'"{self.memory_limit}" is no amount of memory'
             problems.append(Problem("--memory-limit", rule, "give a number and a unit, such as 2GB"))
         if problems:
             raise UsageError(problems)
+
+
+def _snapshot_problems(text: str) -> list[Problem]:
+    """The instant has to carry an offset: it is said here, and belongs to no zone of an export."""
+    try:
+        read_time(text)
+    except UnreadableTimeError:
+        rule = f'"{text}" is no instant with an offset'
+        return [Problem("--snapshot-at", rule, "write it as 2026-03-01T00:00:00Z")]
+    return []
 
 
 def _known() -> str:

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from operator import itemgetter
 from typing import Any
 
 import msgspec
 
-from rollbook.intake.batches import Batch, Refused
-from rollbook.intake.csv_rows import CsvRecords
+from rollbook.intake.batches import NTH_BITS, Batch, Refused
+from rollbook.intake.csv_rows import CsvRecords, recoded
 from rollbook.intake.documents import Documents
 from rollbook.intake.lines import NOT_UTF8, Lines
 from rollbook.intake.producers import Convert, Row
@@ -17,15 +18,26 @@ from rollbook.model.fact import COLUMNS
 Numbered = Iterable[tuple[int, Mapping[str, Any] | Refused]]
 """Rows of an export with the line, or the item, that each stands in."""
 
+_EMPTY: Row = dict.fromkeys(COLUMNS, "")
+_columns_of: Callable[[Mapping[str, Any]], tuple[str, ...]] = itemgetter(*COLUMNS)
+
 _SHAPE = "correct the row, or say with --input what the export is"
+
+_CROWDED = Refused(f"the line makes more than {1 << NTH_BITS:,} facts", "write each item on a line of its own")
 
 
 def batches(rows: Numbered, convert: Convert, received_bytes: Callable[[], int]) -> Iterator[Batch]:
     """The facts of the rows, and what was refused, in batches; `received_bytes` says how far the export was read."""
     batch = Batch(COLUMNS)
+    before, nth = 0, 0
     for line, row in rows:
         for made in (row,) if isinstance(row, Refused) else _converted(row, convert):
-            _add(batch, line, made)
+            nth = nth + 1 if line == before else 0
+            before = line
+            if nth >> NTH_BITS:
+                batch.refuse(line << NTH_BITS, _CROWDED)
+            else:
+                _add(batch, line << NTH_BITS | nth, made)
         if batch.is_full(received_bytes()):
             yield batch
             batch = Batch(COLUMNS, received_before=received_bytes())
@@ -41,7 +53,7 @@ def csv_rows(records: CsvRecords, encoding: str | None) -> Numbered:
         elif len(record) != width:
             yield line, records.miscounted(len(record))
         else:
-            fields = [_recoded(field, encoding) for field in record] if encoding else record
+            fields = [recoded(field, encoding) for field in record] if encoding else record
             yield line, dict(zip(records.names, fields, strict=True))
 
 
@@ -92,9 +104,12 @@ def _add(batch: Batch, line: int, made: Row | Refused) -> None:
     if isinstance(made, Refused):
         batch.refuse(line, made)
         return
-    values = [made.get(column, "") for column in COLUMNS]
-    texts = tuple(value for value in values if isinstance(value, str))
-    if len(texts) == len(values) and _encodes("".join(texts)):
+    texts = _columns_of({**_EMPTY, **made})
+    try:
+        whole = _encodes("".join(texts))
+    except TypeError:
+        whole = False  # Not every value is a text: the gate says which.
+    if whole:
         batch.lines.append(line)
         batch.rows.append(texts)
     else:
@@ -110,16 +125,6 @@ def _encodes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _recoded(field: str, encoding: str) -> str:
-    """A field of a line that is not UTF-8, in the encoding it was written in."""
-    if field.isascii():
-        return field
-    try:
-        return field.encode("utf-8", "surrogateescape").decode("utf-8")
-    except UnicodeDecodeError:
-        return field.encode("utf-8", "surrogateescape").decode(encoding, "replace")
 
 
 def _one_line(error: BaseException) -> str:

@@ -57,7 +57,7 @@ def _finish(loader: Loader, folder: tempfile.TemporaryDirectory[str]) -> FactSto
     return FactStore(
         connection=loader.connection,
         folder=folder,
-        places=tuple(loader.places),
+        place=loader.place,
         rows=loader.rows,
         rejected=loader.rejected + repeats.conflicting,
         duplicates=repeats.duplicates,

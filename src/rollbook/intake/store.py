@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -45,7 +45,7 @@ class FactStore:
         *,
         connection: duckdb.DuckDBPyConnection,
         folder: tempfile.TemporaryDirectory[str],
-        places: tuple[str, ...],
+        place: Callable[[int, int], str],
         rows: int,
         rejected: int,
         duplicates: int,
@@ -54,7 +54,7 @@ class FactStore:
     ) -> None:
         self.connection = connection
         self._folder = folder
-        self._places = places
+        self._place = place
         self._iterations = count()
         self.rows, self.rejected, self.duplicates = rows, rejected, duplicates
         self.problems = problems
@@ -88,7 +88,7 @@ class FactStore:
             "SELECT source, id, file, line FROM facts JOIN asked USING (source, id)"
         ).fetchall()
         self.connection.unregister("asked")
-        return {(source, id_): f"{self._places[file]}:{line}" for source, id_, file, line in rows}
+        return {(source, id_): self._place(file, line) for source, id_, file, line in rows}
 
     def place(self, source: str, id: str) -> str:  # noqa: A002 - the name of the column
         """Where a fact was read, such as `facts.csv:14`; empty where there is no such fact."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from rollbook.intake.producers import named_types
 from rollbook.intake.store import FactStore
 from rollbook.model.fact import TYPES
 from rollbook.model.instants import DAY_US, iso
@@ -78,7 +79,7 @@ def survey(store: FactStore, now_us: int) -> Survey:
 
 
 def _hint(type_: str) -> str:
-    return "" if type_ in TYPES else "not known" + nearest(type_, TYPES)
+    return "" if type_ in TYPES or type_ in named_types() else "not known" + nearest(type_, TYPES)
 
 
 def _identities(store: FactStore) -> dict[str, tuple[int, str]]:

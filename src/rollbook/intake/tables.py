@@ -39,8 +39,8 @@ FIELDS = (
 
 
 def number_of(file: str, line: str) -> str:
-    """SQL of a fact's number: one integer that is cheaper to join than its key. A file has fewer than 2**40 lines."""
-    return f"(({file}::BIGINT << 40) | {line})"
+    """SQL of a fact's number: one integer that is cheaper to join than its key. Places are smaller than 2**46."""
+    return f"(({file}::BIGINT << 46) | {line})"
 
 
 _TYPES = {"at_us": "BIGINT", "recorded_us": "BIGINT", "file": "INTEGER", "line": "BIGINT"}

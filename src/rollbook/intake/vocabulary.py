@@ -109,9 +109,14 @@ def _add(found: dict[str, Meaning], row: Mapping[str, str], place: str, problems
     found[event] = meaning
 
 
-def vocabulary(name: str, own: Sequence[str] = ()) -> Vocabulary:
-    """The vocabulary of a producer, under an administrator's own files, the last of which is asked first."""
+def vocabulary(name: str, own: Sequence[str] = (), meanings: Mapping[str, Meaning] | None = None) -> Vocabulary:
+    """The vocabulary of a producer, under an administrator's own files, the last of which is asked first.
+
+    meanings  what the producer itself says, where it has no file of its name
+    """
     mine: dict[str, Meaning] = {}
     for path in own:
         mine.update(read_vocabulary(path))
-    return Vocabulary(shipped(name) if name else {}, mine)
+    if meanings is None:
+        meanings = shipped(name) if name else {}
+    return Vocabulary(meanings, mine)

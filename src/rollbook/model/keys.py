@@ -129,7 +129,7 @@ class Keys:
         expected = f"a whole number from {least} to {most}"
         value = self._take(key, int, expected, default)
         if value is not None and not least <= value <= most:
-            self._report(key, f"expected {expected}, found {_kind(value)}", "give a number within these bounds")
+            self._report(key, f"expected {expected}, found {_shown(value)}", "give a number within these bounds")
             return least
         return int(value or 0)
 
@@ -152,7 +152,7 @@ class Keys:
         found = Decimal(value)
         if not found.is_finite() or not 0 <= found < 10**DIGITS_MAX or round(found, DIGITS_MAX) != found:
             self._report(
-                key, f"expected {expected}, found {_kind(value)}", "give an amount of at least 0, and a sane size"
+                key, f"expected {expected}, found {_shown(value)}", "give an amount of at least 0, and a sane size"
             )
             return Decimal(0)
         return found.copy_abs()  # -0.00 is 0.00
@@ -210,7 +210,7 @@ class Keys:
 def _shown(value: object) -> str:
     """A number as people would read it: of one that is written in hundreds of digits, its size."""
     if isinstance(value, int) and abs(value) >= 10**SHOWN_DIGITS_MAX:
-        return f"of more than {SHOWN_DIGITS_MAX} digits"
+        return f"one of more than {SHOWN_DIGITS_MAX} digits"
     return str(value) if not isinstance(value, Decimal) or len(str(value)) <= SHOWN_DIGITS_MAX else f"{value:.3e}"
 
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from rollbook.intake.batches import Refused
-from rollbook.intake.vocabulary import Vocabulary
+from rollbook.intake.vocabulary import Meaning, Vocabulary, shipped
 
 CSV, JSON = "csv", "json"
 
@@ -31,6 +31,7 @@ class Reading:
     date_order  as stated, for days written with the year last
     columns     of a CSV export, as its header writes them
     extra       further tables that belong to the export, by what they are called (`roles`): rows by column
+    snapshot_at the instant at which an export without dates was made, as stated
     """
 
     vocabulary: Vocabulary
@@ -38,6 +39,7 @@ class Reading:
     date_order: str | None = None
     columns: tuple[str, ...] = ()
     extra: Mapping[str, Sequence[Mapping[str, str]]] = field(default_factory=dict)
+    snapshot_at: str | None = None
 
 
 class Producer(ABC):
@@ -62,6 +64,10 @@ class Producer(ABC):
 
         Of a CSV, the values are those of the first row; only names are promised.
         """
+
+    def meanings(self) -> Mapping[str, Meaning]:
+        """What its events mean: the vocabulary of its name."""
+        return shipped(self.name)
 
     @abstractmethod
     def converter(self, reading: Reading) -> Convert:
