@@ -278,3 +278,13 @@ def test_a_floor_counts_what_is_granted_in_the_window_and_not_what_came_from_bef
     to = subscribed(Allowance(rollover_windows=1), (START, 30), tariff=tariff(base=None, floor=45))
     [_, february, *_] = charges(to, used(to, {1: 10, 2: 60}))
     assert (february.units, february.minimum) == (10 + 5, 45 - (30 + 10))
+
+
+@pytest.mark.parametrize(
+    ("active", "units", "minimum"), [(2, 10 - 5, 5), (7, 10 - 5, 5 - 2), (10, 5, 0), (12, 12 - 5, 0)]
+)
+def test_what_the_plan_includes_comes_off_the_floor(active: int, units: int, minimum: int) -> None:
+    """Of a floor of 10 the plan includes 5: with 7 active, 2 are beyond, and 3 are missing to the floor."""
+    to = subscribed(Allowance(per="window", quantity=5), tariff=Tariff(currency="EUR", floor=10, overage=flat("1.00")))
+    [charge] = charges(to, used(to, {1: active})[:1])
+    assert (charge.units, charge.minimum) == (units, minimum)

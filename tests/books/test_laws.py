@@ -144,7 +144,7 @@ def subscriptions(draw: st.DrawFn) -> Subscription:
     if draw(st.booleans()) and first.tariff:
         second = version()
         if second.tariff and second.tariff.currency == first.tariff.currency:
-            changes = (Change(draw(at), second),)
+            changes = (Change(draw(at), replace(second, tariff=_charged_alike(second.tariff, first.tariff))),)
     pools = ORGANISATIONS if allowance.pool_scope == "organisation" else ("",)
     quantities = []
     for pool in pools:
@@ -154,6 +154,19 @@ def subscriptions(draw: st.DrawFn) -> Subscription:
     approvals = (Approval(draw(at), 1),) if allowance.reuse_requires_approval and draw(st.booleans()) else ()
     return replace(
         base, plan=first, changes=changes, quantities=tuple(sorted(quantities)), approvals=approvals, customer="ours"
+    )
+
+
+def _charged_alike(tariff: Tariff, first: Tariff) -> Tariff:
+    """With what is bought due as it is by the first: within a term that never changes."""
+    if not (tariff.base and first.base):
+        return tariff
+    return replace(
+        tariff,
+        floor=tariff.floor if first.base_charged == "used" else 0,
+        base_timing=first.base_timing,
+        base_every=first.base_every,
+        base_charged=first.base_charged,
     )
 
 

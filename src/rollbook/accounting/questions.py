@@ -35,7 +35,7 @@ def tallies_sql(cuts: Mapping[int, tuple[int, ...]]) -> str:
                                        rows between unbounded preceding and current row)::bigint as segment
               from (select window_number, organisation, class, guest, first_us, 0 as cut from activations
                     union all
-                    select number, '', '', false, at_us, 1 from (values {rows}) as cuts(number, at_us)) as both)
+                    select number, '', '', false, at_us, 1 from (values {rows}) as cuts(number, at_us)) as placed_cuts)
         where cut = 0 group by all order by all
         """
 
