@@ -108,3 +108,11 @@ def test_facts_may_come_as_one_object_over_several_lines(tmp_path: Path) -> None
     path = tmp_path / "facts.json"
     path.write_text(json.dumps(good(), indent=2) + "\n" + json.dumps(good(id="2"), indent=2))
     assert (Read(path).rows, Read(path).counted) == (2, 2)
+
+
+@pytest.mark.parametrize("value", ["1" * 5000, "-" + "7" * 300_000])
+def test_a_number_of_thousands_of_digits_ends_the_document_with_a_reason(tmp_path: Path, value: str) -> None:
+    found, documents = items(tmp_path, '[{"a": 1}, {"a": ' + value + "}]")
+    assert documents.fault is not None
+    assert "1,000 digits" in documents.fault.rule
+    assert all(item == {"a": 1} for item in found)

@@ -12,6 +12,9 @@ from types import SimpleNamespace
 
 import pytest
 
+from rollbook.errors import UsageError
+from rollbook.intake import ReadOptions
+
 from .reading import Read, good, write
 
 
@@ -92,3 +95,18 @@ def test_a_pipe_is_read_once(tmp_path: Path) -> None:
     read = Read(pipe)
     writer.join()
     assert (read.rows, read.counted) == (1, 1)
+
+
+def test_two_files_of_one_name_in_an_archive_are_both_read(tmp_path: Path) -> None:
+    path = tmp_path / "all.zip"
+    head = "id,occurred_at,type,learner\n"
+    with zipfile.ZipFile(path, "w") as archive:
+        archive.writestr("a.csv", head + "1,2026-03-01T09:30:00Z,login,ann\n")
+        with pytest.warns(UserWarning, match="Duplicate name"):
+            archive.writestr("a.csv", head + "2,2026-03-01T09:30:00Z,login,ben\n")
+    assert [fact.learner for fact in Read(path).facts] == ["ann", "ben"]
+
+
+def test_a_table_that_no_export_has_is_refused_with_the_nearest_name() -> None:
+    with pytest.raises(UsageError, match=r'no export has a table "rolls" \(nearest: roles\)'):
+        ReadOptions(tables={"rolls": "roles.csv"})

@@ -5,6 +5,7 @@ Items come one by one and are never held together, so memory stays bounded by th
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from typing import Any
 
@@ -20,6 +21,11 @@ EVENTS_MAX = 100_000
 DEPTH_MAX = 200
 """How deep an item may be nested; a deeper one is refused."""
 
+ITEM_BYTES_MAX = 64 * 2**20
+"""Bytes of one item; a longer one ends the document."""
+
+_LONG_NUMBER = re.compile(rb"\d{1001,}")
+
 _OPENING, _CLOSING = ("start_map", "start_array"), ("end_map", "end_array")
 
 
@@ -31,7 +37,7 @@ class Documents:
     """
 
     def __init__(self, stream: Stream, envelopes: Sequence[str] = ()) -> None:
-        self._stream = stream
+        self._file = _File(stream)
         self._envelopes = set(envelopes)
         self.fault: FileFaultError | None = None
         self.number = 0
@@ -41,6 +47,7 @@ class Documents:
         try:
             for item in self._items():
                 self.number += 1
+                self._file.since_item = 0
                 yield self.number, item
         except FileFaultError as fault:
             self.fault = fault
@@ -49,7 +56,7 @@ class Documents:
             self.fault = FileFaultError(f"is not JSON from item {self.number + 1} on: {words}", "export it again")
 
     def _items(self) -> Iterator[Any]:
-        events = ijson.basic_parse(_File(self._stream), multiple_values=True)
+        events = ijson.basic_parse(self._file, multiple_values=True)
         for event, _ in events:
             if event == "start_array":
                 yield from self._list(events, unwrap=True)
@@ -113,7 +120,17 @@ class _File:
 
     def __init__(self, stream: Stream) -> None:
         self._stream = stream
+        self.since_item = 0
 
     def read(self, size: int) -> bytes:
         """The next bytes, whatever their number; none at the end, and none where nothing is asked for."""
-        return self._stream.block() if size else b""
+        if not size:
+            return b""
+        block = self._stream.block()
+        self.since_item += len(block)
+        if self.since_item > ITEM_BYTES_MAX:
+            raise FileFaultError(f"holds an item of more than {ITEM_BYTES_MAX // 2**20} MiB", "look at the export")
+        if _LONG_NUMBER.search(block):
+            # The parser in C does not survive a number that Python refuses to convert.
+            raise FileFaultError("holds a number of more than 1,000 digits", "look at the export")
+        return block

@@ -51,33 +51,33 @@ def _matching(name: str) -> list[str]:
 
 def _members(path: str) -> Iterator[Source]:
     """The files of an archive; any other file is itself."""
-    names = _names(path)
-    if names is None:
+    members = _listed(path)
+    if members is None:
         yield Source(path, Path(path))
         return
-    for name in names:
-        yield Source(f"{path}/{name}", Path(path), _opener(path, name))
+    for member in members:
+        yield Source(f"{path}/{member.filename}", Path(path), _opener(path, member))
 
 
-def _names(path: str) -> list[str] | None:
-    """The names in a zip archive, in its order; None where it is none, or a workbook."""
+def _listed(path: str) -> list[zipfile.ZipInfo] | None:
+    """The files in a zip archive, in its order; None where it is none, or a workbook."""
     try:
         with open(path, "rb") as file:  # noqa: PTH123 - Path would follow a name that no system has
             if file.read(4) != b"PK\x03\x04":
                 return None
         with zipfile.ZipFile(path) as archive:
-            found = [info.filename for info in archive.infolist() if not info.is_dir()]
+            found = [info for info in archive.infolist() if not info.is_dir()]
     except (OSError, ValueError, zipfile.BadZipFile):
         return None
-    if _WORKBOOK in found:
+    if _WORKBOOK in {info.filename for info in found}:
         return None
-    return [name for name in found if not name.startswith("__MACOSX/")][:MEMBERS_MAX]
+    return [info for info in found if not info.filename.startswith("__MACOSX/")][:MEMBERS_MAX]
 
 
-def _opener(path: str, name: str) -> Callable[[], Any]:
+def _opener(path: str, member: zipfile.ZipInfo) -> Callable[[], Any]:
     def open_() -> Any:
         try:
-            return zipfile.ZipFile(path).open(name)
+            return zipfile.ZipFile(path).open(member)
         except (OSError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
             words = " ".join(str(error).split())[:120]
             raise FileFaultError(f"cannot be unpacked ({words})", "unpack it yourself") from None

@@ -14,6 +14,9 @@ from rollbook.model.keys import nearest, zone_exists
 DATE_ORDERS = ("ymd", "dmy", "mdy")
 """How days are written where the year does not come first: 03/04/2026 is 3 April (dmy) or 4 March (mdy)."""
 
+TABLES = ("roles", "languages")
+"""Further tables that some export has."""
+
 _MEMORY = re.compile(r"\d+(\.\d+)?\s*(KB|MB|GB|TB|KiB|MiB|GiB|TiB)", re.IGNORECASE)
 
 
@@ -47,6 +50,13 @@ class ReadOptions:
             Problem(f"--map {column}", f'there is no column "{column}"{nearest(column, COLUMNS)}', _known())
             for column in self.mapping
             if column not in COLUMNS
+        ]
+        problems += [
+            Problem(
+                f"--table {name}", f'no export has a table "{name}"{nearest(name, TABLES)}', "use " + ", ".join(TABLES)
+            )
+            for name in self.tables
+            if name not in TABLES
         ]
         if self.input_zone is not None and not zone_exists(self.input_zone):
             rule = f'there is no time zone "{self.input_zone}"'

@@ -8,6 +8,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import lzma
 import zipfile
 import zlib
 from collections.abc import Callable
@@ -116,7 +117,7 @@ class Stream:
         """The first bytes, which stay to be read."""
         try:
             return bytes(self._file.peek(4)[:4])
-        except (OSError, zipfile.BadZipFile, zlib.error) as error:
+        except (OSError, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
             raise FileFaultError(f"cannot be read ({_one_line(error)})", "transfer or export it again") from None
 
     def _raw(self) -> bytes:
@@ -129,7 +130,7 @@ class Stream:
             raise FileFaultError(
                 "is cut off: its compressed data end too early", "transfer or export it again"
             ) from None
-        except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error) as error:
+        except (gzip.BadGzipFile, zipfile.BadZipFile, zlib.error, lzma.LZMAError) as error:
             rule = f"is damaged: its compressed data are wrong ({_one_line(error)})"
             raise FileFaultError(rule, "transfer or export it again; do not trust what was read of it") from None
         except (OSError, ValueError) as error:
