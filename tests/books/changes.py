@@ -11,6 +11,15 @@ from rollbook.proof.digests import readable_record
 
 from .bundles import PLAN, Entries, record_changed, sha256, table_changed
 
+SEATS = dict.fromkeys(
+    (
+        *("quantity", "held_at_start", "held_at_end", "taken", "released", "peak", "awaiting", "ever", "counted"),
+        *("overage", "available"),
+    ),
+    1,
+)
+"""Seats, where a plan of windows has none."""
+
 Change = Callable[[Entries], Entries]
 
 BOTH = ("previous/0001.json", "statement.json")
@@ -177,9 +186,7 @@ CHANGES = [
         "consumption",
         "active",
     ),
-    Changed(
-        "seats are said where there are none", leaf("seats", to={"counted": 1}), "seats", "only in", "seats", "only in"
-    ),
+    Changed("seats are said where there are none", leaf("seats", to=SEATS), "seats", "only in", "seats", "only in"),
     Changed(
         "a row of evidence says another class",
         evidence("eva", **{"class": "continuing"}),
