@@ -181,7 +181,8 @@ def _copied(path: Path, name: str, source: IO[bytes], target: Path, most: int) -
 def _unlike_sums(content: bytes, sums: Mapping[str, str]) -> Iterator[str]:
     """Every entry whose digest is another than SHA256SUMS says, or that it does not name."""
     stated: dict[str, str] = {}
-    for line in content.decode("utf-8", errors="replace").splitlines():
+    # `splitlines` would take a vertical tab, and much else, for the end of a line.
+    for line in content.decode("utf-8", errors="replace").removesuffix("\n").split("\n"):
         digest, _, name = line.partition("  ")
         stated[name] = digest
     for name in sorted({*stated, *sums} - {SUMS}):
