@@ -6,6 +6,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from tests.postgres import postgres_server, postgres_url
+
+__all__ = ["postgres_server", "postgres_url"]
+
 # How long drawing takes says how busy the machine is, and nothing about the code.
 SLOW = (HealthCheck.too_slow,)
 settings.register_profile("commit", max_examples=60, deadline=None, suppress_health_check=SLOW)
