@@ -1,0 +1,139 @@
+"""Every setting of the server: its name in the environment, what it is without one, and what it is for.
+
+Secrets come from the environment alone. Nothing here is read again while the server runs.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+from rollbook.errors import Problem, RollbookError
+
+
+class ConfigurationError(RollbookError):
+    """The environment does not say what the server needs, or says it wrongly."""
+
+    code = "configuration"
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """One variable of the environment. `kind` is text, number, flag or list (by commas); a number has bounds."""
+
+    name: str
+    default: str
+    help: str
+    kind: str = "text"
+    least: int = 0
+    most: int = 10**9
+
+
+SETTINGS = (
+    Setting("DATABASE_URL", "sqlite:///rollbook.db", "where everything is kept: sqlite:///FILE or postgresql://…"),
+    Setting("ROLLBOOK_SECRET_KEY", "", "signs sessions; at least 32 characters; changing it signs everybody out"),
+    Setting("ROLLBOOK_DIGEST_KEY", "", "recognises learners whose names were erased; must never change"),
+    Setting("ROLLBOOK_ALLOWED_HOSTS", "localhost,127.0.0.1", "host names that the server answers to", "list"),
+    Setting("ROLLBOOK_BASE_URL", "http://localhost:8000", "how people reach the server: links in messages begin so"),
+    Setting("ROLLBOOK_TRUSTED_PROXIES", "0", "proxies before it that set X-Forwarded-For", "number", 0, 5),
+    Setting("ROLLBOOK_TLS", "true", "whether people come over HTTPS: cookies and redirects ask for it", "flag"),
+    Setting("ROLLBOOK_EMAIL_URL", "", "how mail is sent: smtp://user:password@host:587, or nothing to keep it here"),
+    Setting("ROLLBOOK_EMAIL_FROM", "rollbook@localhost", "the sender of mail"),
+    Setting("ROLLBOOK_BATCH_FACTS_MAX", "10000", "facts in one call", "number", 1, 100_000),
+    Setting("ROLLBOOK_BODY_MIB_MAX", "32", "size of one call, after it is unpacked", "number", 1, 1024),
+    Setting("ROLLBOOK_RATE_PER_MINUTE", "6000", "calls of one API key in a minute", "number", 1, 10**6),
+    Setting("ROLLBOOK_CLOCK_AHEAD_SECONDS", "300", "how far ahead a fact may lie and count", "number", 0, 86_400),
+    Setting("ROLLBOOK_OIDC_URL", "", "the address of an OpenID Connect provider, for sign-in"),
+    Setting("ROLLBOOK_OIDC_CLIENT_ID", "", "what that provider calls this server"),
+    Setting("ROLLBOOK_OIDC_CLIENT_SECRET", "", "the secret that provider gave"),
+    Setting("ROLLBOOK_LOG_FORMAT", "json", "json, or console for people"),
+    Setting("ROLLBOOK_TELEMETRY_KEY", "", "what /metrics asks for as a bearer token; nothing keeps it to this machine"),
+)
+"""All of them, in the order in which they are documented."""
+
+SECRET_LENGTH_MIN = 32
+
+
+@dataclass(frozen=True, slots=True)
+class Configuration:
+    """The settings as values, by name."""
+
+    values: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.values[name]
+
+
+def configuration(environment: Mapping[str, str] | None = None) -> Configuration:
+    """What the environment says. Raises ConfigurationError with everything that is wrong, at once."""
+    given = os.environ if environment is None else environment
+    problems: list[Problem] = []
+    values = {it.name: _value(it, given.get(it.name, it.default), problems) for it in SETTINGS}
+    for name in ("ROLLBOOK_SECRET_KEY", "ROLLBOOK_DIGEST_KEY"):
+        if len(values[name]) < SECRET_LENGTH_MIN:
+            rule = "it is missing" if not values[name] else f"it is shorter than {SECRET_LENGTH_MIN} characters"
+            problems.append(Problem(name, rule, "set it to what `rollbook server-secrets` prints, and keep it"))
+    try:
+        database(values["DATABASE_URL"])
+    except ValueError as error:
+        problems.append(
+            Problem("DATABASE_URL", str(error), "write sqlite:///rollbook.db or postgresql://user@host/name")
+        )
+    if problems:
+        raise ConfigurationError(problems)
+    return Configuration(values)
+
+
+def _value(setting: Setting, text: str, problems: list[Problem]) -> Any:
+    text = text.strip()
+    if setting.kind == "list":
+        return [item.strip() for item in text.split(",") if item.strip()]
+    if setting.kind == "flag":
+        if text.lower() not in ("true", "false"):
+            problems.append(Problem(setting.name, f'it is "{text}"', "write true or false"))
+        return text.lower() == "true"
+    if setting.kind == "number":
+        if not text.isdecimal() or not setting.least <= int(text) <= setting.most:
+            remedy = f"write a whole number from {setting.least} to {setting.most}"
+            problems.append(Problem(setting.name, f'it is "{text}"', remedy))
+            return setting.least
+        return int(text)
+    return text
+
+
+def database(url: str) -> dict[str, Any]:
+    """Django's settings of a database. Raises ValueError for an address that is none."""
+    parts = urlsplit(url)
+    if parts.scheme == "sqlite":
+        path = unquote(parts.path.removeprefix("/"))
+        if not path:
+            raise ValueError("it names no file")
+        return {
+            "ENGINE": "django.db.backends.sqlite3",
+            "NAME": str(Path(path).absolute()),
+            # A write begins as one: two that began as reads could never both go on.
+            "OPTIONS": {
+                "transaction_mode": "IMMEDIATE",
+                "timeout": 30,
+                "init_command": "pragma journal_mode=wal; pragma synchronous=full; pragma foreign_keys=on;",
+            },
+        }
+    if parts.scheme in ("postgresql", "postgres"):
+        query = dict(item.split("=", 1) for item in parts.query.split("&") if "=" in item)
+        return {
+            "ENGINE": "django.db.backends.postgresql",
+            "NAME": unquote(parts.path.removeprefix("/")),
+            "USER": unquote(parts.username or ""),
+            "PASSWORD": unquote(parts.password or ""),
+            "HOST": unquote(query.get("host") or parts.hostname or ""),
+            "PORT": parts.port or "",
+            "CONN_MAX_AGE": 600,
+            "CONN_HEALTH_CHECKS": True,
+            # Metering is one long statement: compiling it costs more than running it.
+            "OPTIONS": {"options": "-c jit=off -c timezone=UTC", "prepare_threshold": 5},
+        }
+    raise ValueError("it is no address of a database that can be used")

@@ -1,0 +1,201 @@
+"""The one place where rows become model objects, and agreements become rows.
+
+A row is storage. Whatever is agreed is built as a model object first, which checks itself, and stored afterwards: a
+subscription that contradicts its plan is told in the words of `model.subscription`, and never reaches a table.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import date
+from functools import lru_cache
+
+from dateutil.relativedelta import relativedelta
+from django.db import transaction
+
+from rollbook import plans
+from rollbook.engines.database import LiveSubscription
+from rollbook.errors import PlanError, Problem, SubscriptionError
+from rollbook.metering.calendar import windows
+from rollbook.model.instants import iso
+from rollbook.model.keys import Keys, parse_toml
+from rollbook.model.plan import Plan, parse_plan
+from rollbook.model.subscription import Approval, Change, Quantity, Subscription
+from rollbook.model.tariff import Tariff, read_tariff
+from rollbook.server import models
+from rollbook.server.models.contracts import PAID, SHADOW
+
+
+@lru_cache(maxsize=1000)
+def _parsed(digest: str, text: str) -> Plan:
+    return parse_plan(text, f"plan {digest[:8]}")
+
+
+def plan_of(row: models.PlanVersion) -> Plan:
+    """The plan of a stored text."""
+    return _parsed(row.digest, row.text)
+
+
+@lru_cache(maxsize=1000)
+def _quoted(text: str) -> Tariff | None:
+    problems: list[Problem] = []
+    document = parse_toml(text, "quote", problems)
+    keys = Keys(document or {}, "quote", "", problems).table("tariff")
+    found = read_tariff(keys) if keys else None
+    if problems or found is None:
+        raise SubscriptionError(problems or Problem("quote", "it has no [tariff]", "write prices under [tariff]"))
+    return found
+
+
+def keep_plan(plan: Plan) -> models.PlanVersion:
+    """The row of a plan's text; the same text is one row for ever."""
+    row, _ = models.PlanVersion.objects.get_or_create(
+        digest=plan.digest,
+        defaults={"plan_id": plan.id, "text": plan.text, "effective_from": plan.governance.effective_from},
+    )
+    return row
+
+
+def version_on(plan_id: str, day: date) -> Plan:
+    """The version of a plan that may be subscribed to from a day on (D-08): the latest that is effective by then.
+
+    Raises PlanError where no version of this id is known, or none is effective yet.
+    """
+    rows = models.PlanVersion.objects.filter(plan_id=plan_id).order_by("effective_from", "id")
+    usable = [row for row in rows if row.effective_from is None or row.effective_from <= day]
+    if usable:
+        return plan_of(max(usable, key=lambda row: (row.effective_from or date.min, row.id)))
+    plan = plans.find_plan(plan_id)
+    if plan.governance.effective_from and plan.governance.effective_from > day:
+        rule = f"no version of it is effective on {day}"
+        raise PlanError(Problem(plan_id, rule, f"begin on {plan.governance.effective_from} or later"))
+    return plan
+
+
+def subscription_of(row: models.Subscription, organisations: Sequence[str] | None = None) -> Subscription:
+    """The model object of a row, its organisations always named. Prefetch its parts where many are read."""
+    if organisations is None:
+        organisations = organisations_of(row)
+    return Subscription(
+        plan=plan_of(row.plan),
+        start=row.start,
+        end=row.end,
+        zone=row.zone,
+        customer=row.customer.name,
+        organisations=tuple(organisations),
+        anchor=row.anchor,
+        term=row.term,
+        quantities=tuple(sorted(Quantity(it.from_us, it.units, it.organisation) for it in row.quantities.all())),
+        approvals=tuple(sorted(Approval(it.from_us, it.seats) for it in row.approvals.all())),
+        changes=tuple(
+            sorted((Change(it.from_us, plan_of(it.plan)) for it in row.changes.all()), key=lambda it: it.from_us)
+        ),
+        quote=_quoted(row.quote) if row.quote else None,
+    )
+
+
+def organisations_of(row: models.Subscription) -> tuple[str, ...]:
+    """Whose facts belong to a subscription: those named, or all of the customer's."""
+    named = [it.name for it in row.organisations.all()] or [it.name for it in row.customer.organisations.all()]
+    return tuple(sorted(named, key=str.encode))
+
+
+def live(row: models.Subscription) -> LiveSubscription:
+    """The same for metering."""
+    return LiveSubscription(
+        key=row.pk,
+        subscription=subscription_of(row),
+        windows_begun=row.windows_begun,
+        assumed=frozenset(row.assumed),
+    )
+
+
+def live_of_customers(customers: Iterable[int]) -> list[LiveSubscription]:
+    """All subscriptions of customers, in order. A fact may matter to past terms (late) and future ones (history)."""
+    rows = (
+        models.Subscription.objects.filter(customer__in=list(customers))
+        .select_related("plan", "customer")
+        .prefetch_related(
+            "organisations", "customer__organisations", "quantities", "approvals", "changes", "changes__plan"
+        )
+        .order_by("id")
+    )
+    return [live(row) for row in rows]
+
+
+@transaction.atomic
+def subscribe(
+    customer: models.Customer, agreed: Subscription, kind: str = PAID, meter: str = "", assumed: Sequence[str] = ()
+) -> models.Subscription:
+    """Stores a subscription. Raises SubscriptionError with everything that is wrong with it.
+
+    Paid terms are a year and no longer (S-35), and terms of one meter do not overlap (S-k).
+    """
+    models.Customer.objects.select_for_update().get(pk=customer.pk)
+    if problems := [*_wrong_term(agreed, kind), *_overlapping(customer, agreed, kind, meter)]:
+        raise SubscriptionError(problems)
+    row = models.Subscription.objects.create(
+        customer=customer,
+        plan=keep_plan(agreed.plan),
+        kind=kind,
+        meter=meter,
+        start=agreed.start,
+        end=agreed.end,
+        zone=agreed.zone,
+        anchor=agreed.anchor,
+        term=agreed.term,
+        assumed=list(assumed),
+    )
+    if agreed.organisations:
+        row.organisations.set(_organisations(customer, agreed.organisations))
+    models.Quantity.objects.bulk_create(
+        models.Quantity(subscription=row, from_us=it.from_us, units=it.units, organisation=it.organisation)
+        for it in agreed.quantities
+    )
+    models.Approval.objects.bulk_create(
+        models.Approval(subscription=row, from_us=it.from_us, seats=it.seats) for it in agreed.approvals
+    )
+    for change in agreed.changes:
+        models.PlanChange.objects.create(subscription=row, from_us=change.from_us, plan=keep_plan(change.plan))
+    return row
+
+
+def _organisations(customer: models.Customer, names: Sequence[str]) -> list[models.Organisation]:
+    found = {it.name: it for it in customer.organisations.filter(name__in=names)}
+    if missing := [name for name in names if name not in found]:
+        rule = f"it has no organisation {', '.join(missing)}"
+        raise SubscriptionError(Problem(customer.name, rule, "add the organisation first"))
+    return list(found.values())
+
+
+def _wrong_term(agreed: Subscription, kind: str) -> Iterable[Problem]:
+    if kind == PAID and agreed.end != agreed.start + relativedelta(years=1):
+        rule = f"a paid term is one year, and this one runs from {agreed.start} to {agreed.end}"
+        yield Problem("term", rule, f"end it on {agreed.start + relativedelta(years=1)}, or make it a pilot")
+
+
+def _overlapping(customer: models.Customer, agreed: Subscription, kind: str, meter: str) -> Iterable[Problem]:
+    if kind == SHADOW:
+        return
+    others = customer.subscriptions.filter(meter=meter, start__lt=agreed.end, end__gt=agreed.start)
+    for other in others.exclude(kind=SHADOW):
+        named = {it.name for it in other.organisations.all()}
+        if not named or not agreed.organisations or named & set(agreed.organisations):
+            rule = f"{other} runs until {other.end}, and would count the same facts"
+            yield Problem("term", rule, "begin there, or say that it is another meter")
+
+
+def term_words(subscription: Subscription) -> Mapping[str, str]:
+    """A term for people: first day, first day outside, zone, and both as instants."""
+    return {
+        "start": subscription.start.isoformat(),
+        "end": subscription.end.isoformat(),
+        "zone": subscription.zone,
+        "from": iso(subscription.start_us),
+        "until": iso(subscription.end_us),
+    }
+
+
+def windows_begun(subscription: Subscription, at_us: int) -> int:
+    """How many windows of the term have begun at an instant."""
+    return sum(window.start_us <= at_us for window in windows(subscription))

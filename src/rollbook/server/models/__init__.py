@@ -1,0 +1,46 @@
+"""The tables that Django keeps. Facts and live counts are kept by `engines.database`, whose tables have no ORM.
+
+Owns: columns, and what a row may never be (constraints).
+Does not own: rules of plans and terms: `contracts` makes model objects of rows, and those check themselves.
+"""
+
+from rollbook.server.models.contracts import (
+    KINDS,
+    Approval,
+    PlanChange,
+    PlanVersion,
+    Quantity,
+    ReportedCount,
+    Reservation,
+    Subscription,
+)
+from rollbook.server.models.intake import HeldFact, Person, Refusal
+from rollbook.server.models.notices import Crossing, Endpoint, Message, ReportOrder, UpgradeTask
+from rollbook.server.models.parties import ApiKey, Audit, Customer, Organisation, User
+from rollbook.server.models.statements import Statement, StatementFile
+
+__all__ = [
+    "KINDS",
+    "ApiKey",
+    "Approval",
+    "Audit",
+    "Crossing",
+    "Customer",
+    "Endpoint",
+    "HeldFact",
+    "Message",
+    "Organisation",
+    "Person",
+    "PlanChange",
+    "PlanVersion",
+    "Quantity",
+    "Refusal",
+    "ReportOrder",
+    "ReportedCount",
+    "Reservation",
+    "Statement",
+    "StatementFile",
+    "Subscription",
+    "UpgradeTask",
+    "User",
+]

@@ -1,0 +1,98 @@
+"""Who there is: customers with their organisations, people who sign in, programs with keys, and what they did."""
+
+from __future__ import annotations
+
+from django.contrib.auth.models import AbstractUser
+from django.db import models
+
+from rollbook.server.models.lengths import NAME
+
+
+class Customer(models.Model):
+    """Who pays. Everything that is metered for a customer is serialised by a lock on this row."""
+
+    name = models.CharField(max_length=200, unique=True)
+    created_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        db_table = "customer"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Organisation(models.Model):
+    """Whose facts and roster are kept apart. Facts name it; it belongs to one customer for ever."""
+
+    name = models.CharField(max_length=NAME, unique=True)
+    customer = models.ForeignKey(Customer, models.PROTECT, related_name="organisations")
+
+    class Meta:
+        db_table = "organisation"
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class User(AbstractUser):
+    """Somebody who signs in. An operator is the vendor's and sees every customer; others see their own only."""
+
+    OPERATOR, ADMINISTRATOR, VIEWER = "operator", "administrator", "viewer"
+    ROLES = ((OPERATOR, "operator"), (ADMINISTRATOR, "customer's administrator"), (VIEWER, "viewer"))
+
+    role = models.CharField(max_length=20, choices=ROLES, default=VIEWER)
+    customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="users")
+
+    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+        db_table = "rollbook_user"
+        constraints = (
+            models.CheckConstraint(
+                name="operators_have_no_customer_and_others_one",
+                condition=models.Q(role="operator", customer__isnull=True)
+                | (~models.Q(role="operator") & models.Q(customer__isnull=False)),
+            ),
+        )
+
+
+class ApiKey(models.Model):
+    """A program's key. Only a digest is kept: a secret of 256 random bits needs no slow hash.
+
+    customer  whose data it is for; none for the vendor's own platform, which sends for all
+    scopes    what it may do, see `rollbook.server.access.SCOPES`
+    """
+
+    name = models.CharField(max_length=200)
+    prefix = models.CharField(max_length=12, unique=True)
+    digest = models.CharField(max_length=64)
+    scopes = models.JSONField(default=list)
+    customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="api_keys")
+    created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True)
+    last_used_at = models.DateTimeField(null=True, blank=True)
+    expires_at = models.DateTimeField(null=True, blank=True)
+    revoked_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "api_key"
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.prefix})"
+
+
+class Audit(models.Model):
+    """Who did what, when. Only ever added to; it names no learner.
+
+    actor   a user's name, an API key's prefix, or the job that did it
+    action  dotted, such as `statement.closed`
+    object  what it was done to, such as `subscription 7`
+    """
+
+    at = models.DateTimeField(auto_now_add=True, db_index=True)
+    actor = models.CharField(max_length=200)
+    action = models.CharField(max_length=100)
+    object = models.CharField(max_length=300, blank=True)
+    customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True)
+    details = models.JSONField(default=dict)
+
+    class Meta:
+        db_table = "audit"

@@ -1,0 +1,51 @@
+"""Closed statements: the record, and the files that belong to it, byte by byte as a book has them.
+
+Nothing here is ever changed. Numbers have no gaps within a subscription: the constraint refuses a second one.
+"""
+
+from __future__ import annotations
+
+from django.db import models
+
+from rollbook.server.models.contracts import Subscription
+
+
+class Statement(models.Model):
+    """One statement of a subscription. `record` is its canonical JSON; `window_number` is none for a note.
+
+    adjusts    numbers of the windows that it adjusts
+    disputed   why it is disputed, while it is
+    """
+
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="statements")
+    number = models.PositiveIntegerField()
+    window_number = models.PositiveIntegerField(null=True, blank=True)
+    digest = models.CharField(max_length=64)
+    record = models.JSONField()
+    adjusts = models.JSONField(default=list)
+    closed_at = models.DateTimeField(auto_now_add=True)
+    closed_by = models.CharField(max_length=200)
+    disputed = models.CharField(max_length=500, blank=True, default="")
+
+    class Meta:
+        db_table = "statement"
+        constraints = (
+            models.UniqueConstraint(fields=["subscription", "number"], name="statement_numbers_are_unique"),
+            models.UniqueConstraint(fields=["subscription", "window_number"], name="a_window_is_closed_once"),
+        )
+
+
+class StatementFile(models.Model):
+    """A piece of at most 1 MiB of a file beside a statement: evidence, facts, its secret, the text of a plan."""
+
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="files")
+    number = models.PositiveIntegerField()
+    name = models.CharField(max_length=120)
+    part = models.PositiveIntegerField()
+    content = models.BinaryField()
+
+    class Meta:
+        db_table = "statement_file"
+        constraints = (
+            models.UniqueConstraint(fields=["subscription", "name", "part"], name="a_piece_is_written_once"),
+        )

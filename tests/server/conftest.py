@@ -1,0 +1,29 @@
+"""What the server's tests share. Each runs over SQLite, and over PostgreSQL with ROLLBOOK_TEST_DATABASE=postgresql."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+
+import pytest
+from django.db import connection
+
+from tests import server_settings
+
+LIVE_TABLES = ("activation", "holding", "opening", "tally", "fact", "fact_key")
+"""What `engines.database` keeps: no model, so Django does not empty them."""
+
+
+@pytest.fixture(autouse=True)
+def _database_there() -> None:
+    if server_settings.MISSING:
+        (pytest.fail if os.environ.get("ROLLBOOK_REQUIRE") else pytest.skip)(server_settings.MISSING)
+
+
+@pytest.fixture
+def ledger(transactional_db: None) -> Iterator[None]:
+    """An empty database whose transactions are real: what is committed is there, for other connections too."""
+    yield
+    with connection.cursor() as cursor:
+        for table in LIVE_TABLES:
+            cursor.execute(f"delete from {table}")
