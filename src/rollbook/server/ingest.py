@@ -1,0 +1,293 @@
+"""A batch is one transaction: its facts are stored, metered and announced together, or not at all.
+
+When it returns, the facts are on disk and in the count, and the same batch again changes nothing. Every fact has one
+fate: new, a repeat, held apart, or rejected with a code, a rule and a remedy.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, fields, replace
+
+import stamina
+from django.conf import settings
+from django.db import OperationalError, transaction
+
+from rollbook.engines import database as engine
+from rollbook.errors import Problem
+from rollbook.intake.gate import Gate
+from rollbook.intake.options import ReadOptions
+from rollbook.model.fact import COLUMNS, LINKED, Fact
+from rollbook.server import contracts, metering, people
+from rollbook.server.models import HeldFact, Organisation, Refusal, Subscription
+from rollbook.server.models.lengths import BYTES_MAX
+from rollbook.server.notices import crossings
+
+REFUSALS_KEPT_MAX = 100
+"""Rejected facts of one batch that are kept to be looked at; all are answered."""
+
+RELEASED_MAX = 10_000
+"""Held facts that are released at once."""
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """One thing wrong with the fact at `index`, counted from 0 within the batch."""
+
+    index: int
+    code: str
+    rule: str
+    remedy: str
+
+
+@dataclass(frozen=True, slots=True)
+class Sender:
+    """Who sends. `customer` is whose facts they may be; None for the vendor's platform, which sends for all."""
+
+    name: str
+    customer: int | None = None
+
+
+@dataclass(slots=True)
+class Receipt:
+    """What became of a batch: received = new + repeats + held + facts that were rejected."""
+
+    received: int = 0
+    new: int = 0
+    repeats: int = 0
+    held: int = 0
+    rejected: list[Rejected] = field(default_factory=list)
+    customers: set[int] = field(default_factory=set)
+
+
+@dataclass(slots=True)
+class _Batch:
+    """The facts of one batch by what is to become of them, each with its index."""
+
+    ready: dict[int, list[tuple[int, Fact]]] = field(default_factory=lambda: defaultdict(list))
+    future: list[tuple[int, int, Fact]] = field(default_factory=list)
+    unknown: list[tuple[int, Fact]] = field(default_factory=list)
+    rejected: list[Rejected] = field(default_factory=list)
+
+
+def read_rows(rows: Iterable[object]) -> list[Fact | tuple[Rejected, ...]]:
+    """Canonical JSON objects as facts, each at its index, or everything that is wrong with it."""
+    gate = Gate(ReadOptions())
+    found: list[Fact | tuple[Rejected, ...]] = []
+    for index, row in enumerate(rows):
+        if not isinstance(row, Mapping):
+            found.append((Rejected(index, "no-object", "it is no JSON object", "send one object a fact"),))
+            continue
+        made = gate.read(f"facts[{index}]", row)
+        if not isinstance(made, Fact):
+            found.append(problems(index, made))
+        elif unknown := sorted(map(str, row.keys() - set(COLUMNS)))[:3]:
+            rule = f"{', '.join(unknown)}: no such field"
+            found.append((Rejected(index, "unknown-field", rule, "use " + ", ".join(COLUMNS)),))
+        else:
+            found.append(made)
+    return found
+
+
+def problems(index: int, found: Iterable[Problem], code: str = "invalid") -> tuple[Rejected, ...]:
+    """Problems of a reader as what is answered."""
+    return tuple(Rejected(index, code, it.rule, it.remedy) for it in found)
+
+
+@stamina.retry(on=OperationalError, attempts=3, wait_initial=0.05, wait_max=1.0)
+def ingest(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: int) -> Receipt:
+    """Stores and meters a batch in one transaction.
+
+    read    facts, or what is wrong with them, by index
+    now_us  what the clock says, UTC microseconds
+
+    Raises django.db.OperationalError where the database could not be written to in three attempts.
+    """
+    with transaction.atomic():
+        return ingest_within(read, sender, now_us)
+
+
+def ingest_within(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: int) -> Receipt:
+    """The same in a transaction that runs, and that the caller may still roll back."""
+    batch = _sorted(read, sender, now_us)
+    receipt = Receipt(received=len(read), rejected=batch.rejected)
+    metering.locked(batch.ready.keys() | {customer for customer, _, _ in batch.future})
+    _hold(batch, receipt)
+    for customer, facts in sorted(batch.ready.items()):
+        _take(customer, facts, receipt, now_us)
+    receipt.rejected.sort(key=lambda it: it.index)
+    _keep_refusals(receipt.rejected, sender)
+    return receipt
+
+
+@transaction.atomic
+def release_held(now_us: int) -> int:
+    """Takes in held facts whose time has come or whose organisation is known by now; how many there were."""
+    registered = Organisation.objects.values("name")
+    future = HeldFact.objects.filter(reason=HeldFact.FUTURE, at_us__lt=now_us)
+    due = future | HeldFact.objects.filter(reason=HeldFact.UNKNOWN, organisation__in=registered, at_us__lt=now_us)
+    numbers = list(due.order_by("id").values_list("id", flat=True)[:RELEASED_MAX])
+    owners = _owners(HeldFact.objects.filter(pk__in=numbers).values_list("organisation", flat=True))
+    metering.locked(owners.values())
+    # Read again behind the lock: whoever came first has taken them.
+    ready: dict[int, list[tuple[int, Fact]]] = defaultdict(list)
+    rows = list(HeldFact.objects.filter(pk__in=numbers).order_by("id"))
+    for index, row in enumerate(rows):
+        fact, owner = Fact(**row.content), owners[row.organisation]
+        # Who waits for their time has a surrogate already; whose organisation was not known could have none.
+        if row.reason == HeldFact.UNKNOWN:
+            [fact] = _with_surrogates(owner, [fact])
+        ready[owner].append((index, fact))
+    for customer, facts in sorted(ready.items()):
+        _take(customer, facts, Receipt(), now_us, mapped=True)
+    HeldFact.objects.filter(pk__in=[row.pk for row in rows]).delete()
+    return len(rows)
+
+
+def _sorted(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: int) -> _Batch:
+    """Which customer each fact is for, and which cannot be taken in (yet)."""
+    batch = _Batch()
+    ahead_us = now_us + settings.CONFIGURATION["ROLLBOOK_CLOCK_AHEAD_SECONDS"] * 10**6
+    own = _own_organisation(sender)
+    owners = _owners(it.organisation or own for it in read if isinstance(it, Fact))
+    for index, fact in enumerate(read):
+        if not isinstance(fact, Fact):
+            batch.rejected.extend(fact)
+            continue
+        if own and not fact.organisation:
+            fact = replace(fact, organisation=own)  # noqa: PLW2901 - a sender with one organisation need not name it
+        owner = owners.get(fact.organisation)
+        if wrong := (_misfit(index, fact) or _forbidden(index, fact, owner, sender)):
+            batch.rejected.append(wrong)
+        elif owner is None:
+            batch.unknown.append((index, fact))
+        elif fact.at_us >= ahead_us:
+            batch.future.append((owner, index, fact))
+        else:
+            batch.ready[owner].append((index, fact))
+    return batch
+
+
+def _own_organisation(sender: Sender) -> str:
+    """The organisation of a customer that has one."""
+    if sender.customer is None:
+        return ""
+    names = Organisation.objects.filter(customer=sender.customer).values_list("name", flat=True)[:2]
+    return names[0] if len(names) == 1 else ""
+
+
+def _owners(names: Iterable[str]) -> dict[str, int]:
+    return dict(Organisation.objects.filter(name__in=set(names)).values_list("name", "customer_id"))
+
+
+def _misfit(index: int, fact: Fact) -> Rejected | None:
+    if not fact.id:
+        return Rejected(index, "id-missing", "id is empty", "give an id that is unique within its source, for ever")
+    for name, most in BYTES_MAX.items():
+        text = getattr(fact, name)
+        if len(text) * 4 > most and (size := len(text.encode())) > most:
+            return Rejected(index, "too-long", f"{name} has {size} bytes, more than {most}", "shorten it")
+    return None
+
+
+def _forbidden(index: int, fact: Fact, owner: int | None, sender: Sender) -> Rejected | None:
+    if sender.customer in (None, owner):
+        return None
+    rule = f'there is no organisation "{fact.organisation}" of yours' if fact.organisation else "organisation is empty"
+    return Rejected(index, "organisation", rule, "name one of your organisations, as it was registered")
+
+
+def _hold(batch: _Batch, receipt: Receipt) -> None:
+    """Puts facts apart that wait; those that wait already are repeats."""
+    rows = [
+        _held(known, HeldFact.FUTURE, customer)
+        for customer, _, fact in batch.future
+        for known in _with_surrogates(customer, [fact])
+    ]
+    rows += [_held(fact, HeldFact.UNKNOWN, None) for _, fact in batch.unknown]
+    if rows:
+        keys = {(row.source, row.fact_id) for row in rows}
+        waiting = HeldFact.objects.filter(fact_id__in={id_ for _, id_ in keys}).values_list("source", "fact_id")
+        receipt.held = len(keys - set(waiting))
+        receipt.repeats += len(rows) - receipt.held
+        HeldFact.objects.bulk_create(rows, ignore_conflicts=True)
+
+
+def _held(fact: Fact, reason: str, customer: int | None) -> HeldFact:
+    return HeldFact(
+        source=fact.source,
+        fact_id=fact.id,
+        organisation=fact.organisation,
+        customer_id=customer,
+        reason=reason,
+        at_us=fact.at_us,
+        content={it.name: getattr(fact, it.name) for it in fields(fact)},
+    )
+
+
+def _take(
+    customer: int, facts: Sequence[tuple[int, Fact]], receipt: Receipt, now_us: int, *, mapped: bool = False
+) -> None:
+    """Stores, meters and announces the facts of one customer, which is locked."""
+    known = [fact for _, fact in facts] if mapped else _with_surrogates(customer, [fact for _, fact in facts])
+    cursor = metering.cursor()
+    engine.prepare(cursor)
+    stored = engine.store(cursor, known)
+    receipt.repeats += len(stored.duplicates)
+    receipt.rejected += [
+        Rejected(facts[place][0], "conflict", "another fact has this source and id", "give each fact an id of its own")
+        for place in stored.conflicts
+    ]
+    new = [known[place] for place, _ in stored.new]
+    if new:
+        receipt.new += len(new)
+        receipt.customers.add(customer)
+        _meter(customer, new, now_us)
+
+
+def _meter(customer: int, new: Sequence[Fact], now_us: int) -> None:
+    """The same query that counts files, on the learners that were touched; then whoever has to be told is told."""
+    organisations = frozenset(fact.organisation for fact in new)
+    latest_us = max(now_us, *(fact.at_us for fact in new))
+    subscriptions = [
+        metering.begin_windows(it, latest_us)
+        for it in metering.concerned(contracts.live_of_customers([customer]), new, organisations)
+    ]
+    engine.remeter(metering.cursor(), subscriptions, new)
+    for live in subscriptions:
+        if live.subscription.start_us <= now_us < live.subscription.end_us:
+            row = Subscription.objects.select_related("customer").get(pk=live.key)
+            crossings.record_crossings(row, metering.account_of(live, now_us + 1))
+
+
+def _with_surrogates(customer: int, facts: Sequence[Fact]) -> list[Fact]:
+    """Facts that name nobody: whoever is an id in them becomes a surrogate."""
+    ids = {text for fact in facts for text in (fact.learner, fact.actor, fact.impersonator) if text}
+    ids |= {fact.object for fact in facts if fact.type == LINKED}
+    known = people.surrogates(customer, ids) | {"": ""}
+    return [
+        replace(
+            fact,
+            learner=known[fact.learner],
+            actor=known[fact.actor],
+            impersonator=known[fact.impersonator],
+            object=known[fact.object] if fact.type == LINKED else fact.object,
+        )
+        for fact in facts
+    ]
+
+
+def _keep_refusals(rejected: Sequence[Rejected], sender: Sender) -> None:
+    """What was rejected, without its content, for whoever looks after the sender."""
+    Refusal.objects.bulk_create(
+        Refusal(
+            sender=sender.name,
+            customer_id=sender.customer,
+            index=it.index,
+            code=it.code,
+            rule=it.rule[:500],
+            remedy=it.remedy[:500],
+        )
+        for it in rejected[:REFUSALS_KEPT_MAX]
+    )

@@ -1,0 +1,86 @@
+"""Who a surrogate is. Facts, live counts and statements carry the surrogate: the text of a person's number.
+
+The keyed digest of an id is what recognises it. Erasing a person empties id, name and address and leaves the digest:
+whatever was counted stays counted, and the same id that comes again is the same person still.
+"""
+
+from __future__ import annotations
+
+import hmac
+from collections.abc import Collection, Iterable, Mapping, Sequence
+
+from django.conf import settings
+from django.db import connection
+
+from rollbook.server.models import Person
+
+_CHUNK = 10_000
+"""Ids in one question."""
+
+
+def digest(customer: int, learner: str) -> bytes:
+    """What recognises an id of a customer. Without the key nobody can tell it from any other 32 bytes."""
+    key = settings.CONFIGURATION["ROLLBOOK_DIGEST_KEY"].encode()
+    return hmac.digest(key, f"{customer}\x1f{learner}".encode(), "sha256")
+
+
+def surrogates(customer: int, learners: Iterable[str]) -> dict[str, str]:
+    """The surrogate of each id; those that are new get one. Call it while the customer is locked."""
+    wanted = {digest(customer, learner): learner for learner in set(learners)}
+    found = _known(customer, wanted)
+    missing = {key: learner for key, learner in wanted.items() if learner not in found}
+    if missing:
+        _add(customer, missing)
+        found |= _known(customer, missing)
+    return found
+
+
+def surrogate(customer: int, learner: str) -> str | None:
+    """The surrogate of one id; None where nothing was ever said about it."""
+    return _known(customer, {digest(customer, learner): learner}).get(learner)
+
+
+def named(surrogates_met: Collection[str]) -> dict[str, Person]:
+    """Who surrogates are. Erased people are there without id and name."""
+    numbers = [int(it) for it in surrogates_met if it.isdecimal()]
+    found: dict[str, Person] = {}
+    for first in range(0, len(numbers), _CHUNK):
+        for person in Person.objects.filter(pk__in=numbers[first : first + _CHUNK]):
+            found[str(person.pk)] = person
+    return found
+
+
+def _known(customer: int, wanted: Mapping[bytes, str]) -> dict[str, str]:
+    keys = list(wanted)
+    found: dict[str, str] = {}
+    with connection.cursor() as cursor:
+        for first in range(0, len(keys), _CHUNK):
+            part = keys[first : first + _CHUNK]
+            cursor.execute(*_question(customer, part))
+            found.update({wanted[bytes(key)]: str(number) for number, key in cursor.fetchall()})
+    return found
+
+
+def _question(customer: int, keys: Sequence[bytes]) -> tuple[str, list[object]]:
+    if connection.vendor == "postgresql":
+        return "select id, digest from person where customer_id = %s and digest = any(%s)", [customer, list(keys)]
+    places = ", ".join(["%s"] * len(keys))
+    return f"select id, digest from person where customer_id = %s and digest in ({places})", [customer, *keys]
+
+
+def _add(customer: int, missing: Mapping[bytes, str]) -> None:
+    """In the order of digests, so that nobody waits for each other in a circle."""
+    rows = sorted(missing.items())
+    columns = "insert into person (customer_id, digest, learner, name, email)"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute(
+                f"{columns} select %s, key, id, '', '' from unnest(%s::bytea[], %s::text[]) as met(key, id)"
+                " on conflict do nothing",
+                [customer, [key for key, _ in rows], [learner for _, learner in rows]],
+            )
+        else:
+            cursor.executemany(
+                f"{columns} values (%s, %s, %s, '', '') on conflict do nothing",
+                [(customer, key, learner) for key, learner in rows],
+            )
