@@ -1,0 +1,144 @@
+"""Every event that is told, who learns of it, and what its data says. None of it names a learner.
+
+`docs/server/messages.md` has the same table, and a test compares them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+CUSTOMER, VENDOR = "customer", "vendor"
+"""Whose systems may learn of an event: the customer's and the vendor's, or the vendor's alone."""
+
+ADMINISTRATORS, OPERATORS, NOBODY = "administrators", "operators", "nobody"
+"""Who gets mail: the customer's administrators, the vendor's operators, or nobody but who is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One kind of event.
+
+    says      in words, when it is told
+    audience  whose webhooks, see `CUSTOMER`; where a subscription is not shown to its customer, the vendor's alone
+    mail      who gets mail, see `ADMINISTRATORS`; of a subscription that is not shown, operators do
+    data      what its data says, by key, beside `COMMON`
+    """
+
+    says: str
+    audience: str
+    mail: str
+    data: Mapping[str, str]
+
+
+COMMON: Mapping[str, str] = {
+    "customer": "the customer's name, where it is about one",
+    "subscription": "the subscription's number, where it is about one",
+    "plan": "the id of its plan",
+    "zone": "the time zone whose midnights cut its windows, such as Europe/Paris",
+}
+"""What every event says where it applies."""
+
+WINDOW: Mapping[str, str] = {
+    "window": "the window's number within the term, from 1",
+    "from": "its first instant",
+    "until": "the first instant after it",
+}
+
+EVENTS: Mapping[str, Event] = {
+    "threshold.crossed": Event(
+        "A share of what is included was reached: once for each share, pool and window, or once a term where the "
+        "allowance is the term's.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {
+            **WINDOW,
+            "pool": "the organisation whose allowance it is; empty where all share one",
+            "percent": "the share that was reached, in percent",
+            "used": "units that counted",
+            "allowance": "units that are included",
+            "per": "what the allowance is of: window, term or held",
+            "policy": "what happens beyond it: bill, notify, block-new or block",
+        },
+    ),
+    "threshold.foreseen": Event(
+        "By what happened so far, more than is included will probably be used: at most once for each pool and window.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {
+            **WINDOW,
+            "pool": "the organisation whose allowance it is; empty where all share one",
+            "used": "units that counted so far",
+            "allowance": "units that are included",
+            "per": "what the allowance is of: window, term or held",
+            "policy": "what happens beyond it: bill, notify, block-new or block",
+            "likely_on": "the day on which it will probably be used up",
+            "percent_likely": "of 100 courses that it may take, so many go beyond what is included",
+        },
+    ),
+    "statement.closed": Event(
+        "A window is closed: its statement is final.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {
+            **WINDOW,
+            "statement": "the statement's number",
+            "digest": "the digest of the statement, in hexadecimal",
+            "total": "what it comes to, a decimal number as text; empty where a price is not known",
+            "currency": "its currency; empty where nothing has a price",
+        },
+    ),
+    "statement.awaiting-approval": Event(
+        "A window is over, and its plan closes windows only when somebody approves.", VENDOR, OPERATORS, WINDOW
+    ),
+    "subscription.upgrade-suggested": Event(
+        "More was used than is included, and the plan does not charge for it: a larger size would fit.",
+        VENDOR,
+        OPERATORS,
+        {
+            "pool": "the organisation whose allowance it is; empty where all share one",
+            "used": "units that counted",
+            "allowance": "units that are included",
+            "units_that_fit": "units that would be enough for what is used and foreseen",
+        },
+    ),
+    "report.sent": Event(
+        "A report that was ordered was sent.",
+        CUSTOMER,
+        NOBODY,
+        {
+            "report": "the report's name",
+            "by": "for whom it has rows: learner, organisation or company; empty where there is no choice",
+            "format": "the kind of file, such as csv or xlsx",
+            "every": "close or month: what it is sent after",
+            "period": "the month that is over, such as 2026-03, or the number of the window that was closed",
+        },
+    ),
+    "facts.held": Event(
+        "Facts wait because no customer has the organisation that they name: at most once a day.",
+        VENDOR,
+        OPERATORS,
+        {
+            "facts": "how many wait",
+            "organisations": "the organisations that they name, at most 20 of them",
+        },
+    ),
+    "count.differs": Event(
+        "A count that another system reported is not what was counted here.",
+        VENDOR,
+        OPERATORS,
+        {
+            "window": "the window's number within the term, from 1",
+            "at": "the instant of which the other system reported its count",
+            "reported": "what it reported",
+            "counted": "what was counted here, up to that instant",
+        },
+    ),
+    "endpoint.disabled": Event(
+        "An address for webhooks answered that it is gone (410): nothing is sent there any more.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {"host": "the host of the address", "endpoint": "its number"},
+    ),
+}
+"""Every event by its name, which never changes."""
