@@ -23,9 +23,11 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "ninja",
     "rollbook.server",
 ]
 MIDDLEWARE = [
+    "rollbook.server.middleware.answers",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -72,6 +74,9 @@ if CONFIGURATION["ROLLBOOK_TRUSTED_PROXIES"]:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 # The probes of a load balancer come without TLS and by address.
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
+
+CSRF_FAILURE_VIEW = "rollbook.server.middleware.csrf_failed"
+SECURE_REFERRER_POLICY = "same-origin"
 
 # Bodies are read, bounded, by `rollbook.server.bodies`.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None

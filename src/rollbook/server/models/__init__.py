@@ -16,7 +16,7 @@ from rollbook.server.models.contracts import (
 )
 from rollbook.server.models.intake import HeldFact, Person, Refusal
 from rollbook.server.models.notices import Crossing, Endpoint, Message, ReportOrder, UpgradeTask
-from rollbook.server.models.parties import ApiKey, Audit, Customer, Organisation, User
+from rollbook.server.models.parties import ApiKey, Audit, Customer, Organisation, Throttle, User
 from rollbook.server.models.statements import Statement, StatementFile
 
 __all__ = [
@@ -41,6 +41,7 @@ __all__ = [
     "Statement",
     "StatementFile",
     "Subscription",
+    "Throttle",
     "UpgradeTask",
     "User",
 ]

@@ -43,7 +43,7 @@ class User(AbstractUser):
     role = models.CharField(max_length=20, choices=ROLES, default=VIEWER)
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="users")
 
-    class Meta(AbstractUser.Meta):  # type: ignore[name-defined,misc]
+    class Meta(AbstractUser.Meta):
         db_table = "rollbook_user"
         constraints = (
             models.CheckConstraint(
@@ -59,11 +59,14 @@ class ApiKey(models.Model):
 
     customer  whose data it is for; none for the vendor's own platform, which sends for all
     scopes    what it may do, see `rollbook.server.access.SCOPES`
+    old_digest, old_valid_until   of the secret before the last rotation, while it still holds
     """
 
     name = models.CharField(max_length=200)
     prefix = models.CharField(max_length=12, unique=True)
     digest = models.CharField(max_length=64)
+    old_digest = models.CharField(max_length=64, blank=True, default="")
+    old_valid_until = models.DateTimeField(null=True, blank=True)
     scopes = models.JSONField(default=list)
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="api_keys")
     created_at = models.DateTimeField(auto_now_add=True)
@@ -96,3 +99,16 @@ class Audit(models.Model):
 
     class Meta:
         db_table = "audit"
+
+
+class Throttle(models.Model):
+    """How often something happened since an instant, see `rollbook.server.throttle`. `since` is seconds since 1970."""
+
+    kind = models.CharField(max_length=10)
+    bucket = models.BigIntegerField()
+    since = models.BigIntegerField()
+    count = models.PositiveIntegerField()
+
+    class Meta:
+        db_table = "throttle"
+        constraints = (models.UniqueConstraint(fields=["kind", "bucket"], name="one_count_each"),)

@@ -1,0 +1,40 @@
+"""The kinds of values that requests carry, bounded, and without what a database refuses."""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated
+
+from pydantic import AfterValidator, Field
+
+NUMBER_MAX = 2**63 - 1
+UNITS_MAX = 10**9
+PAGE_MAX = 500
+
+_CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")
+
+
+def _printable(text: str) -> str:
+    if _CONTROLS.search(text):
+        raise ValueError("it has control characters; leave them out")
+    return text
+
+
+def _one_line(text: str) -> str:
+    if "\n" in text or "\r" in text or text != text.strip():
+        raise ValueError("it is to be one line, without spaces around it")
+    return _printable(text)
+
+
+Id = Annotated[int, Field(ge=1, le=NUMBER_MAX, description="the number of an object")]
+Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
+OptionalLine = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
+Reason = Annotated[str, Field(min_length=3, max_length=500), AfterValidator(_one_line)]
+LearnerId = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_printable)]
+Document = Annotated[str, Field(min_length=1, max_length=200_000), AfterValidator(_printable)]
+Email = Annotated[
+    str, Field(min_length=3, max_length=150, pattern=r"^[^@\s\x00-\x1f\x7f]{1,100}@[A-Za-z0-9.-]{1,120}$")
+]
+Units = Annotated[int, Field(ge=0, le=UNITS_MAX)]
+Limit = Annotated[int, Field(ge=1, le=PAGE_MAX, description="how many at most")]
+Cursor = Annotated[int, Field(ge=0, le=NUMBER_MAX, description="`next` of the page before")]

@@ -1,0 +1,101 @@
+"""What every answer has, whoever gave it: headers that keep browsers safe, and the one shape of problems under /v1.
+
+A page that needs more than its own files sets `Content-Security-Policy` itself, and that stands.
+"""
+
+from __future__ import annotations
+
+import html
+import sys
+from collections.abc import Callable
+from http import HTTPStatus
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+
+from rollbook.server.api import errors
+
+API = "/v1/"
+
+BODY_BYTES_MAX = 4 * 1024 * 1024
+"""Of any request that is not sent to one of `LARGE`, whatever is done with it."""
+
+LARGE = ("/v1/facts", "/v1/xapi")
+"""Addresses that bound their bodies themselves: facts come in batches."""
+
+HEADERS = {
+    "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
+    "object-src 'none'",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "Permissions-Policy": "camera=(), geolocation=(), microphone=(), payment=(), usb=()",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+"""Of every answer, where it has none of its own."""
+
+DOCS_POLICY = (
+    "default-src 'self'; img-src 'self' data:; style-src 'self' 'unsafe-inline'; base-uri 'none'; "
+    "form-action 'none'; frame-ancestors 'none'; object-src 'none'"
+)
+"""Of the API's description for people: its script draws with styles and pictures of its own. It loads nothing else."""
+
+GetResponse = Callable[[HttpRequest], HttpResponseBase]
+
+
+def answers(get_response: GetResponse) -> GetResponse:
+    """The middleware. It stands first, so that it sees the answers of all others."""
+
+    def middleware(request: HttpRequest) -> HttpResponseBase:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not length.isdecimal() or (int(length) > BODY_BYTES_MAX and not request.path.startswith(LARGE)):
+            answer: HttpResponseBase = errors.plain(413 if length.isdecimal() else 400)
+        else:
+            answer = get_response(request)
+        if request.path.startswith(API):
+            if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+                answer = errors.plain(405, {"Allow": answer["Allow"]})
+            answer.setdefault("Cache-Control", "no-store")
+            if request.path == f"{API}docs":
+                answer["Content-Security-Policy"] = DOCS_POLICY
+        for name, value in HEADERS.items():
+            answer.setdefault(name, value)
+        return answer
+
+    return middleware
+
+
+def missing(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's shape
+    """404."""
+    return _said(request, 404, "There is nothing at this address.")
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    """403."""
+    return _said(request, 403, "You may not do this.")
+
+
+def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+    """400."""
+    return _said(request, 400, "The request cannot be read.")
+
+
+def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
+    """403 for a form that was not sent from its own page."""
+    return _said(request, 403, "The form is too old. Go back, load the page again, and send it once more.")
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """500."""
+    error = sys.exc_info()[1]
+    answer = errors.fault(error or RuntimeError())
+    return (
+        answer if request.path.startswith(API) else _said(request, 500, "The server made a mistake. Try again later.")
+    )
+
+
+def _said(request: HttpRequest, status: int, words: str) -> HttpResponse:
+    if request.path.startswith(API):
+        return errors.plain(status)
+    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Rollbook</title><p>{html.escape(words)}</p>'
+    return HttpResponse(page, status=status)
