@@ -47,6 +47,13 @@ class Account:
         """What each pool used in one window."""
         return tuple(used for used in self.consumption if used.window.number == window)
 
+    def compared(self, used: Consumption) -> tuple[int, int]:
+        """(units used, units included) as thresholds compare them: of the term so far where it shares one pool."""
+        if not used.per_term:
+            return used.active, used.allowance
+        so_far = [it for it in self.consumption if it.pool == used.pool and it.window.number <= used.window.number]
+        return sum(it.active for it in so_far), sum(it.granted for it in so_far)
+
     def charges_of(self, window: int) -> tuple[Charge, ...]:
         """What one window costs."""
         return tuple(charge for charge in self.charges if charge.window == window)

@@ -92,12 +92,12 @@ def record(
         if counted
         else None,
         "as_of": iso(found.as_of_us),
-        "consumption": [_consumption(used) for used in found.of(window)] if window else [],
-        "seats": next((_seats(used) for used in found.seats if used.window.number == window), None),
+        "consumption": [consumption_values(used) for used in found.of(window)] if window else [],
+        "seats": next((seats_values(used) for used in found.seats if used.window.number == window), None),
         "charges": [_charge(found, charge, counted if number is None else None) for charge in charged],
         "adjustments": [_adjustment(currency, it) for it in adjusted],
         "currency": currency,
-        "total": _amount(total(amounts, currency)),
+        "total": amount_value(total(amounts, currency)),
         "evidence": evidence,
         "facts": facts,
         "agreed": agreed(subscription, until_us),
@@ -126,13 +126,15 @@ def joined_key(parts: Iterable[str]) -> str:
     return "/".join(part.replace("%", "%25").replace("/", "%2F") for part in parts)
 
 
-def _consumption(used: Consumption) -> dict[str, Any]:
+def consumption_values(used: Consumption) -> dict[str, Any]:
+    """What one pool used in one window, as plain values."""
     names = ("new", "continuing", "reactivated", "guests", "carried", "granted", "free", "included", "overage")
     more = ("expired", "balance", "overage_to_date", "active", "allowance", "available")
     return {"pool": used.pool} | {name: getattr(used, name) for name in (*names, *more)}
 
 
-def _seats(used: Seats) -> dict[str, Any]:
+def seats_values(used: Seats) -> dict[str, Any]:
+    """What happened to the seats in one window, as plain values."""
     names = ("quantity", "held_at_start", "held_at_end", "taken", "released", "peak", "awaiting", "ever", "counted")
     return {name: getattr(used, name) for name in (*names, "overage", "available")}
 
@@ -153,7 +155,7 @@ def _charge(found: Account, charge: Charge, previewed: Window | None) -> dict[st
         "units": charge.units,
         "minimum": charge.minimum,
         "parts": [{"units": it.units, "rate": f"{it.rate:f}", "flat": f"{it.flat:f}"} for it in charge.parts],
-        "amount": _amount(charge.amount),
+        "amount": amount_value(charge.amount),
         "due": iso(charge.due_us),
     }
 
@@ -165,7 +167,7 @@ def _adjustment(currency: str, it: Adjustment) -> dict[str, Any]:
         "added": it.added,
         "removed": it.removed,
         "charges": [_moved(line, moved) for line, moved in it.charges],
-        "amount": _amount(total(amounts, currency)),
+        "amount": amount_value(total(amounts, currency)),
     }
 
 
@@ -175,9 +177,10 @@ def _moved(line: Line, moved: Sum) -> dict[str, Any]:
         "pool": line.pool,
         "kind": line.kind,
         "units": moved.units,
-        "amount": _amount(moved.amount),
+        "amount": amount_value(moved.amount),
     }
 
 
-def _amount(money: Money | None) -> str | None:
+def amount_value(money: Money | None) -> str | None:
+    """Money as text; None where it is not known."""
     return None if money is None else f"{money.amount:f}"

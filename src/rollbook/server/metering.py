@@ -78,3 +78,8 @@ def account_of(live: LiveSubscription, as_of_us: int) -> Account:
     """What was used and what it costs, from the live counts: the function that statements and reports use."""
     subscription = live.subscription
     return account(subscription, subscription.organisations or (), as_of_us, engine.ask(cursor(), live))
+
+
+def on_postgresql() -> bool:
+    """Which of the two databases it is."""
+    return connection.vendor == "postgresql"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from typing import Any
 
 from django.conf import settings
 from django.db import connection
@@ -56,16 +57,18 @@ def _known(customer: int, wanted: Mapping[bytes, str]) -> dict[str, str]:
     with connection.cursor() as cursor:
         for first in range(0, len(keys), _CHUNK):
             part = keys[first : first + _CHUNK]
-            cursor.execute(*_question(customer, part))
+            cursor.execute(_question(part), [customer, *_as_parameters(part)])
             found.update({wanted[bytes(key)]: str(number) for number, key in cursor.fetchall()})
     return found
 
 
-def _question(customer: int, keys: Sequence[bytes]) -> tuple[str, list[object]]:
-    if connection.vendor == "postgresql":
-        return "select id, digest from person where customer_id = %s and digest = any(%s)", [customer, list(keys)]
-    places = ", ".join(["%s"] * len(keys))
-    return f"select id, digest from person where customer_id = %s and digest in ({places})", [customer, *keys]
+def _question(keys: Sequence[bytes]) -> str:
+    which = "= any(%s)" if connection.vendor == "postgresql" else f"in ({', '.join(['%s'] * len(keys))})"
+    return f"select id, digest from person where customer_id = %s and digest {which}"
+
+
+def _as_parameters(keys: Sequence[bytes]) -> list[Any]:
+    return [list(keys)] if connection.vendor == "postgresql" else list(keys)
 
 
 def _add(customer: int, missing: Mapping[bytes, str]) -> None:

@@ -1,0 +1,86 @@
+"""Why one learner counted, or did not: the reference, on the facts of this learner and every id linked to it.
+
+Only the facts of one identity cluster are read, so it costs the same however many others there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from rollbook.errors import Problem, UsageError
+from rollbook.metering import reference
+from rollbook.metering.inputs import metered_windows
+from rollbook.model.fact import LINKED, VOIDED, Fact
+from rollbook.reports.explain import Explanation, explain
+from rollbook.server import contracts, metering
+from rollbook.server.models import Subscription
+
+_COLUMNS = (
+    *("id", "at_us", "type", "learner", "organisation", "role", "mode", "object", "source", "recorded_us"),
+    *("actor", "impersonator", "session", "voids", "attributes"),
+)
+FACTS_MAX = 50_000
+"""Facts of one person that are read; more are a program's, and nobody would read their account."""
+
+
+def explain_learner(row: Subscription, learner: str, now_us: int) -> Explanation:
+    """The account of one surrogate, or of a guest's entry by its fact's id.
+
+    Raises UsageError where nothing is known of them, or too much to be read.
+    """
+    live = contracts.live(row)
+    organisations = live.subscription.organisations or ()
+    ids = _linked(organisations, learner)
+    facts = _facts(organisations, "learner", ids) + _facts(organisations, "object", ids, extra=f"and type = '{LINKED}'")
+    facts = list({fact.key: fact for fact in facts}.values()) or _entry(organisations, learner)
+    if not facts:
+        rule, remedy = "no fact of this subscription's organisations names this learner", "correct the id"
+        raise UsageError(Problem("learner", rule, remedy))
+    facts += _voids_of(organisations, facts)
+    facts = list({fact.key: fact for fact in facts}.values())
+    outcome = reference.meter(facts, live.subscription, now_us + 1, live.assumed)
+    return explain(sorted(ids), facts, outcome, metered_windows(live.subscription, now_us + 1))
+
+
+def _linked(organisations: Sequence[str], learner: str) -> set[str]:
+    """Every id that a link ever joined to this one, whether or not the link stands."""
+    known, frontier = {learner}, {learner}
+    while frontier:
+        links = _facts(organisations, "learner", frontier, extra=f"and type = '{LINKED}'")
+        links += _facts(organisations, "object", frontier, extra=f"and type = '{LINKED}'")
+        frontier = {end for link in links for end in (link.learner, link.object)} - known
+        known |= frontier
+    return known
+
+
+def _entry(organisations: Sequence[str], id_: str) -> list[Fact]:
+    """A guest's entry by its id, with all that came over the same connection."""
+    entries = _facts(organisations, "id", {id_}, extra="and role = 'guest'")
+    for entry in [entry for entry in entries if entry.session]:
+        same = _facts([entry.organisation], "session", {entry.session}, extra="and role = 'guest'")
+        entries += [fact for fact in same if fact.object == entry.object]
+    return list({fact.key: fact for fact in entries}.values())
+
+
+def _voids_of(organisations: Sequence[str], facts: Sequence[Fact]) -> list[Fact]:
+    targets = {(fact.organisation, *fact.key) for fact in facts}
+    voids = _facts(organisations, "voids", {fact.id for fact in facts}, extra=f"and type = '{VOIDED}'")
+    return [void for void in voids if (void.organisation, void.source, void.voids) in targets]
+
+
+def _facts(organisations: Sequence[str], column: str, values: set[str], extra: str = "") -> list[Fact]:
+    """Facts of organisations whose column is one of some values."""
+    cursor = metering.cursor()
+    if metering.on_postgresql():
+        where = f"organisation = any(%s) and {column} = any(%s)"
+        parameters: list[object] = [list(organisations), list(values)]
+    else:
+        marks = ", ".join("?" * len(organisations)), ", ".join("?" * len(values))
+        where = f"organisation in ({marks[0]}) and {column} in ({marks[1]})"
+        parameters = [*organisations, *values]
+    cursor.execute(f"select {', '.join(_COLUMNS)} from fact where {where} {extra} limit {FACTS_MAX + 1}", parameters)
+    rows = cursor.fetchall()
+    if len(rows) > FACTS_MAX:
+        rule = f"there are more than {FACTS_MAX:,} facts about them: they are no person"
+        raise UsageError(Problem("learner", rule, "see which program sends under this id"))
+    return [Fact(**dict(zip(_COLUMNS, row, strict=True))) for row in rows]
