@@ -1,0 +1,111 @@
+"""Mail about events: the words of an event's template, as text and as HTML, to one address.
+
+The words are the templates `mail/words/<event>.txt`: the first line is the subject, and paragraphs follow. They are
+never HTML: names of customers stand in them, and the layout escapes all of it.
+"""
+
+from __future__ import annotations
+
+import smtplib
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any
+from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
+
+from babel.dates import format_date
+from babel.numbers import format_decimal
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+from django.template.loader import render_to_string
+
+from rollbook.server.models import Message
+from rollbook.server.notices.webhooks import Result
+
+ATTACHMENT_BYTES_MAX = 15 * 2**20
+"""What a mail server takes, with room for its encoding. A larger report is said to be there to be fetched."""
+
+COUNTS = ("used", "allowance", "units_that_fit", "reported", "counted", "facts")
+"""Keys of data that are counts: people read them with separators."""
+
+PERMANENT = range(500, 600)
+"""Answers of a mail server after which trying again changes nothing (RFC 5321)."""
+
+Attachment = tuple[str, str, bytes]
+"""File name, kind of content, content."""
+
+
+def send(message: Message, attachment: Attachment | None = None) -> Result:
+    """One attempt. Never raises for what a mail server or the network does."""
+    mail = made(message, attachment)
+    try:
+        mail.send()
+    except smtplib.SMTPRecipientsRefused as error:
+        codes = [code for code, _ in error.recipients.values()]
+        return Result("the mail server does not take mail for this address", final=all(it in PERMANENT for it in codes))
+    except smtplib.SMTPResponseException as error:
+        return Result(f"the mail server answered {error.smtp_code}", final=error.smtp_code in (552, 553, 554))
+    except (smtplib.SMTPException, OSError):
+        return Result("the mail server was not reached, or broke off")
+    return Result()
+
+
+def made(message: Message, attachment: Attachment | None = None) -> EmailMultiAlternatives:
+    """The mail of a message."""
+    too_large = attachment is not None and len(attachment[2]) > ATTACHMENT_BYTES_MAX
+    data = message.content["data"]
+    context = {**_for_people(data), "link": link(data), "too_large": too_large}
+    subject, paragraphs = words(message.event, context)
+    context |= {"subject": subject, "paragraphs": paragraphs}
+    mail = EmailMultiAlternatives(
+        subject=subject,
+        body=render_to_string("mail/layout.txt", context),
+        to=[message.address],
+        headers={
+            "Message-ID": f"<{message.message_id}@{urlsplit(_base_url()).hostname or 'localhost'}>",
+            "Auto-Submitted": "auto-generated",
+        },
+    )
+    mail.attach_alternative(render_to_string("mail/layout.html", context), "text/html")
+    if attachment and not too_large:
+        name, kind, content = attachment
+        mail.attach(name, content, kind)
+    return mail
+
+
+def words(event: str, context: Mapping[str, Any]) -> tuple[str, list[str]]:
+    """Subject and paragraphs of an event, each on one line."""
+    text = render_to_string(f"mail/words/{event}.txt", dict(context))
+    subject, _, rest = text.strip().partition("\n")
+    paragraphs = [" ".join(part.split()) for part in rest.split("\n\n")]
+    return " ".join(subject.split()), [it for it in paragraphs if it]
+
+
+def link(data: Mapping[str, Any]) -> str:
+    """Where the reader finds more."""
+    return f"{_base_url()}/subscriptions/{data['subscription']}" if "subscription" in data else _base_url()
+
+
+def _base_url() -> str:
+    return str(settings.CONFIGURATION["ROLLBOOK_BASE_URL"]).rstrip("/")
+
+
+def _for_people(data: Mapping[str, Any]) -> dict[str, Any]:
+    """Counts with separators, and a window as its first and last day in the subscription's zone."""
+    found: dict[str, Any] = {
+        # A name is one line here, whatever its owner typed.
+        key: " ".join(value.split()) if isinstance(value, str) else value
+        for key, value in data.items()
+    }
+    for key in COUNTS:
+        if isinstance(found.get(key), int):
+            found[f"{key}_text"] = format_decimal(found[key], locale="en")
+    zone = ZoneInfo(str(data.get("zone", "UTC")))
+    for key in ("from", "until", "at"):
+        if key in data:
+            # The last day is the one of the last instant inside.
+            at_us = datetime.fromisoformat(data[key]).timestamp() - (1e-6 if key == "until" else 0)
+            found[f"{key}_day"] = format_date(datetime.fromtimestamp(at_us, zone), format="long", locale="en")
+    if data.get("likely_on"):
+        found["likely_day"] = format_date(date.fromisoformat(data["likely_on"]), format="long", locale="en")
+    return found
