@@ -1,0 +1,119 @@
+"""May somebody start, and what would facts add: questions that change nothing but a place that is kept."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+from django.http import HttpRequest
+from ninja import Router, Schema
+from pydantic import Field
+
+from rollbook.model.fact import MODES, ROLES
+from rollbook.server.access import customer_for, needs, principal_of
+from rollbook.server.admissions import Asked, admit
+from rollbook.server.api.errors import missing, refused
+from rollbook.server.api.fields import LearnerId, Line, OptionalLine
+from rollbook.server.clock import now_us
+from rollbook.server.ingest import Sender, read_rows
+from rollbook.server.models import Organisation
+from rollbook.server.preview import preview
+
+router = Router(tags=["admissions"])
+
+FACTS_MAX = 1000
+"""Facts of one preview."""
+
+
+class AdmissionIn(Schema):
+    """Who wants to start what. Without a type, the first that the plan counts is taken."""
+
+    organisation: Line
+    learner: LearnerId
+    type: OptionalLine = ""
+    role: str = "learner"
+    mode: str = ""
+    object: OptionalLine = ""
+    reserve: bool = True
+
+
+class VerdictOut(Schema):
+    """What one subscription says: whether they count already, would count, and what is left for them."""
+
+    subscription: int
+    window: int
+    end: str
+    allowed: bool
+    counted: bool
+    would_count: bool
+    remaining: int
+    reason: str
+
+
+class AdmissionOut(Schema):
+    """Whether every subscription allows it."""
+
+    allowed: bool
+    subscriptions: list[VerdictOut]
+
+
+class PreviewIn(Schema):
+    """Facts as they would be sent."""
+
+    facts: Annotated[list[dict[str, Any]], Field(max_length=FACTS_MAX)]
+
+
+class RejectedOut(Schema):
+    """What is wrong with one fact."""
+
+    index: int
+    code: str
+    rule: str
+    remedy: str
+
+
+class ChangeOut(Schema):
+    """One window of a pool that would change: each pair is what is, and what would be."""
+
+    subscription: int
+    window: int
+    start: str
+    end: str
+    pool: str
+    active: list[int]
+    overage: list[int]
+    available: list[int]
+    total: list[str | None]
+    currency: str
+
+
+class PreviewOut(Schema):
+    """The receipt that the facts would have, and what they would change."""
+
+    received: int
+    new: int
+    repeats: int
+    held: int
+    rejected: list[RejectedOut]
+    changes: list[ChangeOut]
+
+
+@router.post("/admissions", auth=needs("admissions:write"), response=AdmissionOut)
+def ask_admission(request: HttpRequest, body: AdmissionIn) -> dict[str, Any]:
+    """May this learner start now? A place is kept for an hour where the answer is yes, unless `reserve` is false."""
+    for name, text, known in (("role", body.role, ROLES), ("mode", body.mode, ("", *MODES))):
+        if text not in known:
+            remedy = "use one of " + ", ".join(it for it in known if it)
+            raise refused(422, "invalid", f"body.{name}", f"it is none of the {name}s", remedy)
+    principal = principal_of(request)
+    organisation = Organisation.objects.filter(name=body.organisation).first()
+    if organisation is None or principal.customer not in (None, organisation.customer_id):
+        raise missing("organisation")
+    asked = Asked(**body.dict())
+    return admit(asked, customer_for(principal, organisation.customer_id), now_us())
+
+
+@router.post("/preview", auth=needs("usage:read"), response=PreviewOut)
+def ask_preview(request: HttpRequest, body: PreviewIn) -> dict[str, Any]:
+    """What would these facts add? Nothing is kept (W-07)."""
+    principal = principal_of(request)
+    return preview(read_rows(body.facts), Sender(principal.name, principal.customer), now_us())
