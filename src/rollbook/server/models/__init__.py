@@ -17,13 +17,14 @@ from rollbook.server.models.contracts import (
 from rollbook.server.models.intake import HeldFact, Person, Refusal
 from rollbook.server.models.notices import Crossing, Endpoint, Message, ReportOrder, UpgradeTask
 from rollbook.server.models.parties import ApiKey, Audit, Customer, Organisation, Throttle, User
-from rollbook.server.models.statements import Statement, StatementFile
+from rollbook.server.models.statements import Closing, Statement, StatementFile
 
 __all__ = [
     "KINDS",
     "ApiKey",
     "Approval",
     "Audit",
+    "Closing",
     "Crossing",
     "Customer",
     "Endpoint",

@@ -45,6 +45,7 @@ class Subscription(models.Model):
     quote           prices for this customer alone, the text of a [tariff]
     windows_begun   windows of the term that have begun and are metered
     close_on_hold   nothing is closed while this is set: a hold or a dispute, and why
+    facts_settled   number of the last fact that closings after the term have looked at
     """
 
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="subscriptions")
@@ -61,6 +62,7 @@ class Subscription(models.Model):
     quote = models.TextField(blank=True, default="")
     windows_begun = models.PositiveIntegerField(default=0)
     close_on_hold = models.CharField(max_length=500, blank=True, default="")
+    facts_settled = models.BigIntegerField(default=0)
     created_at = models.DateTimeField(auto_now_add=True)
 
     class Meta:

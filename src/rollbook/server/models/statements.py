@@ -1,6 +1,7 @@
 """Closed statements: the record, and the files that belong to it, byte by byte as a book has them.
 
-Nothing here is ever changed. Numbers have no gaps within a subscription: the constraint refuses a second one.
+Neither is ever changed. Numbers have no gaps within a subscription: the constraint refuses a second one. Beside them
+stands what became of statements that are not closed yet.
 """
 
 from __future__ import annotations
@@ -49,3 +50,24 @@ class StatementFile(models.Model):
         constraints = (
             models.UniqueConstraint(fields=["subscription", "name", "part"], name="a_piece_is_written_once"),
         )
+
+
+class Closing(models.Model):
+    """A statement that is to come: whether somebody was asked and has approved it, and what keeps it from being closed.
+
+    number         that it will have; `window_number` is none for a note
+    withheld       why it could not be closed when that was last tried, at `withheld_at`; empty where it was not
+    """
+
+    subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="closings")
+    number = models.PositiveIntegerField()
+    window_number = models.PositiveIntegerField(null=True, blank=True)
+    asked_at = models.DateTimeField(null=True, blank=True)
+    approved_at = models.DateTimeField(null=True, blank=True)
+    approved_by = models.CharField(max_length=200, blank=True, default="")
+    withheld = models.CharField(max_length=500, blank=True, default="")
+    withheld_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "closing"
+        constraints = (models.UniqueConstraint(fields=["subscription", "number"], name="one_closing_a_statement"),)
