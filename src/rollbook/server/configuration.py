@@ -41,8 +41,13 @@ SETTINGS = (
     Setting("ROLLBOOK_BASE_URL", "http://localhost:8000", "how people reach the server: links in messages begin so"),
     Setting("ROLLBOOK_TRUSTED_PROXIES", "0", "proxies before it that set X-Forwarded-For", "number", 0, 5),
     Setting("ROLLBOOK_TLS", "true", "whether people come over HTTPS: cookies and redirects ask for it", "flag"),
-    Setting("ROLLBOOK_EMAIL_URL", "", "how mail is sent: smtp://user:password@host:587, or nothing to keep it here"),
+    Setting(
+        "ROLLBOOK_EMAIL_URL", "", "how mail is sent: smtp://user:password@host:587, or nothing for files"
+    ),
     Setting("ROLLBOOK_EMAIL_FROM", "rollbook@localhost", "the sender of mail"),
+    Setting(
+        "ROLLBOOK_WEBHOOKS_PRIVATE", "false", "whether webhooks may go inside the network and without TLS", "flag"
+    ),
     Setting("ROLLBOOK_BATCH_FACTS_MAX", "10000", "facts in one call", "number", 1, 100_000),
     Setting("ROLLBOOK_BODY_MIB_MAX", "32", "size of one call, after it is unpacked", "number", 1, 1024),
     Setting("ROLLBOOK_RATE_PER_MINUTE", "6000", "calls of one API key in a minute", "number", 1, 10**6),
@@ -83,6 +88,11 @@ def configuration(environment: Mapping[str, str] | None = None) -> Configuration
         problems.append(
             Problem("DATABASE_URL", str(error), "write sqlite:///rollbook.db or postgresql://user@host/name")
         )
+    try:
+        mail(values["ROLLBOOK_EMAIL_URL"])
+    except ValueError as error:
+        remedy = "write smtp://user:password@host:587, smtps://user:password@host:465, or nothing"
+        problems.append(Problem("ROLLBOOK_EMAIL_URL", str(error), remedy))
     if problems:
         raise ConfigurationError(problems)
     return Configuration(values)
@@ -137,3 +147,31 @@ def database(url: str) -> dict[str, Any]:
             "OPTIONS": {"options": "-c jit=off -c timezone=UTC", "prepare_threshold": 5},
         }
     raise ValueError("it is no address of a database that can be used")
+
+
+def mail(url: str) -> dict[str, Any]:
+    """Django's settings of mail. Raises ValueError for an address that is none.
+
+    smtp:// changes to TLS (STARTTLS) before anything is said, smtps:// begins with it; smtp://host:25?tls=none is for
+    a server beside this one. Without an address mail is kept as files in the folder rollbook-mail.
+    """
+    if not url:
+        folder = str(Path("rollbook-mail").absolute())
+        return {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend", "EMAIL_FILE_PATH": folder}
+    parts = urlsplit(url)
+    if parts.scheme not in ("smtp", "smtps") or not parts.hostname:
+        raise ValueError("it is no address of a mail server")
+    if parts.query not in ("", "tls=none") or (parts.query and parts.scheme == "smtps"):
+        raise ValueError("all that can stand after ? is tls=none, with smtp://")
+    if parts.query and parts.password:
+        raise ValueError("the password would be sent for everybody to read")
+    return {
+        "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": parts.port or (465 if parts.scheme == "smtps" else 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_TLS": parts.scheme == "smtp" and not parts.query,
+        "EMAIL_USE_SSL": parts.scheme == "smtps",
+        "EMAIL_TIMEOUT": 10,
+    }

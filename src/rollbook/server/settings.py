@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollbook.server.configuration import configuration, database
+from rollbook.server.configuration import configuration, database, mail
 
 CONFIGURATION = configuration()
 
@@ -50,6 +50,9 @@ TEMPLATES = [
         },
     }
 ]
+
+globals().update(mail(CONFIGURATION["ROLLBOOK_EMAIL_URL"]))
+DEFAULT_FROM_EMAIL = SERVER_EMAIL = CONFIGURATION["ROLLBOOK_EMAIL_FROM"]
 
 USE_TZ = True
 TIME_ZONE = "UTC"

@@ -15,7 +15,7 @@ from rollbook.server.models.contracts import (
     Subscription,
 )
 from rollbook.server.models.intake import HeldFact, Person, Refusal
-from rollbook.server.models.notices import Crossing, Endpoint, Message, ReportOrder, UpgradeTask
+from rollbook.server.models.notices import Crossing, Done, Endpoint, Message, ReportOrder, UpgradeTask
 from rollbook.server.models.parties import ApiKey, Audit, Customer, Organisation, Throttle, User
 from rollbook.server.models.statements import Closing, Statement, StatementFile
 
@@ -27,6 +27,7 @@ __all__ = [
     "Closing",
     "Crossing",
     "Customer",
+    "Done",
     "Endpoint",
     "HeldFact",
     "Message",

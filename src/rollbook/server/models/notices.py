@@ -113,3 +113,21 @@ class UpgradeTask(models.Model):
                 fields=["subscription", "pool"], condition=models.Q(done_at__isnull=True), name="one_open_task"
             ),
         )
+
+
+class Done(models.Model):
+    """What a job last did for an object, where no other table tells: until when a day is done, and who is alive.
+
+    job       its name
+    number    of the subscription, or 0 where it is about none
+    done_for  what was done, such as the day 2026-03-01
+    """
+
+    job = models.CharField(max_length=40)
+    number = models.BigIntegerField(default=0)
+    done_for = models.CharField(max_length=40)
+    at = models.DateTimeField()
+
+    class Meta:
+        db_table = "job_done"
+        constraints = (models.UniqueConstraint(fields=["job", "number"], name="one_mark_each"),)

@@ -6,7 +6,6 @@ is beyond the allowance is charged or followed up (F-20, A-23), as the plan says
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -46,17 +45,11 @@ class Level:
 
 
 def levels(account: Account) -> Iterator[Level]:
-    """Each pool in the windows that run."""
-    used: Counter[str] = Counter()
-    granted: Counter[str] = Counter()
+    """Each pool in the windows that run, by the figures that everybody is shown."""
     per = account.subscription.plan.allowance.per
     for it in account.consumption:
-        used[it.pool] += it.active
-        granted[it.pool] += it.granted
-        if it.is_open and it.per_term:
-            yield Level(it.window, it.pool, used[it.pool], granted[it.pool], per)
-        elif it.is_open:
-            yield Level(it.window, it.pool, it.active, it.allowance, per)
+        if it.is_open:
+            yield Level(it.window, it.pool, *account.compared(it), per)
 
 
 def record_crossings(row: Subscription, account: Account) -> int:

@@ -1,0 +1,160 @@
+"""Sends what waits in the outbox: at least once, with the same id each time, until it is taken or given up.
+
+A worker claims a message by moving the time at which it is due behind the time that sending may take. Whoever is
+killed before marking what was sent leaves a message that is due again by itself. Claims are one transaction, so two
+workers never send the same message at once; nothing is locked while something is sent.
+"""
+
+from __future__ import annotations
+
+import random
+from collections import Counter
+from collections.abc import Iterable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime, timedelta
+from urllib.parse import urlsplit
+
+import structlog
+from django.conf import settings
+from django.db import transaction
+from django.db.models import F
+
+from rollbook.server.models import Audit, Endpoint, Message, Subscription
+from rollbook.server.notices import mail, reports, webhooks
+from rollbook.server.notices.announce import announce
+from rollbook.server.notices.webhooks import Result
+
+log = structlog.get_logger(__name__)
+
+RETRIES_SECONDS = (5, 30, 120, 600, 3_600, 21_600, 86_400, 86_400)
+"""After each failure it is tried again so much later, about; after the last it is given up: in a little over 2 days."""
+
+JITTER = 0.2
+"""Times to try again are longer by up to this share, so that not everything comes back at once."""
+
+LEASE_SECONDS = 300
+"""How long a claimed message is left alone: longer than a batch can take."""
+
+BATCH_MAX = 32
+"""Messages that are claimed at once."""
+
+EACH_MAX = 8
+"""Of these, messages to one endpoint: one that is slow holds up nobody else."""
+
+LOOKED_AT_MAX = 200
+"""Messages that are due and looked at to make a batch."""
+
+SENDERS = 8
+"""Messages that are sent at the same time."""
+
+UNREACHABLE_SECONDS = 30
+"""After an endpoint could not be reached, its other messages wait at least so long."""
+
+
+def deliver(now: datetime) -> int:
+    """Sends one batch of what is due; how many messages were tried. Safe to run in several workers at once."""
+    claimed = claim(now)
+    # Only the network is used side by side: what belongs to the database is read before and written after.
+    with_it = [reports.attached(it) if it.channel == Message.MAIL else reports.Attached() for it in claimed]
+    private = settings.CONFIGURATION["ROLLBOOK_WEBHOOKS_PRIVATE"]
+    with ThreadPoolExecutor(SENDERS, thread_name_prefix="sender") as senders:
+        tried = [
+            (message, senders.submit(_send, message, attached, private=private))
+            for message, attached in zip(claimed, with_it, strict=True)
+        ]
+        for message, attempt in tried:
+            settle(message, attempt.result(), now)
+    return len(claimed)
+
+
+def claim(now: datetime) -> list[Message]:
+    """Messages that are due, for the caller alone until the lease ends."""
+    with transaction.atomic():
+        # SQLite has one writer, and its transactions begin as writes; PostgreSQL skips what another worker claims.
+        due = Message.objects.select_for_update(skip_locked=True, of=("self",)).filter(
+            state=Message.WAITING, next_at__lte=now
+        )
+        chosen = _chosen(due.order_by("next_at", "id")[:LOOKED_AT_MAX])
+        until = now + timedelta(seconds=LEASE_SECONDS)
+        Message.objects.filter(pk__in=chosen).update(next_at=until, attempts=F("attempts") + 1)
+    return list(Message.objects.filter(pk__in=chosen).select_related("endpoint", "customer").order_by("id"))
+
+
+def _chosen(due: Iterable[Message]) -> list[int]:
+    to_endpoint: Counter[int | None] = Counter()
+    chosen: list[int] = []
+    for message in due:
+        to_endpoint[message.endpoint_id] += 1
+        if len(chosen) < BATCH_MAX and to_endpoint[message.endpoint_id] <= EACH_MAX:
+            chosen.append(message.pk)
+    return chosen
+
+
+def _send(message: Message, attached: reports.Attached, *, private: bool) -> Result:
+    """One attempt, on a thread that never touches the database."""
+    try:
+        if message.channel == Message.MAIL:
+            return attached.failed or mail.send(message, attached.file)
+        endpoint = message.endpoint
+        if endpoint is None or not endpoint.active:
+            return Result("the endpoint is switched off", final=True)
+        return webhooks.send(endpoint.url, endpoint.secret, message.message_id, message.content, private=private)
+    except Exception as error:
+        # What a template or a secret does wrong concerns one message; the others go on.
+        log.exception("message.failed", message=message.message_id)
+        return Result(f"it could not be made: {type(error).__name__}")
+
+
+@transaction.atomic
+def settle(message: Message, result: Result, now: datetime) -> None:
+    """Writes down what came of an attempt."""
+    mine = Message.objects.filter(pk=message.pk).exclude(state=Message.SENT)
+    if not result.error:
+        if mine.update(state=Message.SENT, sent_at=now, last_error="") and message.event == reports.REPORT:
+            _report_sent(message)
+        return
+    log.warning("message.not-taken", message=message.message_id, attempt=message.attempts, error=result.error)
+    # Whoever claimed it after this lease ended decides what comes next.
+    mine = mine.filter(attempts=message.attempts)
+    if result.final or message.attempts > len(RETRIES_SECONDS):
+        mine.update(state=Message.DEAD, last_error=result.error[:500])
+    else:
+        mine.update(next_at=now + _later(message.attempts, result.wait), last_error=result.error[:500])
+    if message.endpoint and result.gone:
+        _disable(message.endpoint)
+    elif message.endpoint and result.unreachable:
+        until = now + timedelta(seconds=UNREACHABLE_SECONDS)
+        others = Message.objects.filter(endpoint=message.endpoint, state=Message.WAITING, next_at__lt=until)
+        others.exclude(pk=message.pk).update(next_at=until)
+
+
+def _later(attempts: int, wait: int) -> timedelta:
+    """How long until the next attempt; longer where the receiver asked for it."""
+    seconds = RETRIES_SECONDS[min(max(attempts, 1), len(RETRIES_SECONDS)) - 1]
+    return timedelta(seconds=max(seconds, wait) * (1 + JITTER * random.random()))  # noqa: S311 - no secret
+
+
+def _report_sent(message: Message) -> None:
+    """Programs learn that a report went out; it is mail to one address, and this is none."""
+    if message.channel == Message.MAIL:
+        data = message.content["data"]
+        row = Subscription.objects.select_related("customer", "plan").get(pk=data["subscription"])
+        announce(reports.REPORT, row.customer, data, row, mail=())
+
+
+def _disable(endpoint: Endpoint) -> None:
+    """Nothing is sent to an endpoint that is gone, until somebody switches it on again."""
+    if Endpoint.objects.filter(pk=endpoint.pk, active=True).update(active=False):
+        name = f"endpoint {endpoint.pk}"
+        Audit.objects.create(actor="worker", action="endpoint.disabled", object=name, customer=endpoint.customer)
+        Message.objects.filter(endpoint=endpoint, state=Message.WAITING).update(
+            state=Message.DEAD, last_error="the endpoint was switched off: it said that it is gone (410)"
+        )
+        data = {"host": urlsplit(endpoint.url).hostname or "", "endpoint": endpoint.pk}
+        announce("endpoint.disabled", endpoint.customer, data)
+
+
+def resend(message: Message, now: datetime) -> bool:
+    """Lets a message that was given up start over, with the same id; False where it was not given up."""
+    dead = Message.objects.filter(pk=message.pk, state=Message.DEAD)
+    return bool(dead.update(state=Message.WAITING, attempts=0, next_at=now, last_error=""))

@@ -1,0 +1,41 @@
+"""Reports that were ordered by mail (W-23): each is made when it is sent, and attached.
+
+The outbox says which report it is and never holds its rows: those name learners.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import structlog
+
+from rollbook.server.models import Message, Subscription
+from rollbook.server.notices.mail import Attachment
+from rollbook.server.notices.webhooks import Result
+
+log = structlog.get_logger(__name__)
+
+REPORT = "report.sent"
+
+
+@dataclass(frozen=True, slots=True)
+class Attached:
+    """What goes with a mail, or why it cannot be sent now."""
+
+    file: Attachment | None = None
+    failed: Result | None = None
+
+
+def attached(message: Message) -> Attached:
+    """The file of a message about a report; nothing for any other."""
+    if message.event != REPORT:
+        return Attached()
+    from rollbook.server import snapshots  # noqa: PLC0415 - reports rest on everything else, and few messages need them
+
+    data = message.content["data"]
+    try:
+        row = Subscription.objects.select_related("customer", "plan").get(pk=data["subscription"])
+        return Attached(file=snapshots.report(row, data["report"], data["by"], data["format"]))
+    except Exception as error:
+        log.exception("report.failed", message=message.message_id)
+        return Attached(failed=Result(f"the report could not be made: {type(error).__name__}"))
