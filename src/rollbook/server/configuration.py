@@ -41,13 +41,9 @@ SETTINGS = (
     Setting("ROLLBOOK_BASE_URL", "http://localhost:8000", "how people reach the server: links in messages begin so"),
     Setting("ROLLBOOK_TRUSTED_PROXIES", "0", "proxies before it that set X-Forwarded-For", "number", 0, 5),
     Setting("ROLLBOOK_TLS", "true", "whether people come over HTTPS: cookies and redirects ask for it", "flag"),
-    Setting(
-        "ROLLBOOK_EMAIL_URL", "", "how mail is sent: smtp://user:password@host:587, or nothing for files"
-    ),
+    Setting("ROLLBOOK_EMAIL_URL", "", "how mail is sent: smtp://user:password@host:587, or nothing for files"),
     Setting("ROLLBOOK_EMAIL_FROM", "rollbook@localhost", "the sender of mail"),
-    Setting(
-        "ROLLBOOK_WEBHOOKS_PRIVATE", "false", "whether webhooks may go inside the network and without TLS", "flag"
-    ),
+    Setting("ROLLBOOK_WEBHOOKS_PRIVATE", "false", "whether webhooks may go inside the network and without TLS", "flag"),
     Setting("ROLLBOOK_BATCH_FACTS_MAX", "10000", "facts in one call", "number", 1, 100_000),
     Setting("ROLLBOOK_BODY_MIB_MAX", "32", "size of one call, after it is unpacked", "number", 1, 1024),
     Setting("ROLLBOOK_RATE_PER_MINUTE", "6000", "calls of one API key in a minute", "number", 1, 10**6),
@@ -93,6 +89,10 @@ def configuration(environment: Mapping[str, str] | None = None) -> Configuration
     except ValueError as error:
         remedy = "write smtp://user:password@host:587, smtps://user:password@host:465, or nothing"
         problems.append(Problem("ROLLBOOK_EMAIL_URL", str(error), remedy))
+    try:
+        oidc_provider(values["ROLLBOOK_OIDC_URL"], "", "")
+    except ValueError as error:
+        problems.append(Problem("ROLLBOOK_OIDC_URL", str(error), "write the provider's address with https://"))
     if problems:
         raise ConfigurationError(problems)
     return Configuration(values)
@@ -175,3 +175,20 @@ def mail(url: str) -> dict[str, Any]:
         "EMAIL_USE_SSL": parts.scheme == "smtps",
         "EMAIL_TIMEOUT": 10,
     }
+
+
+def oidc_provider(url: str, client: str, secret: str) -> dict[str, Any]:
+    """What allauth is told of the one provider; nothing where none is named. Raises ValueError for one without TLS."""
+    if not url:
+        return {}
+    parts = urlsplit(url)
+    if parts.scheme != "https" and parts.hostname not in ("localhost", "127.0.0.1", "::1"):
+        raise ValueError("it does not begin with https://")
+    app = {
+        "provider_id": "provider",
+        "name": "your organisation",
+        "client_id": client,
+        "secret": secret,
+        "settings": {"server_url": url, "oauth_pkce_enabled": True},
+    }
+    return {"openid_connect": {"APPS": [app], "OAUTH_PKCE_ENABLED": True}}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollbook.server.configuration import configuration, database, mail
+from rollbook.server.configuration import configuration, database, mail, oidc_provider
 
 CONFIGURATION = configuration()
 
@@ -24,6 +24,10 @@ INSTALLED_APPS = [
     "django.contrib.messages",
     "django.contrib.staticfiles",
     "ninja",
+    "allauth",
+    "allauth.account",
+    "allauth.socialaccount",
+    "allauth.socialaccount.providers.openid_connect",
     "rollbook.server",
 ]
 MIDDLEWARE = [
@@ -34,6 +38,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "allauth.account.middleware.AccountMiddleware",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
 ]
@@ -65,6 +70,20 @@ AUTH_PASSWORD_VALIDATORS = [
     {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
     {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
 ]
+
+PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600
+LOGIN_URL = "/signin"
+
+# allauth speaks to the provider, and is given no other page and nothing to store, see `rollbook.server.sso`.
+SOCIALACCOUNT_ADAPTER = "rollbook.server.sso.KnownOnly"
+ACCOUNT_ADAPTER = "rollbook.server.sso.NoSignUp"
+ACCOUNT_EMAIL_VERIFICATION = "none"
+SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
+SOCIALACCOUNT_PROVIDERS = oidc_provider(
+    CONFIGURATION["ROLLBOOK_OIDC_URL"],
+    CONFIGURATION["ROLLBOOK_OIDC_CLIENT_ID"],
+    CONFIGURATION["ROLLBOOK_OIDC_CLIENT_SECRET"],
+)
 
 TLS = CONFIGURATION["ROLLBOOK_TLS"]
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = TLS

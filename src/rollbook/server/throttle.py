@@ -72,13 +72,10 @@ def count_call(key: int) -> None:
                 _CALLS.clear()
             calls = _CALLS[key] = _Calls(since)
         calls.untold += 1
-        if calls.told + calls.untold > rate and calls.told >= rate:
-            over, more = True, 0
-        else:
-            due = calls.untold > rate // FLUSHES or now - calls.told_at >= 1
-            over, more = calls.told + calls.untold > rate, calls.untold if due else 0
-            if more:
-                calls.untold, calls.told, calls.told_at = 0, calls.told + more, now
+        due = calls.told < rate and (calls.untold > rate // FLUSHES or now - calls.told_at >= 1)
+        over, more = calls.told + calls.untold > rate, calls.untold if due else 0
+        if more:
+            calls.untold, calls.told, calls.told_at = 0, calls.told + more, now
     if more:
         total = add("key", key, since, more)
         over = over or total > rate

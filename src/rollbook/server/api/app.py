@@ -16,7 +16,7 @@ To add routes, write a module of this folder with a `router` and name it in `ROU
 - Objects come from `access` (`customer_for`, `subscription_for`, …), never from a table by number.
 - What is wrong is raised: `errors.refused(409, "window-closed", place, rule, remedy)`, or any RollbookError; it
   becomes the one shape of problems. Statuses of problems are documented by themselves; those beyond `COMMON` are
-  named by the route: `openapi_extra=also(404, 409)`.
+  named by the route: `openapi_extra=errors.also(404, 409)`.
 - A body that is a Schema must be JSON of at most `BODY_BYTES_MAX`. A route that reads `request` itself (facts) bounds
   it itself and says which contents it takes in `openapi_extra`.
 - Texts and numbers of input use `fields`: they keep out what a database refuses, such as NUL.
@@ -39,7 +39,7 @@ from ninja.parser import Parser
 
 from rollbook.server.access import Anybody, Needs, Undeclared
 from rollbook.server.api import errors
-from rollbook.server.api.errors import DESCRIPTIONS, refused
+from rollbook.server.api.errors import DESCRIPTIONS, also, refused
 
 ROUTERS = (
     "session",
@@ -155,11 +155,6 @@ def _describe(operation: dict[str, Any], need: str | None) -> None:
     operation["responses"] = answers
 
 
-def also(*statuses: int) -> dict[str, Any]:
-    """For `openapi_extra`: further statuses with which a route may refuse."""
-    return {"x-also": list(statuses)}
-
-
 def build() -> Api:
     """The API with everything that is there."""
     api = Api(
@@ -180,3 +175,5 @@ def build() -> Api:
 
 
 api = build()
+
+__all__ = ["ROUTERS", "also", "api", "declared"]

@@ -139,6 +139,11 @@ def fault(error: BaseException) -> HttpResponse:
     return problems_response(500, "fault", [Problem("server", rule, remedy)])
 
 
+def also(*statuses: int) -> dict[str, Any]:
+    """For `openapi_extra`: further statuses with which a route may refuse."""
+    return {"x-also": list(statuses)}
+
+
 def install(api: NinjaAPI) -> None:
     """Gives an API these answers."""
     api.add_exception_handler(Exception, _anything)

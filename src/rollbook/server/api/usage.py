@@ -13,8 +13,7 @@ from rollbook.model.instants import iso
 from rollbook.reports.explain import FactLine
 from rollbook.server import contracts, people
 from rollbook.server.access import needs, principal_of, subscription_for
-from rollbook.server.api.app import also
-from rollbook.server.api.errors import missing, refused
+from rollbook.server.api.errors import also, missing, refused
 from rollbook.server.api.fields import Id, LearnerId, Limit
 from rollbook.server.clock import now_us
 from rollbook.server.explaining import explain_learner
