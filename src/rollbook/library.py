@@ -9,7 +9,7 @@ This is where files are opened, the clock is asked and an engine is chosen; ever
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -171,6 +171,7 @@ def meter(
     engine: str = "duckdb",
     options: ReadOptions | None = None,
     assume_members: bool = False,
+    assumed: Collection[str] | None = None,
     strict: bool = False,
 ) -> Result:
     """Who was active in each window of the subscription's term, and why.
@@ -181,6 +182,8 @@ def meter(
     engine          `duckdb`, or `reference`: slow, plain Python, the specification
     options         how exports are to be read
     assume_members  take everyone for a member in organisations whose facts never say who is one
+    assumed         the organisations in which everyone is a member, where that was agreed: nobody looks then whose
+                    facts say who is one
     strict          raise RejectedRowsError, with every problem, where any row is rejected
 
     Bad rows never raise: they are counted and described in `result.store.problems`. Raises UsageError for a wrong
@@ -196,7 +199,7 @@ def meter(
     try:
         if strict:
             _refuse(store.problems)
-        result = _run(store, subscription, as_of, engine, assume_members=assume_members)
+        result = _run(store, subscription, as_of, engine, assume_members=assume_members, assumed=assumed)
         if strict:
             _refuse(result.conflicts)
     except BaseException:
@@ -206,13 +209,20 @@ def meter(
 
 
 def meter_again(
-    result: Result, subscription: Subscription, *, engine: str = "duckdb", assume_members: bool = False
+    result: Result,
+    subscription: Subscription,
+    *,
+    as_of: datetime | None = None,
+    engine: str = "duckdb",
+    assume_members: bool = False,
+    assumed: Collection[str] | None = None,
 ) -> Result:
-    """The facts of `result` under another subscription, without reading them again.
+    """The facts of `result` under another subscription or up to another instant, without reading them again.
 
     Both share the facts: close `result` alone, and ask it nothing about what it counted any more. Raises like `meter`.
     """
-    return _run(result.store, subscription, result.as_of, engine, assume_members=assume_members)
+    as_of = as_of or result.as_of
+    return _run(result.store, subscription, as_of, engine, assume_members=assume_members, assumed=assumed)
 
 
 def _refuse(problems: Iterable[Problem]) -> None:
@@ -220,19 +230,30 @@ def _refuse(problems: Iterable[Problem]) -> None:
         raise RejectedRowsError(found)
 
 
-def _run(store: FactStore, subscription: Subscription, as_of: datetime, engine: str, *, assume_members: bool) -> Result:
+def _run(
+    store: FactStore,
+    subscription: Subscription,
+    as_of: datetime,
+    engine: str,
+    *,
+    assume_members: bool,
+    assumed: Collection[str] | None = None,
+) -> Result:
     as_of_us = to_us(as_of)
     asked = subscription
     if subscription.organisations is None and store.organisations:
         asked = replace(subscription, organisations=store.organisations)
-    covered = [(0, name) for name in asked.organisations or ()]
-    rows = fast.assumed_members(store.connection, asked.plan.meter, covered, assume_members=assume_members)
-    assumed = frozenset(str(name) for _, name in rows)
+    if assumed is None:
+        covered = [(0, name) for name in asked.organisations or ()]
+        silent = fast.assumed_members(store.connection, asked.plan.meter, covered, assume_members=assume_members)
+        assumed = [str(name) for _, name in silent]
+    members = frozenset(assumed)
     if engine == "reference":
-        metered = slow.meter(store.iterate(), asked, as_of_us, assumed=assumed)
+        metered = slow.meter(store.iterate(), asked, as_of_us, assumed=members)
     else:
+        rows = [(0, name) for name in sorted(members)]
         metered = fast.meter(store.connection, [asked], as_of_us, first_us=store.first_us, assumed=rows)
-    return Result(subscription, as_of, store, metered, assumed)
+    return Result(subscription, as_of, store, metered, members)
 
 
 def _inputs(facts: object) -> Sequence[object]:

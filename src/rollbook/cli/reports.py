@@ -25,10 +25,10 @@ from rollbook.errors import Problem, UsageError
 from rollbook.model.instants import to_us
 from rollbook.render import terminal
 from rollbook.render.about import About
+from rollbook.render.arrow import with_names
 from rollbook.render.data import write_csv, write_json, write_parquet
 from rollbook.render.listing import print_report, print_reports
 from rollbook.render.xlsx import write_xlsx
-from rollbook.reports.columns import TEXT
 from rollbook.reports.named import REPORTS, find
 from rollbook.reports.outline import figures
 
@@ -145,21 +145,14 @@ def _write(
 def _table(result: library.Result, name: str, level: str, named: Callable[[str], str] | None) -> pa.RecordBatchReader:
     """The report; where people are known, with what learners are called in a last column."""
     table = result.report_batches(name, level)
-    if named is None or "learner" not in table.schema.names:
+    if named is None:
         return table
-    return _with_names(table, named)
 
+    def called(batch: pa.RecordBatch) -> tuple[list[str], list[str]]:
+        ids = batch.column("learner").to_pylist()
+        return ids, [named(id_) for id_ in ids]
 
-def _with_names(table: pa.RecordBatchReader, named: Callable[[str], str]) -> pa.RecordBatchReader:
-    field = pa.field("name", pa.string(), metadata={"meaning": "what the learner is called", "kind": TEXT})
-    schema = table.schema.append(field)
-
-    def batches() -> Iterator[pa.RecordBatch]:
-        for batch in table:
-            known = [named(id_) for id_ in batch.column("learner").to_pylist()]
-            yield pa.record_batch([*batch.columns, pa.array(known, pa.string())], schema)
-
-    return pa.RecordBatchReader.from_batches(schema, batches())
+    return with_names(table, called)
 
 
 def _incomplete(result: library.Result) -> str:

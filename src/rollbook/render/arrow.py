@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from decimal import Decimal
 
 import duckdb
@@ -44,6 +44,29 @@ def batches(
     if list(found.columns) != schema.names:
         raise ValueError(f"the columns {found.columns} are not those that are documented: {schema.names}")
     return pa.RecordBatchReader.from_batches(schema, _cast(found.to_arrow_reader(ROWS), schema))
+
+
+def with_names(
+    table: pa.RecordBatchReader, named: Callable[[pa.RecordBatch], tuple[list[str], list[str]]]
+) -> pa.RecordBatchReader:
+    """The rows with what learners are called in a last column; as they are where the report names no learner.
+
+    named  of a batch, each row's id as it is to be shown, and what the learner is called
+    """
+    if "learner" not in table.schema.names:
+        return table
+    place = table.schema.get_field_index("learner")
+    field = pa.field("name", pa.string(), metadata={"meaning": "what the learner is called", "kind": TEXT})
+    schema = table.schema.append(field)
+
+    def called() -> Iterator[pa.RecordBatch]:
+        for batch in table:
+            ids, names = named(batch)
+            columns = [*batch.columns, pa.array(names, pa.string())]
+            columns[place] = pa.array(ids, pa.string())
+            yield pa.record_batch(columns, schema)
+
+    return pa.RecordBatchReader.from_batches(schema, called())
 
 
 def _cast(reader: pa.RecordBatchReader, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
