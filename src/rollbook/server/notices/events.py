@@ -91,6 +91,12 @@ EVENTS: Mapping[str, Event] = {
     "statement.awaiting-approval": Event(
         "A window is over, and its plan closes windows only when somebody approves.", VENDOR, OPERATORS, WINDOW
     ),
+    "statement.withheld": Event(
+        "A window is over and cannot be closed: told once for each reason, and tried again every hour.",
+        VENDOR,
+        OPERATORS,
+        {**WINDOW, "reason": "why, and what to do about it"},
+    ),
     "subscription.upgrade-suggested": Event(
         "More was used than is included, and the plan does not charge for it: a larger size would fit.",
         VENDOR,
