@@ -7,7 +7,7 @@ fate: new, a repeat, held apart, or rejected with a code, a rule and a remedy.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field, fields, replace
 
 import stamina
@@ -15,30 +15,20 @@ from django.conf import settings
 from django.db import OperationalError, transaction
 
 from rollbook.engines import database as engine
-from rollbook.errors import Problem
-from rollbook.intake.gate import Gate
-from rollbook.intake.options import ReadOptions
-from rollbook.model.fact import COLUMNS, LINKED, Fact
+from rollbook.model.fact import LINKED, Fact
 from rollbook.server import contracts, metering, people
 from rollbook.server.models import HeldFact, Organisation, Refusal, Subscription
 from rollbook.server.models.lengths import BYTES_MAX
 from rollbook.server.notices import crossings
+from rollbook.server.reading import Rejected, problems, read_rows
+
+__all__ = ["Receipt", "Rejected", "Sender", "ingest", "ingest_within", "problems", "read_rows", "release_held"]
 
 REFUSALS_KEPT_MAX = 100
 """Rejected facts of one batch that are kept to be looked at; all are answered."""
 
 RELEASED_MAX = 10_000
 """Held facts that are released at once."""
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """One thing wrong with the fact at `index`, counted from 0 within the batch."""
-
-    index: int
-    code: str
-    rule: str
-    remedy: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,30 +59,6 @@ class _Batch:
     future: list[tuple[int, int, Fact]] = field(default_factory=list)
     unknown: list[tuple[int, Fact]] = field(default_factory=list)
     rejected: list[Rejected] = field(default_factory=list)
-
-
-def read_rows(rows: Iterable[object]) -> list[Fact | tuple[Rejected, ...]]:
-    """Canonical JSON objects as facts, each at its index, or everything that is wrong with it."""
-    gate = Gate(ReadOptions())
-    found: list[Fact | tuple[Rejected, ...]] = []
-    for index, row in enumerate(rows):
-        if not isinstance(row, Mapping):
-            found.append((Rejected(index, "no-object", "it is no JSON object", "send one object a fact"),))
-            continue
-        made = gate.read(f"facts[{index}]", row)
-        if not isinstance(made, Fact):
-            found.append(problems(index, made))
-        elif unknown := sorted(map(str, row.keys() - set(COLUMNS)))[:3]:
-            rule = f"{', '.join(unknown)}: no such field"
-            found.append((Rejected(index, "unknown-field", rule, "use " + ", ".join(COLUMNS)),))
-        else:
-            found.append(made)
-    return found
-
-
-def problems(index: int, found: Iterable[Problem], code: str = "invalid") -> tuple[Rejected, ...]:
-    """Problems of a reader as what is answered."""
-    return tuple(Rejected(index, code, it.rule, it.remedy) for it in found)
 
 
 @stamina.retry(on=OperationalError, attempts=3, wait_initial=0.05, wait_max=1.0)

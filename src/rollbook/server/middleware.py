@@ -20,7 +20,7 @@ API = "/v1/"
 BODY_BYTES_MAX = 4 * 1024 * 1024
 """Of any request that is not sent to one of `LARGE`, whatever is done with it."""
 
-LARGE = ("/v1/facts", "/v1/xapi")
+LARGE = ("/v1/facts", "/v1/cloudevents", "/v1/caliper", "/v1/xapi")
 """Addresses that bound their bodies themselves: facts come in batches."""
 
 HEADERS = {
@@ -53,7 +53,8 @@ def answers(get_response: GetResponse) -> GetResponse:
         else:
             answer = get_response(request)
         if request.path.startswith(API):
-            if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            said = answer.get("Content-Type") == "application/json"
+            if answer.status_code == HTTPStatus.METHOD_NOT_ALLOWED and not said:
                 answer = errors.plain(405, {"Allow": answer["Allow"]})
             answer.setdefault("Cache-Control", "no-store")
             if request.path == f"{API}docs":

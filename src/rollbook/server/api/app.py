@@ -49,6 +49,8 @@ ROUTERS = (
     "management_notices",
     "people",
     "facts",
+    "cloudevents",
+    "caliper",
     "xapi",
     "usage",
     "reports",

@@ -39,6 +39,7 @@ DESCRIPTIONS = {
     404: "There is nothing of this name that whoever asks may see.",
     405: "This address does not answer to this method.",
     409: "It contradicts what is there.",
+    411: "The request does not say how long it is.",
     413: "The request is too large.",
     415: "The content is of a kind that is not read here.",
     422: "The request was read, and breaks a rule.",
