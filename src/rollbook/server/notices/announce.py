@@ -29,6 +29,8 @@ def announce(
     content: Mapping[str, Any],
     subscription: Subscription | None = None,
     mail: Iterable[str] | None = None,
+    *,
+    webhooks: bool = True,
 ) -> int:
     """Writes one message for each webhook and each person to be told; how many there were.
 
@@ -37,6 +39,7 @@ def announce(
     content       the event's data, as `EVENTS` documents it: JSON values, instants as text, and no learner
     subscription  what it is about; its number, plan and zone are added to the data
     mail          addresses of those who get mail, instead of those whom the event is for; empty means nobody
+    webhooks      whether programs are told
 
     Call it within a transaction. Raises ValueError for an event or a key of its data that is not documented.
     """
@@ -46,9 +49,8 @@ def announce(
     now = timezone.now()
     body = {"type": event, "timestamp": instant(now), "data": {**_common(customer, subscription), **content}}
     shown = kind.audience == CUSTOMER and (subscription is None or shown_to_customer(subscription))
-    made = [
-        Message(channel=Message.WEBHOOK, endpoint=endpoint) for endpoint in _endpoints(event, customer, shown=shown)
-    ]
+    endpoints = _endpoints(event, customer, shown=shown) if webhooks else []
+    made = [Message(channel=Message.WEBHOOK, endpoint=endpoint) for endpoint in endpoints]
     people = _people(kind.mail, customer, shown=shown) if mail is None else list(dict.fromkeys(mail))
     made += [Message(channel=Message.MAIL, address=address) for address in people[:PEOPLE_MAX]]
     for message in made:

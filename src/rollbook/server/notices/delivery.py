@@ -20,7 +20,7 @@ from django.db import transaction
 from django.db.models import F
 
 from rollbook.server.models import Audit, Endpoint, Message, Subscription
-from rollbook.server.notices import mail, reports, webhooks
+from rollbook.server.notices import failures, mail, reports, webhooks
 from rollbook.server.notices.announce import announce
 from rollbook.server.notices.webhooks import Result
 
@@ -99,9 +99,9 @@ def _send(message: Message, attached: reports.Attached, *, private: bool) -> Res
         if endpoint is None or not endpoint.active:
             return Result("the endpoint is switched off", final=True)
         return webhooks.send(endpoint.url, endpoint.secret, message.message_id, message.content, private=private)
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001 - see below
         # What a template or a secret does wrong concerns one message; the others go on.
-        log.exception("message.failed", message=message.message_id)
+        log.error("message.failed", message=message.message_id, **failures.told(error))  # noqa: TRY400 - no words of it
         return Result(f"it could not be made: {type(error).__name__}")
 
 

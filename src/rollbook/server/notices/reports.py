@@ -10,6 +10,7 @@ from dataclasses import dataclass
 import structlog
 
 from rollbook.server.models import Message, Subscription
+from rollbook.server.notices import failures
 from rollbook.server.notices.mail import Attachment
 from rollbook.server.notices.webhooks import Result
 
@@ -36,6 +37,6 @@ def attached(message: Message) -> Attached:
     try:
         row = Subscription.objects.select_related("customer", "plan").get(pk=data["subscription"])
         return Attached(file=snapshots.report(row, data["report"], data["by"], data["format"]))
-    except Exception as error:
-        log.exception("report.failed", message=message.message_id)
+    except Exception as error:  # noqa: BLE001 - one report that cannot be made holds up no other message
+        log.error("report.failed", message=message.message_id, **failures.told(error))  # noqa: TRY400 - no words of it
         return Attached(failed=Result(f"the report could not be made: {type(error).__name__}"))

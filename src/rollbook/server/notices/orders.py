@@ -1,0 +1,85 @@
+"""Reports that somebody ordered, queued when due: after a window closes, or on the 1st of a month (W-23, W-37).
+
+An order remembers what it was last sent for, in the transaction that queues the mail: each is sent once. Nothing is
+sent for what was over before it was ordered.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import UTC, date, datetime, timedelta
+from zoneinfo import ZoneInfo
+
+from django.db import transaction
+from django.db.models import F, Max, Q
+
+from rollbook.model.instants import from_us, start_of_day_us
+from rollbook.server.models import ReportOrder
+from rollbook.server.notices.announce import announce
+from rollbook.server.notices.reports import REPORT
+
+CLOSE, MONTH = "close", "month"
+"""What a report is sent after."""
+
+ORDERS_MAX = 200
+"""Orders that one run queues."""
+
+ZONES = timedelta(hours=14)
+"""No zone is further from UTC."""
+
+
+def order_reports(now: datetime) -> int:
+    """Queues the reports that are due; how many."""
+    queued = 0
+    for order, period in _due(now.astimezone(UTC)):
+        queued += _queue(order, period)
+        if queued >= ORDERS_MAX:
+            break
+    return queued
+
+
+@transaction.atomic
+def _queue(order: ReportOrder, period: str) -> bool:
+    """Queues one; False where another worker has done so."""
+    mine = ReportOrder.objects.filter(pk=order.pk, last_sent_for=order.last_sent_for)
+    if not mine.update(last_sent_for=period):
+        return False
+    data = {
+        "report": order.report,
+        "by": order.by,
+        "format": order.format,
+        "every": order.every,
+        "period": period,
+    }
+    row = order.subscription
+    announce(REPORT, row.customer, data, row, mail=[order.address], webhooks=False)
+    return True
+
+
+def _due(now: datetime) -> Iterator[tuple[ReportOrder, str]]:
+    """Orders that are due, each with what it is due for."""
+    orders = ReportOrder.objects.select_related("subscription__customer", "subscription__plan").order_by("pk")
+    statements = "subscription__statements"
+    closed = Max(f"{statements}__window_number", filter=Q(**{f"{statements}__closed_at__gte": F("created_at")}))
+    for order in orders.filter(every=CLOSE).annotate(closed=closed).exclude(closed=None):
+        if order.last_sent_for != str(order.closed):
+            yield order, str(order.closed)
+    latest = _month_before((now + ZONES).date())
+    may_be_due = orders.filter(every=MONTH, subscription__end__gt=_month_before(latest))
+    for order in may_be_due.exclude(last_sent_for=_label(latest)):
+        zone = ZoneInfo(order.subscription.zone)
+        first = now.astimezone(zone).date().replace(day=1)
+        month = _month_before(first)
+        of_term = order.subscription.start < first and order.subscription.end > month
+        ordered_before = order.created_at < from_us(start_of_day_us(first, zone))
+        if of_term and ordered_before and order.last_sent_for != _label(month):
+            yield order, _label(month)
+
+
+def _month_before(day: date) -> date:
+    """The first day of the month before."""
+    return (day.replace(day=1) - timedelta(days=1)).replace(day=1)
+
+
+def _label(month: date) -> str:
+    return f"{month:%Y-%m}"
