@@ -79,13 +79,12 @@ def _begin(pk: int, now: datetime) -> int:
     live = metering.begin_windows(before, to_us(now))
     if live.windows_begun == before.windows_begun:
         return 0
-    engine.prepare(metering.cursor())
     crossings.record_crossings(row, metering.account_of(live, to_us(now) + 1))
     return 1
 
 
 def _alone(job: str, work: Callable[[int, datetime], int], pk: int, now: datetime) -> int:
-    """Does something for one subscription. Where that fails it is logged and counted, and the others have their turn."""
+    """Does something for one subscription; where that fails it is logged and counted, and the others go on."""
     try:
         return work(pk, now)
     except Exception as error:  # noqa: BLE001 - whatever it is
@@ -117,7 +116,7 @@ def close_due(now: datetime) -> int:
     """Closes windows whose grace is over; how many."""
     from rollbook.server import closing  # noqa: PLC0415 - as above
 
-    return int(closing.close_due(now))
+    return closing.close_due(to_us(now))
 
 
 def deliver_messages(now: datetime) -> int:
@@ -205,7 +204,7 @@ def prune(now: datetime) -> int:
     for rows in unwanted:
         numbers = list(rows.order_by("pk").values_list("pk", flat=True)[:PRUNED_MAX])
         if numbers:
-            deleted += rows.model.objects.filter(pk__in=numbers).delete()[0]
+            deleted += rows.model._default_manager.filter(pk__in=numbers).delete()[0]  # noqa: SLF001 - Django's name for it
     return deleted
 
 

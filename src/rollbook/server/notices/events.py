@@ -77,7 +77,7 @@ EVENTS: Mapping[str, Event] = {
         },
     ),
     "statement.closed": Event(
-        "A window is closed: its statement is final.",
+        "A window is closed: its statement is final. A note after the term, for what came late, has no window.",
         CUSTOMER,
         ADMINISTRATORS,
         {
@@ -96,6 +96,12 @@ EVENTS: Mapping[str, Event] = {
         VENDOR,
         OPERATORS,
         {**WINDOW, "reason": "why, and what to do about it"},
+    ),
+    "statement.withheld": Event(
+        "A window is over and its statement could not be made: told once for each reason.",
+        VENDOR,
+        OPERATORS,
+        {**WINDOW, "reason": "why, in words"},
     ),
     "subscription.upgrade-suggested": Event(
         "More was used than is included, and the plan does not charge for it: a larger size would fit.",

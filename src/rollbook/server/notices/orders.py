@@ -61,9 +61,9 @@ def _due(now: datetime) -> Iterator[tuple[ReportOrder, str]]:
     orders = ReportOrder.objects.select_related("subscription__customer", "subscription__plan").order_by("pk")
     statements = "subscription__statements"
     closed = Max(f"{statements}__window_number", filter=Q(**{f"{statements}__closed_at__gte": F("created_at")}))
-    for order in orders.filter(every=CLOSE).annotate(closed=closed).exclude(closed=None):
-        if order.last_sent_for != str(order.closed):
-            yield order, str(order.closed)
+    for after_close in orders.filter(every=CLOSE).annotate(closed=closed).exclude(closed=None):
+        if after_close.last_sent_for != str(after_close.closed):
+            yield after_close, str(after_close.closed)
     latest = _month_before((now + ZONES).date())
     may_be_due = orders.filter(every=MONTH, subscription__end__gt=_month_before(latest))
     for order in may_be_due.exclude(last_sent_for=_label(latest)):

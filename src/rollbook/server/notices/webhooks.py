@@ -105,15 +105,15 @@ def send(url: str, stored: str, message_id: str, content: Mapping[str, Any], *, 
     if wrong := wrong_address(url, private=private):
         return Result(f"{wrong.rule}; {wrong.remedy}", final=True)
     at, body = datetime.now(UTC), body_of(content)
-    headers = {
-        "content-type": "application/json",
-        "user-agent": "Rollbook",
-        "accept": "*/*",
-        "connection": "close",
-        "webhook-id": message_id,
-        "webhook-timestamp": str(int(at.timestamp())),
-        "webhook-signature": signatures(stored, message_id, at, body),
-    }
+    headers = [
+        ("content-type", "application/json"),
+        ("user-agent", "Rollbook"),
+        ("accept", "*/*"),
+        ("connection", "close"),
+        ("webhook-id", message_id),
+        ("webhook-timestamp", str(int(at.timestamp()))),
+        ("webhook-signature", signatures(stored, message_id, at, body)),
+    ]
     within = dict.fromkeys(("connect", "read", "write", "pool"), SECONDS_MAX)
     try:
         with (
