@@ -97,12 +97,6 @@ EVENTS: Mapping[str, Event] = {
         OPERATORS,
         {**WINDOW, "reason": "why, and what to do about it"},
     ),
-    "statement.withheld": Event(
-        "A window is over and its statement could not be made: told once for each reason.",
-        VENDOR,
-        OPERATORS,
-        {**WINDOW, "reason": "why, in words"},
-    ),
     "subscription.upgrade-suggested": Event(
         "More was used than is included, and the plan does not charge for it: a larger size would fit.",
         VENDOR,
