@@ -76,6 +76,11 @@ class Principal:
     vendor: bool
     number: int = 0
 
+    @property
+    def label(self) -> str:
+        """How the audit calls them, with their kind."""
+        return f"{self.kind} {self.name}"
+
     def may(self, scope: str) -> bool:
         """Whether they may do what a scope stands for."""
         return scope in self.scopes

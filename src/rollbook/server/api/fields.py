@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import date
 from typing import Annotated
 
 from pydantic import AfterValidator, Field
@@ -20,16 +21,17 @@ def _printable(text: str) -> str:
     return text
 
 
-def _one_line(text: str) -> str:
+def one_line(text: str) -> str:
+    """The text, if it is one line without controls. Raises ValueError."""
     if "\n" in text or "\r" in text or text != text.strip():
         raise ValueError("it is to be one line, without spaces around it")
     return _printable(text)
 
 
 Id = Annotated[int, Field(ge=1, le=NUMBER_MAX, description="the number of an object")]
-Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(_one_line)]
-OptionalLine = Annotated[str, Field(max_length=500), AfterValidator(_one_line)]
-Reason = Annotated[str, Field(min_length=3, max_length=500), AfterValidator(_one_line)]
+Line = Annotated[str, Field(min_length=1, max_length=200), AfterValidator(one_line)]
+OptionalLine = Annotated[str, Field(max_length=500), AfterValidator(one_line)]
+Reason = Annotated[str, Field(min_length=3, max_length=500), AfterValidator(one_line)]
 LearnerId = Annotated[str, Field(min_length=1, max_length=1024), AfterValidator(_printable)]
 Document = Annotated[str, Field(min_length=1, max_length=200_000), AfterValidator(_printable)]
 Email = Annotated[
@@ -38,3 +40,10 @@ Email = Annotated[
 Units = Annotated[int, Field(ge=0, le=UNITS_MAX)]
 Limit = Annotated[int, Field(ge=1, le=PAGE_MAX, description="how many at most")]
 Cursor = Annotated[int, Field(ge=0, le=NUMBER_MAX, description="`next` of the page before")]
+Day = Annotated[
+    date,
+    Field(ge=date(1970, 1, 1), le=date(2198, 12, 31), description="a whole day in the zone of what it is about"),
+]
+Zone = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_+\-/]*$")]
+Name = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9._-]+$")]
+Organisation = Annotated[str, Field(max_length=256), AfterValidator(_printable)]

@@ -1,0 +1,217 @@
+"""Users and keys: who may do what, given and taken."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Annotated, Literal
+
+from django.conf import settings
+from django.http import HttpRequest
+from django.utils import timezone
+from ninja import Router, Schema
+from pydantic import AwareDatetime, Field
+
+from rollbook.server import accounts, keys, signin
+from rollbook.server.access import OWN, needs, principal_of
+from rollbook.server.api.errors import also
+from rollbook.server.api.fields import Cursor, Email, Id, Limit, Line, OptionalLine
+from rollbook.server.api.paging import page
+from rollbook.server.models import ApiKey, User
+
+router = Router(tags=["access"])
+
+Role = Literal["operator", "administrator", "viewer"]
+Scope = Literal[
+    "facts:write",
+    "usage:read",
+    "learners:read",
+    "admissions:write",
+    "statements:read",
+    "statements:close",
+    "manage",
+]
+
+
+class UserIn(Schema):
+    """Somebody who is to sign in. An operator has no customer; an administrator's own need not be named."""
+
+    email: Email
+    role: Role
+    customer: Id | None = None
+    name: Annotated[OptionalLine, Field(max_length=150)] = ""
+
+
+class UserOut(Schema):
+    """Somebody who signs in."""
+
+    id: int
+    email: str
+    name: str
+    role: str
+    customer: int | None
+    active: bool
+    last_signed_in_at: datetime | None
+
+
+class LinkOut(Schema):
+    """Where somebody sets their password, once. It is shown now and never again: pass it on to them alone."""
+
+    user: UserOut
+    password_link: str
+    valid_until: datetime
+
+
+class UsersOut(Schema):
+    """A page of users."""
+
+    items: list[UserOut]
+    next: int | None
+
+
+class KeyIn(Schema):
+    """A key for a program. Without a customer it is the vendor's own platform's, and reaches all customers."""
+
+    name: Line
+    scopes: Annotated[list[Scope], Field(min_length=1, max_length=7)]
+    customer: Id | None = None
+    expires_at: AwareDatetime | None = None
+
+
+class RotationIn(Schema):
+    """For how many hours the secret before still holds; 0 for not at all."""
+
+    old_valid_hours: Annotated[int, Field(ge=0, le=keys.ROTATION_HOURS_MAX)] = 24
+
+
+class KeyOut(Schema):
+    """A key, without its secret. `last_used_at` is exact to a minute."""
+
+    id: int
+    name: str
+    prefix: str
+    scopes: list[str]
+    customer: int | None
+    created_at: datetime
+    last_used_at: datetime | None
+    expires_at: datetime | None
+    revoked_at: datetime | None
+    old_secret_valid_until: datetime | None
+
+
+class SecretOut(Schema):
+    """A key with its text, which is shown now and never again."""
+
+    key: KeyOut
+    text: str
+
+
+class KeysOut(Schema):
+    """A page of keys."""
+
+    items: list[KeyOut]
+    next: int | None
+
+
+@router.get("/users", auth=needs(OWN), response=UsersOut, summary="List users")
+def list_users(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> UsersOut:
+    """Everybody for operators; those of their customer for its administrators."""
+    found, following = page(accounts.users_of(principal_of(request)), after, limit)
+    return UsersOut(items=[_user(it) for it in found], next=following)
+
+
+@router.post("/users", auth=needs(OWN), response={201: LinkOut}, openapi_extra=also(404, 409), summary="Add a user")
+def add_user(request: HttpRequest, body: UserIn) -> tuple[int, LinkOut]:
+    """Adds a user, and gives the link with which they set their password."""
+    principal = principal_of(request)
+    row = accounts.add_user(principal, body.email, body.role, body.customer, body.name)
+    return 201, _link(row, signin.password_link(row))
+
+
+@router.post("/users/{number}/password-link", auth=needs(OWN), response=LinkOut, openapi_extra=also(409))
+def renew_link(request: HttpRequest, number: Id) -> LinkOut:
+    """A new link, for whoever forgot their password or let the first one lapse."""
+    principal = principal_of(request)
+    row = accounts.user_for(principal, number)
+    return _link(row, accounts.renew_link(principal, row))
+
+
+@router.post("/users/{number}/disable", auth=needs(OWN), response=UserOut, openapi_extra=also(409))
+def disable_user(request: HttpRequest, number: Id) -> UserOut:
+    """Ends their sessions; they sign in no more."""
+    return _enable(request, number, active=False)
+
+
+@router.post("/users/{number}/enable", auth=needs(OWN), response=UserOut)
+def enable_user(request: HttpRequest, number: Id) -> UserOut:
+    """Lets them sign in again."""
+    return _enable(request, number, active=True)
+
+
+def _enable(request: HttpRequest, number: int, *, active: bool) -> UserOut:
+    principal = principal_of(request)
+    row = accounts.user_for(principal, number)
+    accounts.enable(principal, row, active=active)
+    return _user(row)
+
+
+@router.get("/keys", auth=needs(OWN), response=KeysOut, summary="List keys")
+def list_keys(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> KeysOut:
+    """All for operators; those of their customer for its administrators."""
+    found, following = page(accounts.keys_of(principal_of(request)), after, limit)
+    return KeysOut(items=[_key(it) for it in found], next=following)
+
+
+@router.post("/keys", auth=needs(OWN), response={201: SecretOut}, openapi_extra=also(404, 409), summary="Make a key")
+def add_key(request: HttpRequest, body: KeyIn) -> tuple[int, SecretOut]:
+    """Makes a key. A customer's administrators make keys that read."""
+    row, text = accounts.add_key(principal_of(request), body.name, body.scopes, body.customer, body.expires_at)
+    return 201, SecretOut(key=_key(row), text=text)
+
+
+@router.post("/keys/{number}/rotate", auth=needs(OWN), response=SecretOut, openapi_extra=also(409))
+def rotate_key(request: HttpRequest, number: Id, body: RotationIn) -> SecretOut:
+    """A new secret for a key."""
+    principal = principal_of(request)
+    text = accounts.rotate_key(principal, accounts.key_for(principal, number), body.old_valid_hours)
+    return SecretOut(key=_key(accounts.key_for(principal, number)), text=text)
+
+
+@router.post("/keys/{number}/revoke", auth=needs(OWN), response=KeyOut, summary="Revoke a key")
+def revoke_key(request: HttpRequest, number: Id) -> KeyOut:
+    """Ends a key, at once and for ever."""
+    principal = principal_of(request)
+    accounts.revoke_key(principal, accounts.key_for(principal, number))
+    return _key(accounts.key_for(principal, number))
+
+
+def _user(row: User) -> UserOut:
+    return UserOut(
+        id=row.pk,
+        email=row.email,
+        name=row.first_name,
+        role=row.role,
+        customer=row.customer_id,
+        active=row.is_active,
+        last_signed_in_at=row.last_login,
+    )
+
+
+def _link(row: User, path: str) -> LinkOut:
+    until = timezone.now() + timedelta(seconds=settings.PASSWORD_RESET_TIMEOUT)
+    base = settings.CONFIGURATION["ROLLBOOK_BASE_URL"].rstrip("/")
+    return LinkOut(user=_user(row), password_link=f"{base}{path}", valid_until=until)
+
+
+def _key(row: ApiKey) -> KeyOut:
+    return KeyOut(
+        id=row.pk,
+        name=row.name,
+        prefix=row.prefix,
+        scopes=row.scopes,
+        customer=row.customer_id,
+        created_at=row.created_at,
+        last_used_at=row.last_used_at,
+        expires_at=row.expires_at,
+        revoked_at=row.revoked_at,
+        old_secret_valid_until=row.old_valid_until,
+    )
