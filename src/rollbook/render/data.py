@@ -9,6 +9,7 @@ import csv
 import json
 import re
 from collections.abc import Iterator, Mapping
+from datetime import date
 from decimal import Decimal
 from typing import IO
 
@@ -52,7 +53,7 @@ def write_csv(table: pa.Table | pa.RecordBatchReader, out: IO[str], *, for_sprea
 
 
 def write_json(table: pa.Table | pa.RecordBatchReader, about: Mapping[str, object], out: IO[str]) -> None:
-    """One object: what the figures mean (`about`), then `rows`, one object each. Amounts are text: exact."""
+    """One object: what the figures mean (`about`), then `rows`, one object each. Amounts, exact, and days are text."""
     head = json.dumps(about, indent=2, ensure_ascii=False).rstrip("}").rstrip()
     out.write(f'{head},\n  "rows": [')
     names, comma = table.schema.names, ""
@@ -76,6 +77,8 @@ def write_parquet(table: pa.Table | pa.RecordBatchReader, about: Mapping[str, ob
 def _exact(value: object) -> str:
     if isinstance(value, Decimal):
         return str(value)
+    if isinstance(value, date):
+        return value.isoformat()
     raise TypeError(f"{value!r} has no form in JSON")
 
 
