@@ -9,6 +9,7 @@ from __future__ import annotations
 import codecs
 import gzip
 import io
+import json
 import re
 import zlib
 from collections.abc import Callable, Sequence
@@ -23,7 +24,7 @@ from rollbook.errors import Problem
 from rollbook.server.api.errors import RefusedError, refused
 
 BLOCK_BYTES = 64 * 1024
-VALUES_MAX = 40
+VALUES_MAX = 100
 """Values of one item, on average over the largest batch. A body with more is refused before they are made objects."""
 
 JSON = "application/json"
@@ -35,6 +36,11 @@ Packed = bytes | msgspec.Raw
 """One item as it was sent: JSON, not decoded."""
 
 _LINE = re.compile(rb"[^ \t\r\n][^\n]*")
+_BLANK = re.compile(r"[ \t\r\n]*")
+_HALF = re.compile(rb"\\u[dD][89a-fA-F]")
+_EXTENT = json.JSONDecoder(object_pairs_hook=len, parse_int=len, parse_float=len)
+"""Finds where a value ends, and makes nothing of it."""
+
 _decode_items = msgspec.json.Decoder(list[msgspec.Raw]).decode
 
 
@@ -94,16 +100,14 @@ def lines(data: bytes) -> list[Packed]:
     return found
 
 
-def listed(data: bytes) -> list[Packed]:
+def listed(data: bytes) -> Sequence[Packed]:
     """The items of a JSON list; an object alone is the one item of one. Raises RefusedError 400 or 413."""
-    most = _items_max()
     data = data.removeprefix(codecs.BOM_UTF8).strip(b" \t\r\n")
     if not data:
         raise _empty()
     if data[:1] == b"{":
         return [whole(data)]
-    if data.count(b",") >= most * VALUES_MAX:
-        raise _too_many(most)
+    crowded(data)
     try:
         if not data.isascii():
             data.decode()
@@ -115,9 +119,23 @@ def listed(data: bytes) -> list[Packed]:
     except msgspec.ValidationError:
         raise refused(400, "json-invalid", "body", "it is no list", "send a JSON list of objects") from None
     except msgspec.DecodeError as error:
-        raise _no_json(error) from None
-    if len(found) > most:
+        if not _HALF.search(data):
+            raise _no_json(error, data) from None
+        return counted(_sliced(data, error))
+    return counted(found)
+
+
+def crowded(data: bytes) -> None:
+    """Refuses JSON with far more values than the largest batch has. Raises RefusedError 413."""
+    most = _items_max()
+    if data.count(b",") >= most * VALUES_MAX:
         raise _too_many(most)
+
+
+def counted(found: Sequence[Packed]) -> Sequence[Packed]:
+    """Items, if they are not too many. Raises RefusedError 413."""
+    if len(found) > _items_max():
+        raise _too_many(_items_max())
     return found
 
 
@@ -135,7 +153,32 @@ def whole(data: bytes) -> Packed:
     except RecursionError:
         raise refused(400, "too-deep", "body", "it is nested too deeply", "send it flat") from None
     except msgspec.DecodeError as error:
-        raise _no_json(error) from None
+        raise _no_json(error, data) from None
+
+
+def _sliced(data: bytes, error: msgspec.DecodeError) -> list[Packed]:
+    """The items of a list that has halves of characters in it, which are an item's fault and not the list's."""
+    text, most = data.decode(), _items_max()
+    found: list[Packed] = []
+    place = _past_blanks(text, 1)
+    while len(found) <= most:
+        try:
+            _, end = _EXTENT.raw_decode(text, place)
+        except (ValueError, RecursionError):
+            raise _no_json(error, data) from None
+        found.append(text[place:end].encode())
+        place = _past_blanks(text, end)
+        if text[place : place + 1] != ",":
+            break
+        place = _past_blanks(text, place + 1)
+    if len(found) <= most and text[place:] != "]":
+        raise _no_json(error, data)
+    return found
+
+
+def _past_blanks(text: str, place: int) -> int:
+    found = _BLANK.match(text, place)
+    return found.end() if found else place
 
 
 def _encoding(header: str) -> str:
@@ -197,7 +240,9 @@ def _too_many(most: int) -> RefusedError:
 _FEWER = "send fewer facts in one call"
 
 
-def _no_json(error: msgspec.DecodeError) -> RefusedError:
+def _no_json(error: msgspec.DecodeError, data: bytes) -> RefusedError:
     """Its words say where, and quote nothing that was sent."""
-    words = str(error).removeprefix("JSON is malformed: ")
-    return refused(400, "json-invalid", "body", f"it is not JSON: {words[:160].lower()}", "correct its syntax")
+    words = str(error).removeprefix("JSON is malformed: ")[:160].lower()
+    if _HALF.search(data):
+        words += "; there are halves of characters in it (\\ud800 to \\udfff)"
+    return refused(400, "json-invalid", "body", f"it is not JSON: {words}", "correct its syntax")

@@ -32,6 +32,9 @@ ROW_BYTES_MAX = 1024 * 1024
 DEPTH_MAX = 64
 """How deep objects and lists of one item may be nested."""
 
+NAME_LENGTH_MAX = 1024
+"""Characters of an id, a type or another name in an event of another format."""
+
 DIGITS_MAX = 400
 """Of one number; the largest that computers calculate with has 309."""
 
@@ -98,6 +101,9 @@ _ROLES = {"": "learner", **{role: role for role in ROLES}}
 _MODES = frozenset({"", *MODES})
 _UNSURE = frozenset({"", *CORRECTIONS})
 _PERSONAL = ("learner", "actor", "impersonator", "object", "session", "attributes", "id", "voids")
+_NAMES = frozenset(
+    {"id", "@id", "type", "@type", "action", "homePage", "roles", "status", "platform", "event_name", "objectType"}
+)
 _QUOTED = re.compile(r'"[^\n]*"', re.DOTALL)
 _GATE = Gate(ReadOptions())
 
@@ -139,6 +145,29 @@ def decode(text: msgspec.Raw | bytes) -> Any:
     if not _is_shallow(document, DEPTH_MAX):
         raise _too_deep()
     return document
+
+
+def decode_event(text: msgspec.Raw | bytes) -> Any:
+    """The same for events of other formats, whose names (types, verbs, ids) readers remember: those are bounded too.
+
+    Raises UnreadableError.
+    """
+    document = decode(text)
+    if _longest_name(document, named=False) > NAME_LENGTH_MAX:
+        rule = f"an id, a type or another name in it has more than {NAME_LENGTH_MAX:,} characters"
+        raise UnreadableError("too-long", rule, "shorten it; something else was pasted in")
+    return document
+
+
+def _longest_name(value: object, *, named: bool) -> int:
+    """The length of the longest text that is a name, or stands in a list of names."""
+    if isinstance(value, str):
+        return len(value) if named else 0
+    if isinstance(value, list):
+        return max((_longest_name(part, named=named) for part in value), default=0)
+    if isinstance(value, dict):
+        return max((_longest_name(part, named=key in _NAMES) for key, part in value.items()), default=0)
+    return 0
 
 
 def _plain(row: Item, recorded: Any) -> Fact | None:
