@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from rollbook.server import logs
 from rollbook.server.configuration import configuration, database, mail, oidc_provider
 
 CONFIGURATION = configuration()
@@ -31,7 +32,10 @@ INSTALLED_APPS = [
     "rollbook.server",
 ]
 MIDDLEWARE = [
+    "rollbook.server.logs.requests",
+    "rollbook.server.telemetry.requests",
     "rollbook.server.middleware.answers",
+    "rollbook.server.health.probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -58,6 +62,8 @@ TEMPLATES = [
 
 globals().update(mail(CONFIGURATION["ROLLBOOK_EMAIL_URL"]))
 DEFAULT_FROM_EMAIL = SERVER_EMAIL = CONFIGURATION["ROLLBOOK_EMAIL_FROM"]
+
+LOGGING = logs.configured(CONFIGURATION["ROLLBOOK_LOG_FORMAT"])
 
 USE_TZ = True
 TIME_ZONE = "UTC"
