@@ -5,7 +5,6 @@
 from __future__ import annotations
 
 import datetime as dt
-import ipaddress
 import ssl
 import threading
 import time
@@ -168,14 +167,22 @@ class Mailbox:
         return "250 OK"
 
 
+class _AnyPort(Controller):
+    """Listens on a port that is free, and says which."""
+
+    def _trigger_server(self) -> None:
+        self.port = self.server.sockets[0].getsockname()[1]
+        super()._trigger_server()
+
+
 @contextmanager
 def mailbox() -> Iterator[Mailbox]:
     """A mail server."""
     state = Mailbox()
-    controller = Controller(state, hostname=str(ipaddress.ip_address("127.0.0.1")), port=0)
+    controller = _AnyPort(state, hostname="127.0.0.1", port=0)
     controller.start()
     try:
-        state.port = controller.server.sockets[0].getsockname()[1]
+        state.port = controller.port
         yield state
     finally:
         controller.stop()

@@ -8,7 +8,10 @@ from __future__ import annotations
 
 import smtplib
 from collections.abc import Mapping
+from contextlib import suppress
 from datetime import date, datetime
+from email.encoders import encode_base64
+from email.mime.base import MIMEBase
 from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
@@ -16,7 +19,7 @@ from zoneinfo import ZoneInfo
 from babel.dates import format_date
 from babel.numbers import format_decimal
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
+from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
 
 from rollbook.server.models import Message
@@ -38,8 +41,9 @@ Attachment = tuple[str, str, bytes]
 def send(message: Message, attachment: Attachment | None = None) -> Result:
     """One attempt. Never raises for what a mail server or the network does."""
     mail = made(message, attachment)
+    server = get_connection()
     try:
-        mail.send()
+        server.send_messages([mail])
     except smtplib.SMTPRecipientsRefused as error:
         codes = [code for code, _ in error.recipients.values()]
         return Result("the mail server does not take mail for this address", final=all(it in PERMANENT for it in codes))
@@ -47,6 +51,10 @@ def send(message: Message, attachment: Attachment | None = None) -> Result:
         return Result(f"the mail server answered {error.smtp_code}", final=error.smtp_code in (552, 553, 554))
     except (smtplib.SMTPException, OSError):
         return Result("the mail server was not reached, or broke off")
+    finally:
+        # Also where it was opened and could not be made safe.
+        with suppress(smtplib.SMTPException, OSError):
+            server.close()
     return Result()
 
 
@@ -68,9 +76,18 @@ def made(message: Message, attachment: Attachment | None = None) -> EmailMultiAl
     )
     mail.attach_alternative(render_to_string("mail/layout.html", context), "text/html")
     if attachment and not too_large:
-        name, kind, content = attachment
-        mail.attach(name, content, kind)
+        mail.attach(_as_it_is(*attachment))
     return mail
+
+
+def _as_it_is(name: str, kind: str, content: bytes) -> MIMEBase:
+    """A file that arrives byte by byte: the ends of its lines are not mail's to change."""
+    main, _, sub = kind.partition(";")[0].strip().partition("/")
+    part = MIMEBase(main or "application", sub or "octet-stream")
+    part.set_payload(content)
+    encode_base64(part)
+    part.add_header("Content-Disposition", "attachment", filename=("utf-8", "", name))
+    return part
 
 
 def words(event: str, context: Mapping[str, Any]) -> tuple[str, list[str]]:
