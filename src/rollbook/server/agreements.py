@@ -12,15 +12,14 @@ from zoneinfo import ZoneInfo
 
 from django.db import transaction
 from django.db.models import Max
-from django.utils import timezone
 
 from rollbook.errors import Problem
 from rollbook.metering.calendar import windows
-from rollbook.model.instants import iso, start_of_day_us, to_us
+from rollbook.model.instants import iso, start_of_day_us
 from rollbook.model.keys import zone_exists
 from rollbook.model.plan import Plan, parse_plan
 from rollbook.model.subscription import Approval, Change, Quantity, Subscription, default_end
-from rollbook.server import audit, contracts, metering, models
+from rollbook.server import audit, clock, contracts, metering, models
 from rollbook.server.access import Principal
 from rollbook.server.api.errors import RefusedError, refused
 from rollbook.server.models.contracts import PAID
@@ -98,7 +97,7 @@ def subscribe(actor: Principal, customer: models.Customer, asked: Agreement) -> 
         audit.record(
             actor, "subscription.added", f"subscription {row.pk}", customer.pk, plan=plan.id, digest=plan.digest
         )
-        metering.rebuild(row, _now_us())
+        metering.rebuild(row, clock.now_us())
     return row
 
 
@@ -160,12 +159,12 @@ def _held(row: models.Subscription) -> Subscription:
 
 def _done(actor: Principal, row: models.Subscription, action: str, **details: object) -> None:
     audit.record(actor, action, f"subscription {row.pk}", row.customer_id, **details)
-    metering.rebuild(row, _now_us())
+    metering.rebuild(row, clock.now_us())
 
 
 def _effective(row: models.Subscription, agreed: Subscription, day: date | None) -> int:
     """From when something holds: the start of a local day, or now. Raises 409 within a closed window."""
-    at_us = _now_us() if day is None else _midnight(day, agreed.zone)
+    at_us = clock.now_us() if day is None else _midnight(day, agreed.zone)
     closed = row.statements.aggregate(Max("window_number"))["window_number__max"]
     if closed:
         until = next(it.end_us for it in windows(agreed) if it.number == closed)
@@ -191,7 +190,3 @@ def _midnight(day: date, zone: str) -> int:
         return start_of_day_us(day, ZoneInfo(zone))
     except (ValueError, OverflowError):
         raise refused(422, "input-invalid", "from", f"{day} is no usable date", "give a year of this century") from None
-
-
-def _now_us() -> int:
-    return to_us(timezone.now())

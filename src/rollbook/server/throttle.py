@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import hmac
 import threading
-import time
 from dataclasses import dataclass
 
 from django.conf import settings
 from django.db import connection
 
 from rollbook.errors import Problem
+from rollbook.server import clock
 from rollbook.server.api.errors import RefusedError
 
 MINUTE = 60
@@ -63,7 +63,7 @@ _LOCK = threading.Lock()
 def count_call(key: int) -> None:
     """Counts one call of an API key. Raises 429 beyond its rate."""
     rate = settings.CONFIGURATION["ROLLBOOK_RATE_PER_MINUTE"]
-    now = time.time()
+    now = clock.now_us() / 10**6
     since = int(now) // MINUTE * MINUTE
     with _LOCK:
         calls = _CALLS.get(key)
@@ -87,7 +87,7 @@ def count_call(key: int) -> None:
 
 def attempt(account: str, address: str) -> None:
     """Counts one attempt to sign in. Raises 429 where there were too many, whether or not there is such an account."""
-    now = time.time()
+    now = clock.now_us() / 10**6
     since = int(now) // SIGN_IN_SECONDS * SIGN_IN_SECONDS
     parts = _attempted(account, address)
     if any(add(kind, bucket, since) > SIGN_INS_MAX[kind] for kind, bucket in parts):

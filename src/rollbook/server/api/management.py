@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from django.db import IntegrityError, transaction
 from django.http import HttpRequest
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from rollbook.server import audit, metering
@@ -84,7 +84,7 @@ def list_customers(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) 
 
 
 @router.post("/customers", auth=needs("manage"), response={201: CustomerOut}, openapi_extra=also(409))
-def add_customer(request: HttpRequest, body: CustomerIn) -> tuple[int, CustomerOut]:
+def add_customer(request: HttpRequest, body: CustomerIn) -> Status[CustomerOut]:
     """Adds a customer."""
     with transaction.atomic():
         try:
@@ -93,7 +93,7 @@ def add_customer(request: HttpRequest, body: CustomerIn) -> tuple[int, CustomerO
         except IntegrityError:
             raise refused(409, "exists", "name", "there is such a customer already", "choose another name") from None
         audit.record(principal_of(request), "customer.added", f"customer {row.pk}", row.pk, name=row.name)
-    return 201, _said(row)
+    return Status(201, _said(row))
 
 
 @router.get("/customers/{number}", auth=needs("usage:read"), response=CustomerOut, summary="Read a customer")
@@ -105,7 +105,7 @@ def read_customer(request: HttpRequest, number: Id) -> CustomerOut:
 @router.post(
     "/customers/{number}/organisations", auth=needs("manage"), response={201: CustomerOut}, openapi_extra=also(409)
 )
-def add_organisation(request: HttpRequest, number: Id, body: OrganisationIn) -> tuple[int, CustomerOut]:
+def add_organisation(request: HttpRequest, number: Id, body: OrganisationIn) -> Status[CustomerOut]:
     """Adds an organisation. Facts that named it before and were held are released by the next run of the jobs."""
     row = customer_for(principal_of(request), number)
     if len(body.name.encode()) > NAME:
@@ -121,7 +121,7 @@ def add_organisation(request: HttpRequest, number: Id, body: OrganisationIn) -> 
             rule, remedy = "there is an organisation of this name already", "choose the name that its facts carry"
             raise refused(409, "exists", "name", rule, remedy) from None
         audit.record(principal_of(request), "organisation.added", f"customer {row.pk}", row.pk, organisation=body.name)
-    return 201, _said(customer_for(principal_of(request), number))
+    return Status(201, _said(customer_for(principal_of(request), number)))
 
 
 @router.get("/audit", auth=needs("manage"), response=AuditsOut, summary="Read the audit")

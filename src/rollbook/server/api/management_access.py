@@ -8,7 +8,7 @@ from typing import Annotated, Literal
 from django.conf import settings
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from rollbook.server import accounts, keys, signin
@@ -120,11 +120,11 @@ def list_users(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> U
 
 
 @router.post("/users", auth=needs(OWN), response={201: LinkOut}, openapi_extra=also(404, 409), summary="Add a user")
-def add_user(request: HttpRequest, body: UserIn) -> tuple[int, LinkOut]:
+def add_user(request: HttpRequest, body: UserIn) -> Status[LinkOut]:
     """Adds a user, and gives the link with which they set their password."""
     principal = principal_of(request)
     row = accounts.add_user(principal, body.email, body.role, body.customer, body.name)
-    return 201, _link(row, signin.password_link(row))
+    return Status(201, _link(row, signin.password_link(row)))
 
 
 @router.post("/users/{number}/password-link", auth=needs(OWN), response=LinkOut, openapi_extra=also(409))
@@ -162,10 +162,10 @@ def list_keys(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> Ke
 
 
 @router.post("/keys", auth=needs(OWN), response={201: SecretOut}, openapi_extra=also(404, 409), summary="Make a key")
-def add_key(request: HttpRequest, body: KeyIn) -> tuple[int, SecretOut]:
+def add_key(request: HttpRequest, body: KeyIn) -> Status[SecretOut]:
     """Makes a key. A customer's administrators make keys that read."""
     row, text = accounts.add_key(principal_of(request), body.name, body.scopes, body.customer, body.expires_at)
-    return 201, SecretOut(key=_key(row), text=text)
+    return Status(201, SecretOut(key=_key(row), text=text))
 
 
 @router.post("/keys/{number}/rotate", auth=needs(OWN), response=SecretOut, openapi_extra=also(409))

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from rollbook.errors import SubscriptionError
@@ -198,10 +198,10 @@ def list_plans(request: HttpRequest) -> PlansOut:  # noqa: ARG001 - the shape of
 
 
 @router.post("/plans", auth=needs("manage"), response={201: PlanOut}, openapi_extra=also(409), summary="Publish a plan")
-def publish_plan(request: HttpRequest, body: PlanIn) -> tuple[int, PlanOut]:
+def publish_plan(request: HttpRequest, body: PlanIn) -> Status[PlanOut]:
     """Keeps a text for ever. What is wrong with it is answered with 422, all at once."""
     row = agreements.publish(principal_of(request), body.text)
-    return 201, _plan(contracts.plan_of(row), row, text=True)
+    return Status(201, _plan(contracts.plan_of(row), row, text=True))
 
 
 @router.get("/plans/{plan}", auth=needs("manage"), response=PlansOut, summary="Read the versions of a plan")
@@ -214,7 +214,7 @@ def read_plan(request: HttpRequest, plan: Name) -> PlansOut:  # noqa: ARG001
 
 
 @router.post("/subscriptions", auth=needs("manage"), response={201: SubscriptionOut}, openapi_extra=also(404, 409))
-def add_subscription(request: HttpRequest, body: SubscriptionIn) -> tuple[int, SubscriptionOut]:
+def add_subscription(request: HttpRequest, body: SubscriptionIn) -> Status[SubscriptionOut]:
     """Makes a subscription, and counts it from all facts that are there."""
     principal = principal_of(request)
     asked = agreements.Agreement(
@@ -232,7 +232,7 @@ def add_subscription(request: HttpRequest, body: SubscriptionIn) -> tuple[int, S
         quote=body.quote,
     )
     row = agreements.subscribe(principal, customer_for(principal, body.customer), asked)
-    return 201, _said(principal, row, whole=True)
+    return Status(201, _said(principal, row, whole=True))
 
 
 @router.get("/subscriptions", auth=needs("usage:read"), response=SubscriptionsOut, summary="List subscriptions")

@@ -10,7 +10,7 @@ from django.db import transaction
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from rollbook.errors import Problem
@@ -144,7 +144,7 @@ def list_endpoints(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) 
 @router.post(
     "/endpoints", auth=needs(OWN), response={201: EndpointSecretOut}, openapi_extra=also(404, 409), summary="Add one"
 )
-def add_endpoint(request: HttpRequest, body: EndpointIn) -> tuple[int, EndpointSecretOut]:
+def add_endpoint(request: HttpRequest, body: EndpointIn) -> Status[EndpointSecretOut]:
     """Adds an endpoint. Messages are signed with its secret as the standard for webhooks says."""
     principal = principal_of(request)
     owner = None if body.customer is None and principal.vendor else customer_for(principal, body.customer)
@@ -165,7 +165,7 @@ def add_endpoint(request: HttpRequest, body: EndpointIn) -> tuple[int, EndpointS
         secret = webhooks.new_secret()
         row = Endpoint.objects.create(customer=owner, url=body.url, secret=secret, events=sorted(set(body.events)))
         audit.record(principal, "endpoint.added", f"endpoint {row.pk}", row.customer_id, events=row.events)
-    return 201, EndpointSecretOut(endpoint=_endpoint(row), secret=secret)
+    return Status(201, EndpointSecretOut(endpoint=_endpoint(row), secret=secret))
 
 
 @router.post("/endpoints/{number}/rotate", auth=needs(OWN), response=EndpointSecretOut, openapi_extra=also(409))
@@ -208,7 +208,7 @@ def list_orders(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> 
 @router.post(
     "/report-orders", auth=needs(OWN), response={201: OrderOut}, openapi_extra=also(404, 409), summary="Order a report"
 )
-def add_order(request: HttpRequest, body: OrderIn) -> tuple[int, OrderOut]:
+def add_order(request: HttpRequest, body: OrderIn) -> Status[OrderOut]:
     """Orders a report. Rows by learner name learners: whoever orders them may read learners themselves."""
     principal = principal_of(request)
     row = subscription_for(principal, body.subscription)
@@ -233,11 +233,11 @@ def add_order(request: HttpRequest, body: OrderIn) -> tuple[int, OrderOut]:
         audit.record(
             principal, "report-order.added", f"report order {made.pk}", row.customer_id, report=body.report, by=shape.by
         )
-    return 201, _order(made)
+    return Status(201, _order(made))
 
 
 @router.delete("/report-orders/{number}", auth=needs(OWN), response={204: None}, summary="Remove a report order")
-def remove_order(request: HttpRequest, number: Id) -> tuple[int, None]:
+def remove_order(request: HttpRequest, number: Id) -> Status[None]:
     """It is sent no more."""
     principal = principal_of(request)
     with transaction.atomic():
@@ -246,7 +246,7 @@ def remove_order(request: HttpRequest, number: Id) -> tuple[int, None]:
             raise missing("report order")
         audit.record(principal, "report-order.removed", f"report order {row.pk}", row.subscription.customer_id)
         row.delete()
-    return 204, None
+    return Status(204, None)
 
 
 @router.get("/upgrade-tasks", auth=needs("manage"), response=TasksOut, summary="List upgrade tasks")

@@ -6,7 +6,7 @@ from typing import Annotated, cast
 
 from django.http import HttpRequest
 from django.middleware.csrf import get_token
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from rollbook.server import signin
@@ -81,10 +81,10 @@ def sign_in(request: HttpRequest, body: SignInIn) -> SessionOut:
 
 
 @router.delete("/session", auth=needs(PERSON), response={204: None}, summary="Sign out")
-def sign_out(request: HttpRequest) -> tuple[int, None]:
+def sign_out(request: HttpRequest) -> Status[None]:
     """Ends the session."""
     signin.sign_out(request)
-    return 204, None
+    return Status(204, None)
 
 
 @router.post("/session/password", auth=needs(PERSON), response=SessionOut, summary="Change one's password")
@@ -98,8 +98,8 @@ def change_password(request: HttpRequest, body: NewPasswordIn) -> SessionOut:
 @router.post(
     "/session/password-link", auth=anybody(), response={204: None}, openapi_extra=also(404), summary="Use a link"
 )
-def use_link(request: HttpRequest, body: LinkIn) -> tuple[int, None]:
+def use_link(request: HttpRequest, body: LinkIn) -> Status[None]:
     """Sets the password that a link is for. Signing in comes afterwards."""
     signin.require_csrf(request)
     signin.use_link(request, body.number, body.token, body.password)
-    return 204, None
+    return Status(204, None)
