@@ -19,6 +19,8 @@ Inputs, all text not null and empty where absent, instants as UTC microseconds:
     windows        subscription, window_number, start_us, end_us
     identities     subscription, scope, learner, unit, cluster, from_us, to_us, source, id, next_source, next_id
     assumed        subscription, organisation: whose learners all count as members
+    before         subscription, scope, cluster, organisation, object, window_number: activity in windows earlier
+                   than the facts, of plans that count; read where metering is resumed (`steps`), and absent elsewhere
 
 A query serves all subscriptions whose plans share one meter, whatever their windows, terms and zones.
 """
@@ -38,15 +40,18 @@ def corrections(meter: Meter) -> tuple[Step, ...]:
     return (scoped(meter), voids(), voided(), links())
 
 
-def steps(meter: Meter, fragments: Fragments) -> tuple[Step, ...]:
-    """The steps after `corrections`. Results are `activations`, `counts`, `held` and `fates`."""
+def steps(meter: Meter, fragments: Fragments, *, resumed: bool = False) -> tuple[Step, ...]:
+    """The steps after `corrections`. Results are `activations`, `counts`, `held` and `fates`.
+
+    resumed  the facts of clusters begin with some window, and `before` says when they were active earlier
+    """
     if meter.holds:
         fold = span_steps(meter, meter.holds, ineligible(meter))
         return (named(), *fold, span_activations(meter), Step("counts", COUNTS), span_fates(meter))
     member: tuple[Step, ...] = (no_holdings(), held(meter))
     if meter.member_while:
         member = span_steps(meter, meter.member_while, unfit_to_switch(meter))
-    return (named(), *member, *instant_steps(meter, fragments))
+    return (named(), *member, *instant_steps(meter, fragments, resumed=resumed))
 
 
 # Facts, corrected.

@@ -30,16 +30,16 @@ class Fragments:
     class_counts: Callable[[Sequence[str]], str]
 
 
-def instant_steps(meter: Meter, fragments: Fragments) -> tuple[Step, ...]:
+def instant_steps(meter: Meter, fragments: Fragments, *, resumed: bool = False) -> tuple[Step, ...]:
     """The steps from `named`, and `holdings` where the plan asks for members, to `activations` and `fates`."""
     return (
         known(meter),
         eligible(meter),
         placed(),
         active(meter, fragments),
-        clustered(meter),
+        clustered(meter, resumed=resumed),
         firsts(meter),
-        activations(meter),
+        activations(meter, resumed=resumed),
         counts(meter, fragments),
         fates(meter),
     )
@@ -122,11 +122,15 @@ def active(meter: Meter, fragments: Fragments) -> Step:
     )
 
 
-def clustered(meter: Meter) -> Step:
-    """Active units with the identity cluster they belong to."""
+def clustered(meter: Meter, *, resumed: bool = False) -> Step:
+    """Active units with the identity cluster they belong to; those known from before have no facts."""
     slot = slot_columns(meter)
     organisation = "active.organisation" if meter.dedupe == "customer" or slot else "active.scope"
     object_ = "active.object" if slot else "''"
+    known_before = """
+        union all
+        select subscription, window_number, scope, organisation, cluster, object, 0, '', '', 0, cluster from before
+        """
     return Step(
         "clustered",
         f"""
@@ -138,7 +142,7 @@ def clustered(meter: Meter) -> Step:
                on identities.subscription = active.subscription and identities.scope = active.scope
               and identities.learner = active.unit
               and active.first_us >= identities.from_us and active.first_us < identities.to_us
-        """,
+        {known_before if resumed else ""}""",
     )
 
 
@@ -166,14 +170,15 @@ def firsts(meter: Meter) -> Step:
     return Step("firsts", f"select {cluster}, min(window_number) as first_window from clustered group by {cluster}")
 
 
-def activations(meter: Meter) -> Step:
+def activations(meter: Meter, *, resumed: bool = False) -> Step:
     """Active units of the term with their class: the windows before look across the identity cluster."""
     once = "and window_before is null" if meter.first_ever else ""
+    here = "and facts > 0" if resumed else ""
     sql = f"""
         select subscription, window_number, scope, organisation, unit, object, false as guest, class,
                first_us, source, id, facts
         from ({classed(_cluster(meter), "clustered")}) as classed
-        where window_number >= 1 {once}
+        where window_number >= 1 {once} {here}
         """
     if meter.unit == "entry" or meter.guests == "each-entry":
         sql += f"""

@@ -19,6 +19,9 @@ from rollbook.metering.reasons import Reasons, first_of, ineligible, none_of
 from rollbook.metering.steps import Step, quoted, quoted_list, slot_columns
 from rollbook.model.plan import Meter, State
 
+IN_TERM = "start_us < as_of_us and on_us < end_us and (until_us > start_us or on_us >= start_us)"
+"""Whether a holding overlaps the term as far as it was metered."""
+
 
 def span_steps(meter: Meter, state: State, reasons: Reasons) -> tuple[Step, ...]:
     """The steps from `named` to `holdings` and `did`. `reasons` say why a fact could not switch anything."""
@@ -282,7 +285,7 @@ def held(meter: Meter) -> Step:
 
     None for a plan that counts: spans of membership are no presence.
     """
-    presence = "true" if meter.holds else "false"
+    presence = IN_TERM if meter.holds else "false"
     return Step(
         "held",
         f"""
@@ -291,7 +294,7 @@ def held(meter: Meter) -> Step:
                on_source, on_id, off_source, off_id
         from holdings
         join subscriptions on subscriptions.subscription = holdings.subscription
-        where {presence} and start_us < as_of_us and on_us < end_us and (until_us > start_us or on_us >= start_us)
+        where {presence}
         """,
     )
 

@@ -1,0 +1,133 @@
+"""The two databases behind one way to run a statement."""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any, TypeAlias
+
+from rollbook.engines.database import schema
+
+Row: TypeAlias = tuple[Any, ...]
+Parameter: TypeAlias = "int | str | bytes | None | Sequence[Row]"
+"""One value, or the rows of a small relation."""
+
+
+class Dialect(ABC):
+    """How one database writes what the others write differently."""
+
+    name: str
+
+    @abstractmethod
+    def placeholder(self, name: str) -> str:
+        """A parameter within a statement."""
+
+    @abstractmethod
+    def text(self, sql: str) -> str:
+        """SQL without parameters, as part of a statement that has some."""
+
+    @abstractmethod
+    def rows(self, name: str, columns: Mapping[str, str]) -> str:
+        """The SELECT of a relation that is given as the parameter `name`."""
+
+    def value(self, name: str, kind: str = "bigint") -> str:
+        """A parameter of a known type."""
+        return f"cast({self.placeholder(name)} as {kind})"
+
+
+class Database(ABC):
+    """A connection, asked through a cursor of its own."""
+
+    dialect: Dialect
+
+    @abstractmethod
+    def run(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Any:
+        """Runs one statement; the cursor that answers, for its rows or their number."""
+
+    @abstractmethod
+    def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Runs one statement for each row."""
+
+    @abstractmethod
+    def has_temporary(self) -> bool:
+        """Whether the connection has its temporary tables; a rollback may have taken them."""
+
+    def script(self, statements: Iterable[str]) -> None:
+        """Runs statements without parameters."""
+        for statement in statements:
+            self.run(statement)
+
+    def clear(self, *tables: str) -> None:
+        """Empties temporary tables."""
+        self.script(f"delete from {table}" for table in tables)
+
+    def looking_up(self) -> None:
+        """What follows finds few rows of large tables by their indexes."""
+
+    def computing(self) -> None:
+        """What follows joins temporary tables, whose sizes no statistics know."""
+
+    def at_ease(self) -> None:
+        """What follows is somebody else's."""
+
+    def rows(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> list[Row]:
+        """Runs one statement and gives all rows."""
+        found: list[Row] = self.run(sql, parameters).fetchall()
+        return found
+
+
+def prepare(cursor: Any) -> Database:
+    """The database behind a cursor, with the temporary tables of its connection."""
+    connection = cursor.connection
+    database: Database
+    if isinstance(connection, sqlite3.Connection):
+        database = SQLiteDatabase(connection)
+    else:
+        from rollbook.engines.database.postgresql import PostgreSQLDatabase  # noqa: PLC0415 - SQLite needs no driver
+
+        database = PostgreSQLDatabase(connection)
+    if not database.has_temporary():
+        database.script(schema.temporary(database.dialect.name))
+    return database
+
+
+class SQLite(Dialect):
+    """Relations come as JSON."""
+
+    name = "sqlite"
+
+    def placeholder(self, name: str) -> str:
+        return f":{name}"
+
+    def text(self, sql: str) -> str:
+        return sql
+
+    def rows(self, name: str, columns: Mapping[str, str]) -> str:
+        values = ", ".join(f"json_extract(value, '$[{n}]') as {column}" for n, column in enumerate(columns))
+        return f"select {values} from json_each(:{name})"
+
+
+class SQLiteDatabase(Database):
+    """A file, or memory."""
+
+    dialect = SQLite()
+
+    def __init__(self, connection: sqlite3.Connection) -> None:
+        self.cursor = sqlite3.Cursor(connection)
+        self.cursor.row_factory = None
+
+    def run(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Any:
+        bound = {
+            name: json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple) else value
+            for name, value in (parameters or {}).items()
+        }
+        return self.cursor.execute(sql, bound)
+
+    def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.cursor.executemany(sql, rows)
+
+    def has_temporary(self) -> bool:
+        found = self.run("select count(*) from sqlite_temp_master where name = 'live_incoming'").fetchone()
+        return bool(found[0])

@@ -1,0 +1,162 @@
+"""Stores facts once for ever, whichever way they come.
+
+(source, id) is settled by a constraint: the first one committed stands, the same again changes nothing, and the same
+with other content is told as a conflict. Keys are inserted in order, so two batches that share some wait for each
+other in one direction only.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from operator import attrgetter
+from typing import Any
+
+from rollbook.engines.database import schema
+from rollbook.engines.database.dialects import Database, Row, prepare
+from rollbook.model.fact import CORRECTIONS, Fact, is_status
+from rollbook.model.instants import DAY_US
+
+DIGEST_BYTES = 16
+
+_CONTENT = attrgetter(*(name for name in Fact.__slots__ if name != "recorded_us"))
+_STORED = attrgetter(
+    *(name for name in schema.FACT if name not in ("number", "day", "recorded_us", "status", "source", "id"))
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """What became of a batch, by the places of its facts.
+
+    new         (place, number) of those stored now; numbers rise for ever
+    duplicates  places of those that are stored with the same content
+    conflicts   places of those whose (source, id) is stored with other content
+    """
+
+    new: tuple[tuple[int, int], ...]
+    duplicates: tuple[int, ...]
+    conflicts: tuple[int, ...]
+
+
+def digest(fact: Fact) -> bytes:
+    """Of the content: what must be the same when a fact is delivered again. When it was received may differ."""
+    content = json.dumps(_CONTENT(fact), ensure_ascii=False, separators=(",", ":"))
+    return hashlib.blake2b(content.encode(), digest_size=DIGEST_BYTES).digest()
+
+
+def is_kept_for_ever(type_: str) -> bool:
+    """Whether facts of this type are needed for ever: statuses and corrections. Deeds are, for their windows only."""
+    return type_ in CORRECTIONS or is_status(type_)
+
+
+def store(cursor: Any, facts: Sequence[Fact]) -> Stored:
+    """Stores the facts that are new, in the caller's transaction."""
+    database = prepare(cursor)
+    digests = [digest(fact) for fact in facts]
+    first: dict[tuple[str, str], int] = {}
+    for place, fact in enumerate(facts):
+        first.setdefault(fact.key, place)
+    rows = [_row(place, facts[place], digests[place]) for place in first.values()]
+    insert = _insert_copied if database.dialect.name == "postgresql" else _insert_each
+    numbers = insert(database, rows) if rows else {}
+    stored = _digests(database, [facts[place].key for place in first.values() if place not in numbers])
+    duplicates, conflicts = [], []
+    for place, fact in enumerate(facts):
+        if place in numbers:
+            continue
+        kept = stored.get(fact.key) or digests[first[fact.key]]
+        (duplicates if kept == digests[place] else conflicts).append(place)
+    return Stored(tuple(sorted(numbers.items())), tuple(duplicates), tuple(conflicts))
+
+
+def _row(place: int, fact: Fact, content: bytes) -> Row:
+    """One row of `live_incoming`, in the order of its columns."""
+    at_us, *texts = _STORED(fact)
+    return (
+        *(place, content, fact.source, fact.id, at_us, at_us // DAY_US, fact.recorded_us),
+        *(*texts, is_kept_for_ever(fact.type)),
+    )
+
+
+_COLUMNS = ", ".join(schema.FACT)
+_INCOMING = ", ".join(f"live_incoming.{name}" for name in schema.FACT if name != "number")
+
+_STORE = f"""
+with keys as (
+    insert into fact_key (source, id, digest)
+    select source, id, digest from live_incoming order by source, id
+    on conflict do nothing returning source, id, number
+), rows as (
+    insert into fact ({_COLUMNS})
+    select keys.number, {_INCOMING} from keys
+    join live_incoming on live_incoming.source = keys.source and live_incoming.id = keys.id
+    order by keys.number
+)
+select position, number from keys
+join live_incoming on live_incoming.source = keys.source and live_incoming.id = keys.id
+"""
+
+
+def _insert_copied(database: Database, rows: Sequence[Row]) -> dict[int, int]:
+    """By COPY into a temporary table and one statement from there."""
+    at_us = list(schema.TEMPORARY["live_incoming"]).index("at_us")
+    _make_partitions(database, {schema.year_of(row[at_us]) for row in rows if not row[-1]})
+    database.clear("live_incoming")
+    cursor: Any = database.cursor  # type: ignore[attr-defined]
+    with cursor.copy("copy live_incoming from stdin") as copy:
+        for row in rows:
+            copy.write_row(row)
+    database.computing()
+    found = dict(database.rows(_STORE, {"all": 0}))
+    database.at_ease()
+    return found
+
+
+def _make_partitions(database: Database, years: set[int]) -> None:
+    """Makes the partitions of these years where there are none. One transaction at a time makes some."""
+    wanted = {f"fact_deed_{year}": year for year in sorted(years) if year >= schema.FIRST_YEAR}
+    if not wanted:
+        return
+    missing = "select name from unnest(cast(%(names)s as text[])) as wanted(name) where to_regclass(name) is null"
+    cursor: Any = database.cursor  # type: ignore[attr-defined]
+    if not cursor.execute(missing, {"names": list(wanted)}).fetchall():
+        return
+    cursor.execute("select pg_advisory_xact_lock(hashtext('rollbook.partitions'))")
+    for (name,) in cursor.execute(missing, {"names": list(wanted)}).fetchall():
+        database.script(schema.partition(wanted[name]))
+
+
+def _insert_each(database: Database, rows: Sequence[Row]) -> dict[int, int]:
+    """Key by key: within a process that is as fast as anything."""
+    incoming = list(schema.TEMPORARY["live_incoming"])
+    keyed = {name: incoming.index(name) for name in ("position", "source", "id", "digest")}
+    numbers: dict[int, int] = {}
+    stored = []
+    for row in rows:
+        found = database.run(
+            "insert into fact_key (source, id, digest) values (:source, :id, :digest) "
+            "on conflict do nothing returning number",
+            {name: row[index] for name, index in keyed.items() if name != "position"},
+        ).fetchone()
+        if found:
+            numbers[row[0]] = found[0]
+            stored.append(dict(zip(incoming, row, strict=True)) | {"number": found[0]})
+    values = ", ".join(f":{name}" for name in schema.FACT)
+    database.run_many(f"insert into fact ({_COLUMNS}) values ({values})", stored)
+    return numbers
+
+
+def _digests(database: Database, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+    """The content that is stored under these keys; of those that another transaction committed meanwhile, too."""
+    if not keys:
+        return {}
+    asked = database.dialect.rows("asked", {"source": "text", "id": "text"})
+    rows = database.rows(
+        f"""select fact_key.source, fact_key.id, fact_key.digest from ({asked}) as asked
+            join fact_key on fact_key.source = asked.source and fact_key.id = asked.id""",
+        {"asked": list(keys)},
+    )
+    return {(source, id_): bytes(content) for source, id_, content in rows}

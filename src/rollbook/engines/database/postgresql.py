@@ -1,0 +1,97 @@
+"""PostgreSQL through psycopg 3.
+
+Every statement is prepared and planned once for all parameters: planning the query takes 10 ms, and running it for one
+learner less than one. Plans are told what is known beforehand, because temporary tables have no statistics: facts and
+activations are found by index from what was touched, and what was gathered is hashed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import psycopg
+from psycopg.rows import tuple_row
+
+from rollbook.engines.database.dialects import Database, Dialect, Parameter
+
+PREPARED_MAX = 1000
+"""Statements kept by a connection; a meter has about thirty."""
+
+_ALWAYS = "set local jit = off; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off"
+_LOOKING_UP = (
+    f"{_ALWAYS}; set local enable_nestloop = on; set local enable_hashjoin = off; set local enable_mergejoin = off"
+)
+_COMPUTING = (
+    f"{_ALWAYS}; set local enable_nestloop = off; set local enable_hashjoin = on; set local enable_mergejoin = off"
+)
+_AT_EASE = "; ".join(
+    f"set local {name} to default"
+    for name in ("jit", "plan_cache_mode", "enable_seqscan", "enable_nestloop", "enable_hashjoin", "enable_mergejoin")
+)
+
+
+class PostgreSQL(Dialect):
+    """Relations come as one array a column."""
+
+    name = "postgresql"
+
+    def placeholder(self, name: str) -> str:
+        return f"%({name})s"
+
+    def text(self, sql: str) -> str:
+        return sql.replace("%", "%%")
+
+    def rows(self, name: str, columns: Mapping[str, str]) -> str:
+        arrays = ", ".join(f"cast(%({name}__{n})s as {kind}[])" for n, kind in enumerate(columns.values()))
+        named = ", ".join(columns)
+        sorted_as_bytes = ", ".join(
+            f'{column} collate "C" as {column}' if kind == "text" else column for column, kind in columns.items()
+        )
+        return f"select {sorted_as_bytes} from unnest({arrays}) as {name}_given({named})"
+
+
+class PostgreSQLDatabase(Database):
+    """A connection whose statements are prepared."""
+
+    dialect = PostgreSQL()
+
+    def __init__(self, connection: psycopg.Connection[Any]) -> None:
+        connection.prepared_max = PREPARED_MAX
+        self.cursor = psycopg.Cursor(connection, row_factory=tuple_row)
+
+    def run(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Any:
+        if not parameters:
+            return self.cursor.execute(sql, prepare=False)
+        bound: dict[str, Any] = {}
+        for name, value in parameters.items():
+            if isinstance(value, list | tuple):
+                for n, column in enumerate(zip(*value, strict=True)) if value else ():
+                    bound[f"{name}__{n}"] = list(column)
+                if not value:
+                    bound |= _Nothing(name)
+            else:
+                bound[name] = value
+        return self.cursor.execute(sql, bound, prepare=True)
+
+    def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        self.cursor.executemany(sql, rows)
+
+    def has_temporary(self) -> bool:
+        return bool(self.run("select to_regclass('pg_temp.live_incoming') is not null").fetchone()[0])
+
+    def script(self, statements: Iterable[str]) -> None:
+        self.run("; ".join(statements))
+
+    def looking_up(self) -> None:
+        self.run(_LOOKING_UP)
+
+    def computing(self) -> None:
+        self.run(_COMPUTING)
+
+    def at_ease(self) -> None:
+        self.run(_AT_EASE)
+
+
+def _Nothing(name: str) -> dict[str, list[Any]]:
+    return {f"{name}__{n}": [] for n in range(16)}

@@ -1,0 +1,179 @@
+"""What a batch touched: which learners and guests must be metered again, and from when.
+
+A learner is touched together with everyone linked to it, from the start of the window of the earliest fact; a link
+touches from the beginning, for classes look across a cluster. Links that are voided still connect here: who was linked
+must be metered again as well.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
+
+from rollbook.engines.database.dialects import Database, Row
+from rollbook.engines.database.subscriptions import BEGINNING_US, LiveSubscription
+from rollbook.model.fact import LINKED, VOIDED, Fact
+
+Learner = tuple[str, str]
+"""(scope, learner)."""
+
+
+class Touching(NamedTuple):
+    """What is asked of a fact to know what it touches."""
+
+    organisation: str
+    learner: str
+    type: str
+    role: str
+    object: str
+    session: str
+    at_us: int
+    source: str
+    id: str
+
+
+@dataclass(slots=True)
+class Touched:
+    """Learners with the earliest instant that matters, and guests' entries."""
+
+    learners: dict[Learner, int] = field(default_factory=dict)
+    guests: dict[tuple[str, ...], Touching] = field(default_factory=dict)
+
+    def add(self, learner: Learner, at_us: int) -> None:
+        """A learner is touched at an instant."""
+        self.learners[learner] = min(at_us, self.learners.get(learner, at_us))
+
+    def __bool__(self) -> bool:
+        return bool(self.learners or self.guests)
+
+
+def touching(fact: Fact) -> Touching:
+    """The same of a fact that is at hand."""
+    return Touching(
+        *(fact.organisation, fact.learner, fact.type, fact.role, fact.object, fact.session),
+        *(fact.at_us, fact.source, fact.id),
+    )
+
+
+def touched(live: LiveSubscription, facts: Iterable[Touching]) -> Touched:
+    """Whom these facts touch; voids touch nobody by themselves, see `targets`."""
+    found = Touched()
+    covered, types, meter = set(live.organisations), set(live.meter.types), live.meter
+    until_us = min(live.as_of_us, live.subscription.end_us)
+    for fact in facts:
+        if fact.organisation not in covered or fact.at_us >= until_us:
+            continue
+        scope = live.scope(fact.organisation)
+        if fact.type == LINKED:
+            found.add((scope, fact.learner), BEGINNING_US)
+            found.add((scope, fact.object), BEGINNING_US)
+        elif fact.type not in types:
+            continue
+        elif fact.role != "guest":
+            found.add((scope, fact.learner), fact.at_us)
+        elif meter.guests == "each-entry" and fact.type in meter.counts:
+            comes_back = bool(meter.reconnect_grace_seconds and fact.session)
+            key = (fact.organisation, fact.object, fact.session) if comes_back else (fact.source, fact.id)
+            earlier = found.guests.setdefault(key, fact)
+            if fact.at_us < earlier.at_us:
+                found.guests[key] = fact
+    return found
+
+
+TOUCHING = ", ".join(f"fact.{name}" for name in Touching._fields)
+"""The columns of `Touching`."""
+
+
+def targets(database: Database, voids: Sequence[Row]) -> list[Touching]:
+    """The facts that voids, (organisation, source, id), take back; those that have come."""
+    if not voids:
+        return []
+    named = database.dialect.rows("voids", {"organisation": "text", "source": "text", "id": "text"})
+    rows = database.rows(
+        f"""select {TOUCHING} from ({named}) as void
+            cross join fact_key cross join fact
+            where fact_key.source = void.source and fact_key.id = void.id
+              and fact.number = fact_key.number and fact.organisation = void.organisation""",
+        {"voids": list(voids)},
+    )
+    return [Touching(*row) for row in rows if row[2] != VOIDED]
+
+
+def with_linked(database: Database, live: LiveSubscription, found: Touched) -> bool:
+    """Adds everyone linked to those touched, each from the earliest instant of all; whether there is anyone linked.
+
+    Asks for neighbours, and for theirs, until nobody new comes: mostly once. Customers without links are not asked.
+    """
+    organisations = _organisations(live, found.learners)
+    if not found.learners or not has_corrections(database, organisations, LINKED):
+        return False
+    parents: dict[Learner, Learner] = {}
+    asked: set[Learner] = set()
+    while asking := (found.learners.keys() | parents.keys()) - asked:
+        asked |= asking
+        for scope, learner, other in _neighbours(database, live, organisations, sorted(asking)):
+            one, two = _root(parents, (scope, learner)), _root(parents, (scope, other))
+            if one != two:
+                parents[two] = one
+    earliest: dict[Learner, int] = {}
+    for learner, at_us in found.learners.items():
+        root = _root(parents, learner)
+        earliest[root] = min(at_us, earliest.get(root, at_us))
+    for learner in parents:
+        found.learners[learner] = earliest[_root(parents, learner)]
+    return bool(len(parents) > len({_root(parents, learner) for learner in parents}))
+
+
+def _root(parents: dict[Learner, Learner], learner: Learner) -> Learner:
+    """Who stands for a cluster."""
+    parents.setdefault(learner, learner)
+    while parents[learner] != learner:
+        parents[learner] = parents[parents[learner]]
+        learner = parents[learner]
+    return learner
+
+
+def _organisations(live: LiveSubscription, learners: Iterable[Learner]) -> list[str]:
+    """Where the facts of these learners can be."""
+    if live.meter.dedupe == "customer":
+        return list(live.organisations)
+    return sorted({scope for scope, _ in learners})
+
+
+def organisations(live: LiveSubscription, found: Touched) -> list[str]:
+    """Where the facts of everyone touched can be."""
+    return sorted({*_organisations(live, found.learners), *(guest.organisation for guest in found.guests.values())})
+
+
+def has_corrections(database: Database, organisations: Sequence[str], type_: str) -> bool:
+    """Whether any of these organisations has a link, or a void."""
+    within = database.dialect.rows("within", {"organisation": "text"})
+    [[exists]] = database.rows(
+        f"""select exists (select 1 from ({within}) as of cross join fact
+            where fact.status = true and fact.type = '{type_}' and fact.organisation = of.organisation)""",
+        {"within": [(organisation,) for organisation in organisations]},
+    )
+    return bool(exists)
+
+
+def _neighbours(
+    database: Database, live: LiveSubscription, organisations: Sequence[str], learners: Sequence[Learner]
+) -> list[Row]:
+    """(scope, learner, other): who is linked to these, either way round."""
+    dialect = database.dialect
+    asked = dialect.rows("asked", {"scope": "text", "learner": "text"})
+    across = live.meter.dedupe == "customer"
+    within = f"({dialect.rows('within', {'organisation': 'text'})}) as of" if across else ""
+    organisation = "of.organisation" if across else "asked.scope"
+    sides = (("object", "learner"), ("learner", "object"))
+    sql = " union ".join(
+        f"""select asked.scope, asked.learner, fact.{other} from ({asked}) as asked
+            {f"cross join {within}" if across else ""} cross join fact
+            where fact.status = true and fact.type = '{LINKED}' and fact.organisation = {organisation}
+              and fact.{one} = asked.learner"""
+        for other, one in sides
+    )
+    return database.rows(
+        sql, {"asked": list(learners), "within": [(name,) for name in organisations] if across else []}
+    )
