@@ -94,7 +94,7 @@ def _alone(job: str, work: Callable[[int, datetime], int], pk: int, now: datetim
 
 
 def _starts() -> list[tuple[int, int, tuple[int, ...]]]:
-    """Of each subscription: number, windows begun, and when each window of the term starts, which never changes."""
+    """Of each subscription: number, windows begun, and the instants at which there is one more, which never change."""
     rows = Subscription.objects.values_list("pk", "windows_begun", "plan__digest", "start", "end", "zone", "anchor")
     return [(pk, begun, _cut(pk, *agreed)) for pk, begun, *agreed in rows.order_by("pk")]
 
@@ -102,7 +102,9 @@ def _starts() -> list[tuple[int, int, tuple[int, ...]]]:
 @lru_cache(maxsize=20_000)
 def _cut(pk: int, *_: object) -> tuple[int, ...]:
     row = Subscription.objects.select_related("customer", "plan").get(pk=pk)
-    return tuple(it.start_us for it in windows(contracts.subscription_of(row)))
+    subscription = contracts.subscription_of(row)
+    cuts = [*(it.start_us for it in windows(subscription)), subscription.end_us]
+    return tuple(cuts[: contracts.windows_begun(subscription, subscription.end_us)])
 
 
 def release_held(now: datetime) -> int:
