@@ -197,5 +197,5 @@ def term_words(subscription: Subscription) -> Mapping[str, str]:
 
 
 def windows_begun(subscription: Subscription, at_us: int) -> int:
-    """How many windows of the term have begun at an instant."""
-    return sum(window.start_us <= at_us for window in windows(subscription))
+    """How many windows of the term have begun at an instant; one more than there are when the term is over."""
+    return sum(window.start_us <= at_us for window in windows(subscription)) + (subscription.end_us <= at_us)
