@@ -9,6 +9,7 @@ from django.utils import timezone
 from ninja import Router, Schema
 from pydantic import Field
 
+from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso
 from rollbook.reports.explain import FactLine
 from rollbook.server import contracts, people
@@ -256,7 +257,8 @@ def report_count(request: HttpRequest, number: Id, body: ReportedIn) -> tuple[in
 
 def _window(row: Subscription, asked: int | None) -> int:
     """The window asked for, or the one that runs or ran last."""
-    begun = contracts.windows_begun(contracts.subscription_of(row), now_us())
+    subscription = contracts.subscription_of(row)
+    begun = min(contracts.windows_begun(subscription, now_us()), len(windows(subscription)))
     if asked is not None and asked > begun:
         raise missing("window")
     if begun == 0:
