@@ -140,13 +140,13 @@ def put_statement_of(request: HttpRequest, organisation: str) -> HttpResponse:
 
 
 @_spoken
-def _not_read(_: HttpRequest, organisation: str = "") -> HttpResponse:  # noqa: ARG001 - part of the address
+def _not_read(request: HttpRequest, organisation: str = "") -> HttpResponse:  # noqa: ARG001 - part of the address
     problem = Problem("request", "statements are taken in here, and not read back", "read them from your LRS")
     return errors.problems_response(405, "method-not-allowed", [problem], {"Allow": ALLOWED})
 
 
 @_spoken
-def _options(_: HttpRequest, organisation: str = "") -> HttpResponse:  # noqa: ARG001 - part of the address
+def _options(request: HttpRequest, organisation: str = "") -> HttpResponse:  # noqa: ARG001 - part of the address
     return HttpResponse(status=204, headers={"Allow": ALLOWED})
 
 
@@ -157,7 +157,7 @@ for _path in ("/xapi/statements", "/xapi/organisations/{path:organisation}/state
 
 @router.get("/xapi/about", auth=anybody(), response=dict[str, list[str]], summary="The versions of xAPI that are read")
 @_spoken
-def about(_: HttpRequest) -> HttpResponse:
+def about(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - the shape of a view
     """Needs no key and no version, as the specification wants it."""
     return HttpResponse(msgspec.json.encode({"version": list(VERSIONS.values())}), content_type=bodies.JSON)
 
