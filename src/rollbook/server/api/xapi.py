@@ -140,19 +140,30 @@ def put_statement_of(request: HttpRequest, organisation: str) -> HttpResponse:
 
 
 @_spoken
-def _not_read(request: HttpRequest, organisation: str = "") -> HttpResponse:  # noqa: ARG001 - part of the address
+def _not_read(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - the shape of a view
     problem = Problem("request", "statements are taken in here, and not read back", "read them from your LRS")
     return errors.problems_response(405, "method-not-allowed", [problem], {"Allow": ALLOWED})
 
 
 @_spoken
-def _options(request: HttpRequest, organisation: str = "") -> HttpResponse:  # noqa: ARG001 - part of the address
+def _not_read_of(request: HttpRequest, organisation: str) -> HttpResponse:  # noqa: ARG001 - part of the address
+    return _not_read(request)
+
+
+@_spoken
+def _options(request: HttpRequest) -> HttpResponse:  # noqa: ARG001 - the shape of a view
     return HttpResponse(status=204, headers={"Allow": ALLOWED})
 
 
-for _path in ("/xapi/statements", "/xapi/organisations/{path:organisation}/statements"):
-    router.add_api_operation(_path, ["GET", "HEAD", "DELETE"], _not_read, auth=_SENDS, include_in_schema=False)
-    router.add_api_operation(_path, ["OPTIONS"], _options, auth=anybody(), include_in_schema=False)
+@_spoken
+def _options_of(request: HttpRequest, organisation: str) -> HttpResponse:  # noqa: ARG001 - part of the address
+    return _options(request)
+
+
+_OF = "/xapi/organisations/{path:organisation}/statements"
+for _path, _refuses, _says in (("/xapi/statements", _not_read, _options), (_OF, _not_read_of, _options_of)):
+    router.add_api_operation(_path, ["GET", "HEAD", "DELETE"], _refuses, auth=_SENDS, include_in_schema=False)
+    router.add_api_operation(_path, ["OPTIONS"], _says, auth=anybody(), include_in_schema=False)
 
 
 @router.get("/xapi/about", auth=anybody(), response=dict[str, list[str]], summary="The versions of xAPI that are read")
