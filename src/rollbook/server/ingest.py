@@ -16,7 +16,7 @@ from django.db import OperationalError, transaction
 
 from rollbook.engines import database as engine
 from rollbook.model.fact import LINKED, Fact
-from rollbook.server import contracts, metering, people
+from rollbook.server import contracts, metering, people, telemetry
 from rollbook.server.models import HeldFact, Organisation, Refusal, Subscription
 from rollbook.server.models.lengths import BYTES_MAX
 from rollbook.server.notices import crossings
@@ -70,8 +70,10 @@ def ingest(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: 
 
     Raises django.db.OperationalError where the database could not be written to in three attempts.
     """
-    with transaction.atomic():
-        return ingest_within(read, sender, now_us)
+    with telemetry.batch(), transaction.atomic():
+        receipt = ingest_within(read, sender, now_us)
+    telemetry.took_in(receipt.new, receipt.repeats, receipt.held, len({it.index for it in receipt.rejected}))
+    return receipt
 
 
 def ingest_within(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: int) -> Receipt:
