@@ -5,7 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := src/rollbook/samples/academy.csv
 
-.PHONY: help run test lint laws fuzz bench bench-intake docs clean
+.PHONY: help run serve test test-server lint laws fuzz fuzz-long faults faults-long bench bench-intake bench-server \
+	bench-server-long docs clean
 
 help: ## what can be called
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -15,7 +16,11 @@ $(BIN)/rollbook: pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable .
 	@touch $@
 
-$(VENV)/dev: $(BIN)/rollbook
+$(VENV)/server: $(BIN)/rollbook
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable ".[client,server]"
+	@touch $@
+
+$(VENV)/dev: $(VENV)/server
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $$($(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev'])" | sed 's/[<>=][^ ]*//g')
 	@touch $@
 
@@ -26,8 +31,16 @@ run: $(BIN)/rollbook ## meters the sample under several plans and explains one l
 	$(BIN)/rollbook explain $(SAMPLE) --plan reach360-starter --start 2026-01-01 --end 2026-07-01 --as-of 2026-07-01 ana
 	@echo; echo "Try it yourself: $(BIN)/rollbook --help"
 
-test: $(VENV)/dev ## sets up whatever the tests need and runs them all
+serve: $(VENV)/server ## a server with made-up customers on port PORT (8000), in ./rollbook-data; Ctrl-C stops it
+	@exec $(BIN)/rollbook serve --demo --port $(or $(PORT),8000)
+
+test: $(VENV)/dev ## sets up whatever the tests need and runs them all, those of the server on both databases
 	$(BIN)/python -m pytest -n 2 --dist worksteal
+	ROLLBOOK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal tests/server
+
+test-server: $(VENV)/dev ## the tests of the server alone, on SQLite and on a real PostgreSQL
+	$(BIN)/python -m pytest -n 2 --dist worksteal tests/server
+	ROLLBOOK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal tests/server
 
 lint: $(VENV)/dev ## style, types, and who may import whom
 	$(BIN)/ruff check .
@@ -42,11 +55,26 @@ fuzz: $(VENV)/dev ## breaks the fixtures of every producer for SECONDS, guided b
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0
 	$(BIN)/python -m tests.intake.producers.fuzz $(or $(SECONDS),60)
 
+fuzz-long: ## the same for an hour
+	$(MAKE) fuzz SECONDS=3600
+
+faults: $(VENV)/dev ## kills servers, workers and senders at any moment, and looks for what was lost
+	$(BIN)/python -m pytest tests/faults tests/client/test_kills.py
+
+faults-long: $(VENV)/dev ## the same with many more kills
+	ROLLBOOK_FAULTS=long $(BIN)/python -m pytest tests/faults tests/client/test_kills.py
+
 bench: $(VENV)/dev ## ten million facts against hand-written DuckDB, side by side
 	$(BIN)/python benchmarks/count.py --check
 
 bench-intake: $(VENV)/dev ## a gibibyte of xAPI statements, in 512 MiB of memory
 	$(BIN)/python benchmarks/intake.py --check
+
+bench-server: $(VENV)/dev ## batches over HTTP against COPY, and how calls grow with the database; small sizes
+	$(BIN)/python benchmarks/server.py --check --batches 20 --sizes 10000 100000
+
+bench-server-long: $(VENV)/dev ## the same up to ten million facts
+	$(BIN)/python benchmarks/server.py --check
 
 docs: $(VENV)/dev ## writes the command reference anew
 	$(BIN)/python docs/generate_cli.py

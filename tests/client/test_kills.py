@@ -13,7 +13,7 @@ from pathlib import Path
 from rollbook.client import Client
 from tests.client.receiver import KEY, Planned, receiving
 
-KILLS = 25
+KILLS = 500 if os.environ.get("ROLLBOOK_FAULTS") == "long" else 25
 
 SENDER = """
 import sys
