@@ -47,9 +47,6 @@ STATEMENTS_MAX = 200
 RETRY_SECONDS = 3600
 """After how long a closing that failed is tried again."""
 
-FOLDER = "rollbook-closing-"
-"""How folders of closings begin; those of processes that were killed are removed after a day."""
-
 SECRET_BYTES = 32
 SECOND_US = 1_000_000
 _DAY_SECONDS = 86_400
@@ -108,7 +105,7 @@ def close_subscription(key: int, now_us: int, most: int = STATEMENTS_MAX, by: st
     with transaction.atomic():
         metering.locked([row.customer_id])
         metering.begin_windows(contracts.live(read(key)), now_us)
-    with tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
+    with tempfile.TemporaryDirectory(prefix=snapshots.FOLDER) as folder:
         facts = Path(folder) / "facts.parquet"
         with snapshots.one_view():
             row = read(key)
@@ -123,7 +120,7 @@ def close_subscription(key: int, now_us: int, most: int = STATEMENTS_MAX, by: st
             refuse_difference(result.account, expected, now_us)
             if until_us > now_us:
                 counted = library.meter_again(
-                    result, live.subscription, as_of=from_us(now_us), assumed=frozenset(live.assumed)
+                    result, live.subscription, as_of=from_us(now_us), assumed=snapshots.assumed(live)
                 )
             else:
                 counted = result
@@ -184,7 +181,8 @@ def _write(row: models.Subscription, book: Book, result: library.Result, last: i
     for done in range(most):
         number = len(book.statements) + done + 1
         window = term[closed + done] if closed + done < len(term) else None
-        if window is not None and closes_us(subscription, window) > now_us:
+        # A note is due from the start of a run, or not at all in it.
+        if (window is None and done) or (window is not None and closes_us(subscription, window) > now_us):
             return done
         if not approvals.allowed(row, subscription, number, window):
             return done
@@ -276,7 +274,7 @@ def _tried(key: int, now_us: int, most: int) -> int:
 
 def _sweep() -> None:
     """Removes what closings left behind whose process was killed: it has surrogates and secrets in it."""
-    for folder in Path(tempfile.gettempdir()).glob(FOLDER + "*"):
+    for folder in Path(tempfile.gettempdir()).glob(snapshots.FOLDER + "*"):
         with suppress(OSError):
             if time.time() - folder.stat().st_mtime > _DAY_SECONDS:
                 shutil.rmtree(folder)

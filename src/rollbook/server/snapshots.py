@@ -48,6 +48,9 @@ FORMATS = {
 ERASED = "(erased)"
 """What stands for somebody whose id and name were erased."""
 
+FOLDER = "rollbook-server-"
+"""How folders of copies begin; those of processes that were killed are removed after a day."""
+
 BATCH_ROWS = 50_000
 """Facts in memory at once."""
 
@@ -123,7 +126,7 @@ def snapshot(row: Subscription, as_of_us: int) -> Iterator[library.Result]:
     Nothing at or after `as_of_us`, UTC microseconds, is counted. Raises BookError where the facts cannot be used, and
     RefusedError where too many such counts run.
     """
-    with turn(), tempfile.TemporaryDirectory(prefix="rollbook-") as folder:
+    with turn(), tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
         file = Path(folder) / "facts.parquet"
         with one_view():
             live = contracts.live(Subscription.objects.select_related("plan", "customer").get(pk=row.pk))
@@ -140,12 +143,18 @@ def counted(files: Sequence[str], live: LiveSubscription, as_of_us: int) -> Iter
     """
     options = ReadOptions(memory_limit=MEMORY, settled=len(files) - 1)
     with library.meter(
-        list(files), live.subscription, as_of=from_us(as_of_us), options=options, assumed=live.assumed
+        list(files), live.subscription, as_of=from_us(as_of_us), options=options, assumed=assumed(live)
     ) as result:
         if result.store.problems.total or result.store.problems.files:
             rule = f"{max(result.store.rejected, 1):,} stored facts cannot be read, or are not what was closed"
             raise BookError(Problem("facts", rule, "restore the database as it was, or ask whoever changed it"))
         yield result
+
+
+def assumed(live: LiveSubscription) -> frozenset[str]:
+    """The organisations of a subscription whose learners all count as members, where its plan asks who is one."""
+    asks = live.subscription.plan.meter.member_while is not None
+    return live.assumed & frozenset(live.subscription.organisations or ()) if asks else frozenset()
 
 
 def report(
@@ -174,7 +183,7 @@ def report_file(
         raise UsageError(Problem("format", rule, "use one of " + ", ".join(FORMATS)))
     chosen = find(name)
     shape = chosen.shape(contracts.plan_of(row.plan), by)
-    with snapshot(row, as_of_us or clock.now_us() + 1) as result, tempfile.TemporaryDirectory(prefix="rollbook-") as to:
+    with snapshot(row, as_of_us or clock.now_us() + 1) as result, tempfile.TemporaryDirectory(prefix=FOLDER) as to:
         known = result.subscription
         about = About(chosen.title, chosen.purpose, known, result.organisations, result.account.as_of_us)
         table = result.report_batches(name, shape.by)

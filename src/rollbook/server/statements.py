@@ -55,7 +55,7 @@ def bundle(row: Subscription, number: int) -> Iterator[Path]:
     It holds secrets and a row for every learner: for those alone who may see all of them.
     """
     find(row, number)
-    with snapshots.turn(), tempfile.TemporaryDirectory(prefix="rollbook-") as folder:
+    with snapshots.turn(), tempfile.TemporaryDirectory(prefix=snapshots.FOLDER) as folder:
         with snapshots.one_view():
             book = shelf.take_down(row, Path(folder) / "book", number)
         to = Path(folder) / "bundle.zip"
@@ -81,7 +81,7 @@ def preview(row: Subscription, now_us: int, window: int | None = None) -> dict[s
 
     Raises BookError for a window that is closed or has not begun.
     """
-    with snapshots.turn(), tempfile.TemporaryDirectory(prefix="rollbook-") as folder:
+    with snapshots.turn(), tempfile.TemporaryDirectory(prefix=snapshots.FOLDER) as folder:
         facts = Path(folder) / "facts.parquet"
         with snapshots.one_view():
             live = contracts.live(Subscription.objects.select_related("plan", "customer").get(pk=row.pk))
