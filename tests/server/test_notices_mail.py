@@ -11,12 +11,13 @@ from typing import Any
 import pytest
 
 from rollbook.server.configuration import ConfigurationError, configuration, mail
-from rollbook.server.models import Customer, Message, User
+from rollbook.server.models import Customer, Endpoint, Message, User
 from rollbook.server.notices import mail as mails
 from rollbook.server.notices import reports
 from rollbook.server.notices.announce import announce
 from rollbook.server.notices.delivery import deliver
 from rollbook.server.notices.events import COMMON, EVENTS
+from rollbook.server.notices.webhooks import new_secret
 
 from . import receivers, world
 
@@ -240,3 +241,41 @@ def test_an_address_that_is_none_is_told_when_the_server_starts(url: str) -> Non
 
 def test_without_an_address_mail_is_kept_as_files() -> None:
     assert mail("")["EMAIL_BACKEND"].endswith("filebased.EmailBackend")
+
+
+def test_a_report_that_was_ordered_is_made_when_it_is_sent(mailbox: receivers.Mailbox, north: Customer) -> None:
+    """Two learners in January, one of them also in February: the file that is attached says so, with their ids."""
+    row = world.subscribe(north)
+    rows = [("1", "ann", "2026-01-05T10:00"), ("2", "bob", "2026-01-06T10:00"), ("3", "ann", "2026-02-05T10:00")]
+    world.send([world.row(*it) for it in rows], "2026-02-05T11:00")
+    data = {"report": "mau", "by": "learner", "format": "csv", "every": "month", "period": "2026-02"}
+    announce("report.sent", north, data, row, mail=["bob@example.org"], webhooks=False)
+    assert deliver(soon()) == 1
+    [(_, message)] = mailbox.came
+    [attachment] = message.iter_attachments()
+    content = attachment.get_payload(decode=True)
+    assert isinstance(content, bytes)
+    assert content.count(b"ann") == 2
+    assert content.count(b"bob") == 1
+    assert Message.objects.get(channel="mail").state == "sent"
+
+
+def test_a_report_that_does_not_exist_is_given_up(mailbox: receivers.Mailbox, north: Customer) -> None:
+    row = world.subscribe(north)
+    data = {"report": "no-such", "by": "", "format": "csv", "every": "month", "period": "2026-02"}
+    announce("report.sent", north, data, row, mail=["bob@example.org"], webhooks=False)
+    deliver(soon())
+    assert mailbox.came == []
+    assert Message.objects.get().state == "dead"
+
+
+def test_programs_learn_of_a_report_when_it_is_sent_and_not_before(mailbox: receivers.Mailbox, north: Customer) -> None:
+    Endpoint.objects.create(url="https://example.invalid/", secret=new_secret(), active=True)
+    row = world.subscribe(north)
+    data = {"report": "usage", "by": "company", "format": "csv", "every": "month", "period": "2026-02"}
+    announce("report.sent", north, data, row, mail=["bob@example.org"], webhooks=False)
+    assert not Message.objects.filter(channel="webhook").exists()
+    deliver(soon())
+    assert len(mailbox.came) == 1
+    assert Message.objects.get(channel="webhook").content["data"]["report"] == "usage"
+    assert "bob@example.org" not in str(Message.objects.get(channel="webhook").content)

@@ -41,6 +41,12 @@ BATCH_MAX = 32
 EACH_MAX = 8
 """Of these, messages to one endpoint: one that is slow holds up nobody else."""
 
+REPORTS_MAX = 2
+"""Of these, reports: each is made when it is sent, which takes as long as counting does."""
+
+REPORT_LEASE_SECONDS = 3_600
+"""How long a report that is being made is left alone."""
+
 LOOKED_AT_MAX = 200
 """Messages that are due and looked at to make a batch."""
 
@@ -54,16 +60,19 @@ UNREACHABLE_SECONDS = 30
 def deliver(now: datetime) -> int:
     """Sends one batch of what is due; how many messages were tried. Safe to run in several workers at once."""
     claimed = claim(now)
-    # Only the network is used side by side: what belongs to the database is read before and written after.
-    with_it = [reports.attached(it) if it.channel == Message.MAIL else reports.Attached() for it in claimed]
     private = settings.CONFIGURATION["ROLLBOOK_WEBHOOKS_PRIVATE"]
+    ordered = [it for it in claimed if it.event == reports.REPORT and it.channel == Message.MAIL]
     with ThreadPoolExecutor(SENDERS, thread_name_prefix="sender") as senders:
+        # Only the network is used side by side: what belongs to the database is read before and written after.
         tried = [
-            (message, senders.submit(_send, message, attached, private=private))
-            for message, attached in zip(claimed, with_it, strict=True)
+            (it, senders.submit(_send, it, reports.Attached(), private=private)) for it in claimed if it not in ordered
         ]
         for message, attempt in tried:
             settle(message, attempt.result(), now)
+    for place, message in enumerate(ordered):
+        until = now + timedelta(seconds=REPORT_LEASE_SECONDS)
+        Message.objects.filter(pk__in=[it.pk for it in ordered[place:]], state=Message.WAITING).update(next_at=until)
+        settle(message, _send(message, reports.attached(message), private=private), now)
     return len(claimed)
 
 
@@ -81,11 +90,13 @@ def claim(now: datetime) -> list[Message]:
 
 
 def _chosen(due: Iterable[Message]) -> list[int]:
-    to_endpoint: Counter[int | None] = Counter()
+    so_far: Counter[object] = Counter()
     chosen: list[int] = []
     for message in due:
-        to_endpoint[message.endpoint_id] += 1
-        if len(chosen) < BATCH_MAX and to_endpoint[message.endpoint_id] <= EACH_MAX:
+        report = message.event == reports.REPORT and message.channel == Message.MAIL
+        kind, most = (reports.REPORT, REPORTS_MAX) if report else (message.endpoint_id, EACH_MAX)
+        so_far[kind] += 1
+        if len(chosen) < BATCH_MAX and so_far[kind] <= most:
             chosen.append(message.pk)
     return chosen
 

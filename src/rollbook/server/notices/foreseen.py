@@ -60,7 +60,9 @@ def _tell(row: Subscription, account: Account, level: Level, found: Forecast) ->
         return 0
     if not crossings.insert(row, level, 100, forecast=True):
         return 0
-    likely_us = min(found.middle_us, reach[-1].window.end_us - 1)
+    likely_us = min(found.middle_us, reach[-1].window.end_us)
+    # With the end of a window is still within it: the day after has nothing to do with it.
+    likely_us -= any(it.window.end_us == likely_us for it in found.coming)
     data = crossings.said(level, policy) | {
         "likely_on": from_us(likely_us).astimezone(ZoneInfo(row.zone)).date().isoformat(),
         "percent_likely": round(likely * 100),

@@ -1,6 +1,7 @@
 """Reports that were ordered by mail (W-23): each is made when it is sent, and attached.
 
-The outbox says which report it is and never holds its rows: those name learners.
+The outbox says which report it is and never holds its rows: those name learners. Whoever orders a report may see
+learners, see `access.OWN`.
 """
 
 from __future__ import annotations
@@ -9,9 +10,10 @@ from dataclasses import dataclass
 
 import structlog
 
+from rollbook.errors import UsageError
 from rollbook.server.models import Message, Subscription
 from rollbook.server.notices import failures
-from rollbook.server.notices.mail import Attachment
+from rollbook.server.notices.mail import ATTACHMENT_BYTES_MAX, Attachment
 from rollbook.server.notices.webhooks import Result
 
 log = structlog.get_logger(__name__)
@@ -36,7 +38,11 @@ def attached(message: Message) -> Attached:
     data = message.content["data"]
     try:
         row = Subscription.objects.select_related("customer", "plan").get(pk=data["subscription"])
-        return Attached(file=snapshots.report(row, data["report"], data["by"], data["format"]))
+        name, kind, file = snapshots.report_file(row, data["report"], data["by"], data["format"], named=True)
+        with file:
+            return Attached(file=(name, kind, file.read(ATTACHMENT_BYTES_MAX + 1)))
+    except UsageError:
+        return Attached(failed=Result("there is no such report any more", final=True))
     except Exception as error:  # noqa: BLE001 - one report that cannot be made holds up no other message
         log.error("report.failed", message=message.message_id, **failures.told(error))  # noqa: TRY400 - no words of it
         return Attached(failed=Result(f"the report could not be made: {type(error).__name__}"))
