@@ -25,7 +25,7 @@ DATABASES = ("sqlite", "postgresql")
 def made(connection: Any, dialect: str) -> Any:
     """The connection, after its tables were made."""
     cursor = connection.cursor()
-    for statement in schema.create(dialect):
+    for statement in schema.statements(dialect):
         cursor.execute(statement)
     prepare(cursor)
     connection.commit()

@@ -16,6 +16,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.engines.database.live import begin_window
+from rollbook.engines.database.recount import recount
 from rollbook.engines.database.subscriptions import LiveSubscription
 from rollbook.metering import reference
 from rollbook.model.fact import Fact
@@ -98,5 +99,6 @@ def test_however_facts_come_what_is_live_equals_the_reference(connection: Any, s
         after = play(cursor, story)
         for live, ledger in zip(after, story.ledgers, strict=True):
             check(cursor, live, ledger)
+            assert list(recount(cursor, live)) == []
     finally:
         connection.rollback()

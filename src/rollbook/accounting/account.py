@@ -96,7 +96,7 @@ def beyond(found: Account, ask: Ask) -> list[tuple[int, str, str, str]]:
     by_organisation = found.subscription.plan.allowance.pool_scope == "organisation"
     rows = ask(
         f"""select window_number, organisation, unit, object
-            from ({beyond_sql(found.consumption, by_organisation=by_organisation)})"""
+            from ({beyond_sql(found.consumption, by_organisation=by_organisation)}) as beyond"""
     )
     return [(int(str(window)), str(name), str(unit), str(object_)) for window, name, unit, object_ in rows]
 

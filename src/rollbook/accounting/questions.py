@@ -20,24 +20,43 @@ HELD_SQL = """
 """The columns of `seats.Held`, the key as three."""
 
 
-def tallies_sql(cuts: Mapping[int, tuple[int, ...]]) -> str:
+class Tallies(str):
+    """The SQL that counts activations for `consumption.Tally`, with the cuts that it was asked for.
+
+    An engine that keeps such counts as activations change answers from them, and need not read the SQL.
+    """
+
+    __slots__ = ("cuts",)
+
+    cuts: Mapping[int, tuple[int, ...]]
+
+    def __new__(cls, sql: str, cuts: Mapping[int, tuple[int, ...]]) -> Tallies:
+        """The question, about these cuts by window."""
+        made = super().__new__(cls, sql)
+        made.cuts = cuts
+        return made
+
+
+def tallies_sql(cuts: Mapping[int, tuple[int, ...]]) -> Tallies:
     """The rows of `consumption.Tally`: window, organisation, segment, class, guest, units."""
-    rows = ", ".join(f"({number}, {cut})" for number, instants in cuts.items() for cut in instants)
-    if not rows:
-        return """
-            select window_number, organisation, 0 as segment, class, guest, count(*)
-            from activations group by all order by all
+    columns = "window_number, organisation, segment, class, guest"
+    counted = f"group by {columns} order by {columns}"
+    placed = "select window_number, organisation, 0 as segment, class, guest from activations"
+    rows = [f"select {number} as number, {cut} as at_us" for number, instants in cuts.items() for cut in instants]
+    if rows:
+        # Cuts and units in one order, a cut before the units of its instant: a unit's segment is how many came before.
+        placed = f"""
+            select window_number, organisation, segment, class, guest
+            from (select every.*, cast(sum(cut) over (
+                             partition by window_number order by first_us, cut desc
+                             rows between unbounded preceding and current row) as bigint) as segment
+                  from (select window_number, organisation, class, guest, first_us, 0 as cut from activations
+                        union all
+                        select number, '', '', false, at_us, 1 from ({" union all ".join(rows)}) as cuts) as every
+                 ) as placed_cuts
+            where cut = 0
             """
-    # Cuts and units in one order, a cut before the units of its instant: a unit's segment is how many came before it.
-    return f"""
-        select window_number, organisation, segment, class, guest, count(*)
-        from (select *, sum(cut) over (partition by window_number order by first_us, cut desc
-                                       rows between unbounded preceding and current row)::bigint as segment
-              from (select window_number, organisation, class, guest, first_us, 0 as cut from activations
-                    union all
-                    select number, '', '', false, at_us, 1 from (values {rows}) as cuts(number, at_us)) as placed_cuts)
-        where cut = 0 group by all order by all
-        """
+    return Tallies(f"select {columns}, count(*) as units from ({placed}) as placed {counted}", cuts)
 
 
 def ranked_sql(pooled: str) -> str:
@@ -58,7 +77,7 @@ def beyond_sql(used: Iterable[Consumption], *, by_organisation: bool) -> str:
         for first, last in it.beyond
     ]
     return f"""
-        select * from ({ranked_sql("organisation" if by_organisation else "''")})
+        select * from ({ranked_sql("organisation" if by_organisation else "''")}) as ranked
         where {" or ".join(ranges) or "false"}
         order by window_number, {IN_ORDER}
         """

@@ -9,9 +9,11 @@ Everything takes a DB-API cursor of psycopg 3 or sqlite3 inside a transaction th
 at a time may change what is live of one subscription: the caller locks its customer.
 """
 
+from rollbook.engines.database.answers import ask
 from rollbook.engines.database.dialects import Database, Dialect, prepare
 from rollbook.engines.database.facts import Stored, digest, store
 from rollbook.engines.database.live import begin_window, rebuild, remeter
+from rollbook.engines.database.recount import recount
 from rollbook.engines.database.subscriptions import LiveSubscription
 
 __all__ = [
@@ -19,10 +21,12 @@ __all__ = [
     "Dialect",
     "LiveSubscription",
     "Stored",
+    "ask",
     "begin_window",
     "digest",
     "prepare",
     "rebuild",
+    "recount",
     "remeter",
     "store",
 ]

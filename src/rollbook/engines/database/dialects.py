@@ -5,7 +5,8 @@ from __future__ import annotations
 import json
 import sqlite3
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, TypeAlias
 
 from rollbook.engines.database import schema
@@ -31,6 +32,10 @@ class Dialect(ABC):
     @abstractmethod
     def rows(self, name: str, columns: Mapping[str, str]) -> str:
         """The SELECT of a relation that is given as the parameter `name`."""
+
+    @abstractmethod
+    def find(self, table: str, where: str) -> str:
+        """Joins rows of a large table to each row of what stands before in FROM: one by one, by an index."""
 
     def value(self, name: str, kind: str = "bigint") -> str:
         """A parameter of a known type."""
@@ -63,14 +68,10 @@ class Database(ABC):
         """Empties temporary tables."""
         self.script(f"delete from {table}" for table in tables)
 
-    def looking_up(self) -> None:
-        """What follows finds few rows of large tables by their indexes."""
-
-    def computing(self) -> None:
-        """What follows joins temporary tables, whose sizes no statistics know."""
-
-    def at_ease(self) -> None:
-        """What follows is somebody else's."""
+    @contextmanager
+    def planned(self) -> Iterator[None]:
+        """Within, statements are planned for temporary tables, whose sizes no statistics know."""
+        yield
 
     def rows(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> list[Row]:
         """Runs one statement and gives all rows."""
@@ -103,6 +104,9 @@ class SQLite(Dialect):
 
     def text(self, sql: str) -> str:
         return sql
+
+    def find(self, table: str, where: str) -> str:
+        return f"cross join {table} on {where}"
 
     def rows(self, name: str, columns: Mapping[str, str]) -> str:
         values = ", ".join(f"json_extract(value, '$[{n}]') as {column}" for n, column in enumerate(columns))

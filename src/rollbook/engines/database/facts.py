@@ -109,10 +109,8 @@ def _insert_copied(database: Database, rows: Sequence[Row]) -> dict[int, int]:
     with cursor.copy("copy live_incoming from stdin") as copy:
         for row in rows:
             copy.write_row(row)
-    database.computing()
-    found = dict(database.rows(_STORE, {"all": 0}))
-    database.at_ease()
-    return found
+    with database.planned():
+        return dict(database.rows(_STORE, {"all": 0}))
 
 
 def _make_partitions(database: Database, years: set[int]) -> None:
@@ -156,7 +154,7 @@ def _digests(database: Database, keys: Sequence[tuple[str, str]]) -> dict[tuple[
     asked = database.dialect.rows("asked", {"source": "text", "id": "text"})
     rows = database.rows(
         f"""select fact_key.source, fact_key.id, fact_key.digest from ({asked}) as asked
-            join fact_key on fact_key.source = asked.source and fact_key.id = asked.id""",
+            {database.dialect.find("fact_key", "fact_key.source = asked.source and fact_key.id = asked.id")}""",
         {"asked": list(keys)},
     )
     return {(source, id_): bytes(content) for source, id_, content in rows}

@@ -82,13 +82,12 @@ def _gather(dialect: Dialect, meter: Meter, *, linked: bool) -> str:
     for who, types, from_ in parts:
         for status in (True, False):
             if some := [type_ for type_ in types if (type_ == LINKED or is_status(type_)) is status]:
-                selects.append(
-                    f"""select {columns} from live_touched {within} cross join fact
-                        where fact.organisation = {organisation} and fact.learner = live_touched.learner
-                          and fact.status = {"true" if status else "false"} and {who}
-                          and fact.type in ({dialect.text(quoted_list(some))})
-                          and fact.at_us < {dialect.value("as_of_us")} {from_}"""
-                )
+                where = f"""
+                    fact.organisation = {organisation} and fact.learner = live_touched.learner
+                    and fact.status = {"true" if status else "false"} and {who}
+                    and fact.type in ({dialect.text(quoted_list(some))})
+                    and fact.at_us < {dialect.value("as_of_us")} {from_}"""
+                selects.append(f"select {columns} from live_touched {within} {dialect.find('fact', where)}")
     if meter.guests == "each-entry":
         selects.append(_guests(dialect, meter, columns))
     return f"insert into live_facts ({', '.join(schema.METERED)}) {' union all '.join(selects)}"
@@ -103,25 +102,27 @@ def _guests(dialect: Dialect, meter: Meter, columns: str) -> str:
     rest = f"""fact.role = 'guest' and fact.organisation = live_guests.organisation
                and fact.type in ({dialect.text(quoted_list(meter.counts))})
                and fact.at_us < {dialect.value("as_of_us")}"""
-    sql_ = f"select distinct {columns} from live_guests cross join fact where {same} and {rest}"
+    found = [f"{same} and {rest}"]
     if meter.reconnect_grace_seconds:
-        sql_ += f""" union all
-            select distinct {columns} from live_guests cross join fact
-            where live_guests.session <> '' and fact.session <> '' and fact.object = live_guests.object
-              and fact.session = live_guests.session and {rest}"""
-    return sql_
+        found.append(f"""
+            live_guests.session <> '' and fact.session <> '' and fact.object = live_guests.object
+            and fact.session = live_guests.session and {rest}""")
+    return " union all ".join(
+        f"select distinct {columns} from live_guests {dialect.find('fact', where)}" for where in found
+    )
 
 
 @lru_cache
 def _gather_voids(dialect: Dialect) -> str:
     """SQL that adds the voids which name a fact that was gathered."""
     columns = ", ".join(f"fact.{name}" for name in schema.METERED)
+    where = f"""
+        fact.status = true and fact.type = '{VOIDED}' and fact.organisation = live_facts.organisation
+        and fact.source = live_facts.source and fact.voids = live_facts.id
+        and fact.at_us < {dialect.value("as_of_us")}"""
     return f"""
         insert into live_facts ({", ".join(schema.METERED)})
-        select distinct {columns} from live_facts cross join fact
-        where fact.status = true and fact.type = '{VOIDED}' and fact.organisation = live_facts.organisation
-          and fact.source = live_facts.source and fact.voids = live_facts.id
-          and fact.at_us < {dialect.value("as_of_us")}"""
+        select distinct {columns} from live_facts {dialect.find("fact", where)}"""
 
 
 def _first_us(database: Database) -> int:
@@ -133,52 +134,47 @@ def _identities(database: Database, live: LiveSubscription, given: dict[str, Seq
     """Who is whom, from the links that stand among what was gathered."""
     steps = (*sql.given(database.dialect), *query.corrections(live.meter))
     select = "select scope, source, id, at_us, learner, object from links"
-    database.computing()
     by_scope: dict[str, list[Fact]] = {}
     for scope, source, id_, at_us, learner, object_ in database.rows(sql.chain(database.dialect, steps, select), given):
         link = Fact(id=id_, source=source, at_us=at_us, type=LINKED, learner=learner, object=object_)
         by_scope.setdefault(scope, []).append(link)
-    database.looking_up()
     return [row for scope, links in by_scope.items() for row in inputs.identity_rows(0, scope, accept(links)[0])]
 
 
 def _old(database: Database, live: LiveSubscription, values: dict[str, int]) -> None:
     """What is live of who was touched, in the windows that are metered again."""
     dialect = database.dialect
+    key = dialect.value("key")
+    of = f"activation.subscription = {key} and activation.scope = live_touched.scope"
+    where = f"""{of} and activation.unit = live_touched.learner and not activation.guest
+                and activation.window_number >= live_touched.first_window"""
     columns = ", ".join(f"activation.{name}" for name in schema.ACTIVATION)
-    of = f"activation.subscription = {dialect.value('key')}"
-    select = f"""
-        select {columns} from live_touched cross join activation
-        where {of} and activation.scope = live_touched.scope and activation.unit = live_touched.learner
-          and activation.window_number >= live_touched.first_window and not activation.guest"""
+    select = f"select {columns} from live_touched {dialect.find('activation', where)}"
     if live.meter.guests == "each-entry":
         scope = "''" if live.meter.dedupe == "customer" else "live_facts.organisation"
-        select += f"""
-        union all
-        select {columns} from live_facts cross join activation
-        where {of} and activation.scope = {scope} and activation.unit = live_facts.id
-          and activation.part = live_facts.source || '{sql.SEPARATOR}' || live_facts.id
-          and activation.window_number >= {dialect.value("least", "integer")} and activation.guest
-          and live_facts.role = 'guest'"""
+        where = f"""
+            activation.subscription = {key} and activation.scope = {scope} and activation.unit = live_facts.id
+            and activation.part = live_facts.source || '{sql.SEPARATOR}' || live_facts.id and activation.guest
+            and activation.window_number >= {dialect.value("least", "integer")} and live_facts.role = 'guest'"""
+        select += f" union all select {columns} from live_facts {dialect.find('activation', where)}"
     database.run(f"insert into live_old ({', '.join(schema.ACTIVATION)}) {select}", values)
     if live.meter.holds:
-        columns = ", ".join(f"holding.{name}" for name in schema.HOLDING)
-        database.run(
-            f"""insert into live_holdings_old ({", ".join(schema.HOLDING)})
-                select {columns} from live_touched cross join holding
-                where holding.subscription = {dialect.value("key")} and holding.scope = live_touched.scope
-                  and holding.unit = live_touched.learner""",
-            values,
-        )
+        _fill_old(database, difference.HOLDING, "holding.unit = live_touched.learner", values)
     elif values["least"] == BEFORE_ALL:
-        columns = ", ".join(f"opening.{name}" for name in schema.OPENING)
-        database.run(
-            f"""insert into live_opening_old ({", ".join(schema.OPENING)})
-                select {columns} from live_touched cross join opening
-                where opening.subscription = {dialect.value("key")} and opening.scope = live_touched.scope
-                  and opening.cluster = live_touched.learner and live_touched.from_us = {BEGINNING_US}""",
-            values,
-        )
+        where = f"opening.cluster = live_touched.learner and live_touched.from_us = {BEGINNING_US}"
+        _fill_old(database, difference.OPENING, where, values)
+
+
+def _fill_old(database: Database, table: difference.Table, where: str, values: dict[str, int]) -> None:
+    """Fills the old rows of a table whose rows are all of one learner."""
+    key = database.dialect.value("key")
+    find = database.dialect.find(
+        table.name, f"{table.name}.subscription = {key} and {table.name}.scope = live_touched.scope and {where}"
+    )
+    columns = ", ".join(f"{table.name}.{name}" for name in table.columns)
+    database.run(
+        f"insert into {table.old} ({', '.join(table.columns)}) select {columns} from live_touched {find}", values
+    )
 
 
 # Facts that count when they happen.
@@ -191,7 +187,6 @@ def _instants(
     if resumed:
         before = _before(database.dialect, live.meter)
         database.run(before, {"key": live.key, "identities": given["identities"]})
-    database.computing()
     database.run(_activate(database.dialect, live.meter), given)
     if values["least"] > BEFORE_ALL or not resumed:
         return (difference.ACTIVATION,)
@@ -240,10 +235,10 @@ def _before(dialect: Dialect, meter: Meter) -> str:
     if meter.unit == "enrolment":
         select = f"""
             select 0, touched.scope, touched.cluster, activation.organisation, activation.object, window_number
-            from {touched} cross join activation where {active}
+            from {touched} {dialect.find("activation", active)}
             union all
             select 0, touched.scope, touched.cluster, opening.organisation, opening.object, last_window
-            from {touched} cross join opening where {opened}"""
+            from {touched} {dialect.find("opening", opened)}"""
     else:
         select = f"""
             select * from (
@@ -260,7 +255,6 @@ def _before(dialect: Dialect, meter: Meter) -> str:
 
 def _spans(database: Database, live: LiveSubscription, given: dict[str, Sequence[Row]]) -> tuple[difference.Table, ...]:
     """Holdings from all statuses, and from them who is active."""
-    database.computing()
     database.run(_hold(database.dialect, live.meter), given)
     database.run(_present(database.dialect, live.meter), given)
     dialect = database.dialect
@@ -301,15 +295,14 @@ def carry_over(database: Database, live: LiveSubscription, units: Sequence[Row])
         {"given": touched},
     )
     columns = ", ".join(f"holding.{name}" for name in schema.HOLDING)
+    where = f"""holding.subscription = {dialect.value("key")} and holding.scope = live_touched.scope
+                and holding.unit = live_touched.learner and holding.until_us > live_touched.from_us"""
     database.run(
         f"""insert into live_holdings ({", ".join(schema.HOLDING)})
-            select {columns} from live_touched cross join holding
-            where holding.subscription = {dialect.value("key")} and holding.scope = live_touched.scope
-              and holding.unit = live_touched.learner and holding.until_us > live_touched.from_us""",
+            select {columns} from live_touched {dialect.find("holding", where)}""",
         {"key": live.key},
     )
     given = {**live.inputs(window.number, window.start_us, ()), "identities": []}
-    database.computing()
     database.run(_carry(dialect, live.meter), given)
 
 

@@ -15,7 +15,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
-from rollbook.engines.database import difference, everyone, gather
+from rollbook.engines.database import difference, everyone, gather, schema
 from rollbook.engines.database.dialects import Database, prepare
 from rollbook.engines.database.subscriptions import BEGINNING_US, LiveSubscription
 from rollbook.engines.database.touch import Touched, targets, touched, touching
@@ -26,23 +26,14 @@ from rollbook.model.fact import VOIDED, Fact
 def remeter(cursor: Any, subscriptions: Sequence[LiveSubscription], facts: Sequence[Fact]) -> None:
     """Brings everything live of the subscriptions up to date with facts that were just stored."""
     database = prepare(cursor)
-    database.looking_up()
-    voids = [(fact.organisation, fact.source, fact.voids) for fact in facts if fact.type == VOIDED]
+    voids = [fact for fact in facts if fact.type == VOIDED]
     of_facts = [touching(fact) for fact in facts if fact.type != VOIDED]
-    for live in subscriptions:
-        if not live.windows_begun:
-            continue
-        in_force = voids
-        if voids:
-            as_of_us = live.as_of_us
-            in_force = [
-                (fact.organisation, fact.source, fact.voids)
-                for fact in facts
-                if fact.type == VOIDED and fact.at_us < as_of_us
-            ]
-        found = touched(live, [*of_facts, *targets(database, in_force)])
-        settle(database, live, found)
-    database.at_ease()
+    with database.planned():
+        for live in subscriptions:
+            if not live.windows_begun:
+                continue
+            in_force = [(fact.organisation, fact.source, fact.voids) for fact in voids if fact.at_us < live.as_of_us]
+            settle(database, live, touched(live, [*of_facts, *targets(database, in_force)]))
 
 
 def settle(database: Database, live: LiveSubscription, found: Touched) -> None:
@@ -52,7 +43,6 @@ def settle(database: Database, live: LiveSubscription, found: Touched) -> None:
     for table in gather.meter(database, live, found):
         difference.apply(database, live, table)
     difference.tally(database, live)
-    database.looking_up()
 
 
 def begin_window(cursor: Any, live: LiveSubscription) -> LiveSubscription:
@@ -64,30 +54,28 @@ def begin_window(cursor: Any, live: LiveSubscription) -> LiveSubscription:
         raise UsageError(Problem(f"subscription {live.key}", "its term is over", "begin another subscription"))
     later = replace(live, windows_begun=live.windows_begun + 1)
     database = prepare(cursor)
-    database.looking_up()
-    if not live.windows_begun:
-        _settle_all(database, later, everyone.touched(database, later, BEGINNING_US, later.as_of_us))
-    else:
+    with database.planned():
+        if not live.windows_begun:
+            _settle_all(database, later, everyone.touched(database, later, BEGINNING_US, later.as_of_us))
+            return later
         if later.meter.holds and later.windows_begun <= len(later.windows):
             for units in everyone.open_units(database, later):
                 gather.carry_over(database, later, units)
                 difference.apply(database, later, difference.ACTIVATION)
                 difference.tally(database, later)
-                database.looking_up()
         _settle_all(database, later, everyone.touched(database, later, live.as_of_us, later.as_of_us))
-    database.at_ease()
     return later
 
 
 def rebuild(cursor: Any, live: LiveSubscription) -> None:
     """Forgets what is live of a subscription, and meters all of it again."""
     database = prepare(cursor)
-    database.looking_up()
-    for table in ("activation", "holding", "opening", "tally"):
-        database.run(f"delete from {table} where subscription = {database.dialect.value('key')}", {"key": live.key})
-    if live.windows_begun:
-        _settle_all(database, live, everyone.touched(database, live, BEGINNING_US, live.as_of_us))
-    database.at_ease()
+    with database.planned():
+        key = database.dialect.value("key")
+        for table in schema.LIVE:
+            database.run(f"delete from {table} where subscription = {key}", {"key": live.key})
+        if live.windows_begun:
+            _settle_all(database, live, everyone.touched(database, live, BEGINNING_US, live.as_of_us))
 
 
 def _settle_all(database: Database, live: LiveSubscription, chunks: Iterator[Touched]) -> None:

@@ -1,13 +1,14 @@
 """PostgreSQL through psycopg 3.
 
 Every statement is prepared and planned once for all parameters: planning the query takes 10 ms, and running it for one
-learner less than one. Plans are told what is known beforehand, because temporary tables have no statistics: facts and
-activations are found by index from what was touched, and what was gathered is hashed.
+learner less than one. Plans are told what is known beforehand, because temporary tables have no statistics, and a plan may be
+older than most rows: facts and activations are found by index from what was touched, and what was gathered is hashed.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 import psycopg
@@ -18,17 +19,15 @@ from rollbook.engines.database.dialects import Database, Dialect, Parameter
 PREPARED_MAX = 1000
 """Statements kept by a connection; a meter has about thirty."""
 
-_ALWAYS = "set local jit = off; set local plan_cache_mode = force_generic_plan; set local enable_seqscan = off"
-_LOOKING_UP = (
-    f"{_ALWAYS}; set local enable_nestloop = on; set local enable_hashjoin = off; set local enable_mergejoin = off"
-)
-_COMPUTING = (
-    f"{_ALWAYS}; set local enable_nestloop = off; set local enable_hashjoin = on; set local enable_mergejoin = off"
-)
-_AT_EASE = "; ".join(
-    f"set local {name} to default"
-    for name in ("jit", "plan_cache_mode", "enable_seqscan", "enable_nestloop", "enable_hashjoin", "enable_mergejoin")
-)
+_PLANNED = {
+    "jit": "off",
+    "plan_cache_mode": "force_generic_plan",
+    "enable_seqscan": "off",
+    "enable_nestloop": "off",
+    "enable_mergejoin": "off",
+}
+_BEGIN = "; ".join(f"set local {name} = {value}" for name, value in _PLANNED.items())
+_END = "; ".join(f"set local {name} to default" for name in _PLANNED)
 
 
 class PostgreSQL(Dialect):
@@ -41,6 +40,10 @@ class PostgreSQL(Dialect):
 
     def text(self, sql: str) -> str:
         return sql.replace("%", "%%")
+
+    def find(self, table: str, where: str) -> str:
+        """OFFSET keeps the subquery whole, so that it can only be asked once for each row before it."""
+        return f"cross join lateral (select * from {table} where {where} offset 0) as {table}"
 
     def rows(self, name: str, columns: Mapping[str, str]) -> str:
         arrays = ", ".join(f"cast(%({name}__{n})s as {kind}[])" for n, kind in enumerate(columns.values()))
@@ -69,7 +72,7 @@ class PostgreSQLDatabase(Database):
                 for n, column in enumerate(zip(*value, strict=True)) if value else ():
                     bound[f"{name}__{n}"] = list(column)
                 if not value:
-                    bound |= _Nothing(name)
+                    bound |= _nothing(name)
             else:
                 bound[name] = value
         return self.cursor.execute(sql, bound, prepare=True)
@@ -83,15 +86,13 @@ class PostgreSQLDatabase(Database):
     def script(self, statements: Iterable[str]) -> None:
         self.run("; ".join(statements))
 
-    def looking_up(self) -> None:
-        self.run(_LOOKING_UP)
-
-    def computing(self) -> None:
-        self.run(_COMPUTING)
-
-    def at_ease(self) -> None:
-        self.run(_AT_EASE)
+    @contextmanager
+    def planned(self) -> Iterator[None]:
+        """After an error nothing is put back: the transaction is lost, and these settings with it."""
+        self.run(_BEGIN)
+        yield
+        self.run(_END)
 
 
-def _Nothing(name: str) -> dict[str, list[Any]]:
+def _nothing(name: str) -> dict[str, list[Any]]:
     return {f"{name}__{n}": [] for n in range(16)}

@@ -184,7 +184,7 @@ def _live(dialect: str) -> list[str]:
     ]
 
 
-def create(dialect: str) -> list[str]:
+def statements(dialect: str) -> list[str]:
     """The statements that make all tables; 'postgresql' or 'sqlite'."""
     return _postgresql() if dialect == "postgresql" else _sqlite()
 

@@ -90,11 +90,11 @@ def targets(database: Database, voids: Sequence[Row]) -> list[Touching]:
     if not voids:
         return []
     named = database.dialect.rows("voids", {"organisation": "text", "source": "text", "id": "text"})
+    find = database.dialect.find
     rows = database.rows(
         f"""select {TOUCHING} from ({named}) as void
-            cross join fact_key cross join fact
-            where fact_key.source = void.source and fact_key.id = void.id
-              and fact.number = fact_key.number and fact.organisation = void.organisation""",
+            {find("fact_key", "fact_key.source = void.source and fact_key.id = void.id")}
+            {find("fact", "fact.number = fact_key.number and fact.organisation = void.organisation")}""",
         {"voids": list(voids)},
     )
     return [Touching(*row) for row in rows if row[2] != VOIDED]
@@ -138,7 +138,7 @@ def _organisations(live: LiveSubscription, learners: Iterable[Learner]) -> list[
     """Where the facts of these learners can be."""
     if live.meter.dedupe == "customer":
         return list(live.organisations)
-    return sorted({scope for scope, _ in learners})
+    return sorted({scope for scope, _ in learners} & set(live.organisations))
 
 
 def organisations(live: LiveSubscription, found: Touched) -> list[str]:
@@ -149,9 +149,9 @@ def organisations(live: LiveSubscription, found: Touched) -> list[str]:
 def has_corrections(database: Database, organisations: Sequence[str], type_: str) -> bool:
     """Whether any of these organisations has a link, or a void."""
     within = database.dialect.rows("within", {"organisation": "text"})
+    where = f"fact.status = true and fact.type = '{type_}' and fact.organisation = of.organisation"
     [[exists]] = database.rows(
-        f"""select exists (select 1 from ({within}) as of cross join fact
-            where fact.status = true and fact.type = '{type_}' and fact.organisation = of.organisation)""",
+        f"select exists (select 1 from ({within}) as of {database.dialect.find('fact', where)})",
         {"within": [(organisation,) for organisation in organisations]},
     )
     return bool(exists)
@@ -169,9 +169,13 @@ def _neighbours(
     sides = (("object", "learner"), ("learner", "object"))
     sql = " union ".join(
         f"""select asked.scope, asked.learner, fact.{other} from ({asked}) as asked
-            {f"cross join {within}" if across else ""} cross join fact
-            where fact.status = true and fact.type = '{LINKED}' and fact.organisation = {organisation}
-              and fact.{one} = asked.learner"""
+            {f"cross join {within}" if across else ""} {
+            dialect.find(
+                "fact",
+                f"fact.status = true and fact.type = '{LINKED}' and fact.organisation = {organisation} "
+                f"and fact.{one} = asked.learner",
+            )
+        }"""
         for other, one in sides
     )
     return database.rows(
