@@ -11,7 +11,7 @@ from rollbook.engines.database import schema
 
 def create(_: StateApps, editor: BaseDatabaseSchemaEditor) -> None:
     """Makes them."""
-    for statement in schema.create(editor.connection.vendor):
+    for statement in schema.statements(editor.connection.vendor):
         editor.execute(statement)
 
 
