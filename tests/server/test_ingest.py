@@ -1,0 +1,193 @@
+"""A batch is one transaction: what it says when it returns is on disk and in the count."""
+
+from __future__ import annotations
+
+import threading
+
+import pytest
+from django.db import connection
+
+from rollbook.server.ingest import Sender, release_held
+from rollbook.server.models import HeldFact, Person, Refusal
+
+from . import world
+from .world import active, customer, differences, row, send, subscribe
+
+pytestmark = pytest.mark.usefixtures("ledger")
+
+
+def stored() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute("select count(*) from fact")
+        return int(cursor.fetchone()[0])
+
+
+def test_a_fact_counts_at_once() -> None:
+    term = subscribe(customer(), quantity=10)
+    receipt = send([row("1", "ana", "2026-01-05T09:00"), row("2", "bo", "2026-02-05T09:00")], "2026-02-10T00:00")
+    assert (receipt.received, receipt.new, receipt.rejected) == (2, 2, [])
+    assert active(term, "2026-02-10T00:00") == {1: 1, 2: 1}
+    assert differences(term) == []
+
+
+def test_a_repeat_changes_nothing_and_says_so() -> None:
+    term = subscribe(customer())
+    rows = [row("1", "ana", "2026-01-05T09:00"), row("2", "bo", "2026-01-06T09:00")]
+    send(rows, "2026-01-10T00:00")
+    receipt = send([*rows, row("3", "ana", "2026-01-07T09:00")], "2026-01-10T00:00")
+    assert (receipt.new, receipt.repeats) == (1, 2)
+    assert active(term, "2026-01-10T00:00") == {1: 2}
+    assert stored() == 3
+
+
+def test_the_same_id_with_other_content_is_refused_and_the_first_stands() -> None:
+    term = subscribe(customer())
+    send([row("1", "ana", "2026-01-05T09:00")], "2026-01-10T00:00")
+    receipt = send([row("1", "bo", "2026-01-05T09:00")], "2026-01-10T00:00")
+    assert [(it.index, it.code) for it in receipt.rejected] == [(0, "conflict")]
+    assert active(term, "2026-01-10T00:00") == {1: 1}
+    assert Refusal.objects.get().code == "conflict"
+
+
+def test_a_fact_without_an_id_is_refused_because_a_repeat_could_not_be_told() -> None:
+    customer()
+    receipt = send([row("", "ana", "2026-01-05T09:00")], "2026-01-10T00:00")
+    assert [(it.code, it.rule) for it in receipt.rejected] == [("id-missing", "id is empty")]
+
+
+def test_everything_wrong_with_a_fact_is_told_with_its_place_in_the_batch() -> None:
+    customer()
+    bad = {"id": "2", "occurred_at": "yesterday", "type": "", "learner": "ana", "organisation": "north"}
+    receipt = send([row("1", "ana", "2026-01-05T09:00"), bad], "2026-01-10T00:00")
+    assert receipt.new == 1
+    assert {it.index for it in receipt.rejected} == {1}
+    assert {it.rule.split(" ")[0] for it in receipt.rejected} == {"occurred_at", "type"}
+
+
+def test_a_fact_of_tomorrow_is_held_and_counts_when_its_time_has_come() -> None:
+    term = subscribe(customer())
+    receipt = send([row("1", "ana", "2026-01-11T09:00")], "2026-01-10T00:00")
+    assert (receipt.new, receipt.held) == (0, 1)
+    assert active(term, "2026-01-10T00:00") == {1: 0}
+    again = send([row("1", "ana", "2026-01-11T09:00")], "2026-01-10T00:00")
+    assert (again.held, again.repeats) == (0, 1)
+    assert release_held(world.at("2026-01-11T08:59")) == 0
+    assert release_held(world.at("2026-01-11T09:01")) == 1
+    assert active(term, "2026-01-11T09:01") == {1: 1}
+    assert not HeldFact.objects.exists()
+    assert differences(term) == []
+
+
+def test_a_held_fact_names_nobody_either() -> None:
+    customer()
+    send([row("1", "ana", "2026-01-11T09:00")], "2026-01-10T00:00")
+    assert HeldFact.objects.get().content["learner"] == str(Person.objects.get().pk)
+
+
+def test_a_fact_of_an_unknown_organisation_waits_until_somebody_owns_it() -> None:
+    receipt = send([row("1", "ana", "2026-01-05T09:00")], "2026-01-10T00:00")
+    assert receipt.held == 1
+    term = subscribe(customer())
+    assert release_held(world.at("2026-01-10T00:00")) == 1
+    assert active(term, "2026-01-10T00:00") == {1: 1}
+
+
+def test_a_customer_s_key_sends_for_its_own_organisations_only() -> None:
+    customer("Others", ["south"])
+    mine = customer()
+    receipt = send(
+        [row("1", "ana", "2026-01-05T09:00", organisation="south"), row("2", "ana", "2026-01-05T09:00")],
+        "2026-01-10T00:00",
+        Sender("key", mine.pk),
+    )
+    assert receipt.new == 1
+    assert [(it.index, it.code) for it in receipt.rejected] == [(0, "organisation")]
+    assert "south" in receipt.rejected[0].rule
+
+
+def test_a_customer_with_one_organisation_need_not_name_it() -> None:
+    mine = customer()
+    term = subscribe(mine)
+    receipt = send([row("1", "ana", "2026-01-05T09:00", organisation="")], "2026-01-10T00:00", Sender("key", mine.pk))
+    assert receipt.new == 1
+    assert active(term, "2026-01-10T00:00") == {1: 1}
+
+
+def test_texts_that_no_index_could_hold_are_refused_in_words() -> None:
+    customer()
+    receipt = send(
+        [row("i" * 513, "ana", "2026-01-05T09:00"), row("é" * 300, "ana", "2026-01-05T09:00")], "2026-01-10T00:00"
+    )
+    assert [it.rule for it in receipt.rejected] == [
+        "id has 513 bytes, more than 512",
+        "id has 600 bytes, more than 512",
+    ]
+
+
+def test_facts_at_rest_carry_a_surrogate() -> None:
+    subscribe(customer())
+    send([row("1", "ana@example.org", "2026-01-05T09:00", impersonator="boss@example.org")], "2026-01-10T00:00")
+    with connection.cursor() as cursor:
+        cursor.execute("select learner, impersonator from fact")
+        learner, impersonator = cursor.fetchone()
+    assert {learner, impersonator} == {str(person.pk) for person in Person.objects.all()}
+    assert {person.learner for person in Person.objects.all()} == {"ana@example.org", "boss@example.org"}
+
+
+def test_the_same_id_in_two_customers_is_two_people() -> None:
+    customer()
+    customer("Others", ["south"])
+    send(
+        [row("1", "ana", "2026-01-05T09:00"), row("2", "ana", "2026-01-05T09:00", organisation="south")],
+        "2026-01-10T00:00",
+    )
+    assert Person.objects.count() == 2
+
+
+def test_a_void_takes_back_what_came_before_or_comes_after_it() -> None:
+    term = subscribe(customer())
+    send(
+        [row("1", "ana", "2026-01-05T09:00"), row("v2", "", "2026-01-07T09:00", "fact.voided", voids="2")],
+        "2026-01-10T00:00",
+    )
+    assert active(term, "2026-01-10T00:00") == {1: 1}
+    send(
+        [row("2", "bo", "2026-01-06T09:00"), row("v1", "", "2026-01-08T09:00", "fact.voided", voids="1")],
+        "2026-01-10T00:00",
+    )
+    assert active(term, "2026-01-10T00:00") == {1: 0}
+    assert differences(term) == []
+
+
+def test_a_month_begins_without_anybody_acting_where_a_state_is_counted() -> None:
+    term = subscribe(customer(), "wisenet-elearning", zone="UTC")
+    send([row("1", "ana", "2026-01-05T09:00", "enrolment.enabled", object="A")], "2026-01-10T00:00")
+    send([row("2", "bo", "2026-03-02T09:00", "enrolment.enabled", object="A")], "2026-03-03T00:00")
+    assert active(term, "2026-03-03T00:00") == {1: 1, 2: 1, 3: 2}
+    assert differences(term) == []
+
+
+def test_batches_of_one_learner_at_once_count_them_once() -> None:
+    term = subscribe(customer())
+    failures: list[BaseException] = []
+
+    def work(number: int) -> None:
+        try:
+            for n in range(5):
+                send(
+                    [row(f"{number}-{n}-{m}", f"learner {m}", "2026-01-05T09:00") for m in range(5)], "2026-01-10T00:00"
+                )
+        except BaseException as error:  # noqa: BLE001 - it is told by the test, not by a thread
+            failures.append(error)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=work, args=(number,)) for number in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert failures == []
+    assert stored() == 4 * 5 * 5
+    assert active(term, "2026-01-10T00:00") == {1: 5}
+    assert differences(term) == []
