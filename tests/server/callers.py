@@ -11,7 +11,7 @@ from django.test import Client
 from rollbook.server import keys
 from rollbook.server.models import Customer, User
 
-PASSWORD = "correct horse battery staple"
+PASSWORD = "correct horse battery staple"  # noqa: S105 - of users made up for a test
 
 
 class Caller:

@@ -133,19 +133,22 @@ def test_attempts_at_an_account_from_one_address_are_limited_and_their_time_pass
     assert visitor.sign_in("olga@example.org").status_code == 200
 
 
-def test_unknown_accounts_are_limited_like_known_ones(quarter_of_an_hour):
+@pytest.mark.usefixtures("quarter_of_an_hour")
+def test_unknown_accounts_are_limited_like_known_ones():
     visitor = Visitor()
     found = [visitor.sign_in("nobody@example.org", "wrong").status_code for _ in range(11)]
     assert found == [401] * 10 + [429]
 
 
-def test_an_address_is_limited_whatever_accounts_it_tries(quarter_of_an_hour):
+@pytest.mark.usefixtures("quarter_of_an_hour")
+def test_an_address_is_limited_whatever_accounts_it_tries():
     visitor = Visitor()
     found = [visitor.sign_in(f"user{number}@example.org", "wrong").status_code for number in range(101)]
     assert found == [401] * 100 + [429]
 
 
-def test_an_account_is_limited_whatever_addresses_try_it(quarter_of_an_hour, settings):
+@pytest.mark.usefixtures("quarter_of_an_hour")
+def test_an_account_is_limited_whatever_addresses_try_it(settings):
     settings.CONFIGURATION = settings.CONFIGURATION.__class__(
         {**settings.CONFIGURATION.values, "ROLLBOOK_TRUSTED_PROXIES": 1}
     )
@@ -157,7 +160,8 @@ def test_an_account_is_limited_whatever_addresses_try_it(quarter_of_an_hour, set
     assert found == [401] * 50 + [429]
 
 
-def test_signing_in_forgets_what_was_mistyped_before(quarter_of_an_hour):
+@pytest.mark.usefixtures("quarter_of_an_hour")
+def test_signing_in_forgets_what_was_mistyped_before():
     user("operator", name="olga@example.org")
     visitor = Visitor()
     for _ in range(3):
