@@ -56,11 +56,14 @@ def read(request: HttpRequest) -> bytes:
         raise refused(411, "length-missing", "body", "its length is not said", "send Content-Length, not chunks")
     most = body_bytes_max()
     try:
-        if int(request.headers.get("Content-Length") or 0) > most:
+        length = int(request.headers.get("Content-Length") or 0)
+        if length > most:
             raise _too_large(most)
         data = _bounded(request.read, most)
     except (UnreadablePostError, ValueError):
-        raise refused(400, "cut-off", "body", "it ended before its length was reached", "send it again") from None
+        raise _cut_off() from None
+    if len(data) < length:
+        raise _cut_off()
     return _unpacked(data, encoding, most) if encoding and data else data
 
 
@@ -222,6 +225,10 @@ def _bounded(read_some: Callable[[int], bytes], most: int) -> bytes:
 
 def _items_max() -> int:
     return int(settings.CONFIGURATION["ROLLBOOK_BATCH_FACTS_MAX"])
+
+
+def _cut_off() -> RefusedError:
+    return refused(400, "cut-off", "body", "it ended before its length was reached", "send it again")
 
 
 def _empty() -> RefusedError:
