@@ -43,8 +43,7 @@ Customer = Annotated[
     ),
 ]
 OneSubscription = Annotated[
-    int,
-    typer.Option("--subscription", metavar="NUMBER", min=1, help="Only this one. All, by default.", show_default=False),
+    int | None, typer.Option("--subscription", metavar="NUMBER", min=1, help="Only this one. All, by default.")
 ]
 File = Annotated[str, typer.Argument(metavar="FILE", help="The backup.")]
 
@@ -103,7 +102,7 @@ def _load_demo(port: int) -> None:
 
     with _server():
         err = terminal.console(stderr=True)
-        migrating.migrate()
+        migrating.migrate(quietly=True)
         loaded = demo.load(now_us())
         terminal.say(err, f"{loaded.customers} customers, {loaded.facts:,} facts, {loaded.new:,} of them new")
         for person in loaded.people:
@@ -196,13 +195,13 @@ def _batches(store: FactStore) -> Iterator[list[Any]]:
         yield batch
 
 
-def recount(subscription: OneSubscription = 0) -> None:
+def recount(subscription: OneSubscription = None) -> None:
     """Count everything again beside the live counts. Exit code 1 where they differ, which must never be."""
     with _server():
         from rollbook.server import recounting  # noqa: PLC0415
 
         out = terminal.console()
-        found = recounting.recount(subscription or None)
+        found = recounting.recount(subscription)
         for difference in found.differences:
             terminal.say(out, difference)
         words = f"{found.subscriptions:,} subscriptions counted again: {len(found.differences):,} differences"

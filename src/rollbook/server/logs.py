@@ -69,7 +69,8 @@ def of_granian(style: str) -> dict[str, Any]:
 
 def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
     """How lines are written."""
-    writes: Any = structlog.dev.ConsoleRenderer() if style == "console" else structlog.processors.JSONRenderer()
+    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    writes: Any = console if style == "console" else structlog.processors.JSONRenderer()
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_shared(),
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, writes],

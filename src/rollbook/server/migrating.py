@@ -14,10 +14,10 @@ LOCK = 0x726F6C6C626F6F6B
 """The number of PostgreSQL's advisory lock: the letters `rollbook`."""
 
 
-def migrate() -> None:
-    """Brings the tables to this version. Raises django.db.Error as the database does."""
+def migrate(*, quietly: bool = False) -> None:
+    """Brings the tables to this version, and says what it does. Raises django.db.Error as the database does."""
     with _alone():
-        call_command("migrate", interactive=False, verbosity=1)
+        call_command("migrate", interactive=False, verbosity=0 if quietly else 1)
 
 
 @contextmanager

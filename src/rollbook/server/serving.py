@@ -62,15 +62,14 @@ def serve(host: str, port: int, workers: int, threads: int, style: str, applicat
         log_dictconfig=logs.of_granian(style),
         log_access=False,
     )
-    with _shared_figures():
-        try:
-            server.serve()
-        except GranianError as error:
-            raise UsageError(Problem("rollbook serve", str(error), "change its options")) from error
+    try:
+        server.serve()
+    except GranianError as error:
+        raise UsageError(Problem("rollbook serve", str(error), "change its options")) from error
 
 
 @contextmanager
-def _shared_figures() -> Iterator[None]:
+def figures_shared() -> Iterator[None]:
     """A folder in which processes keep their figures, so that each can tell those of all; one that is given stays."""
     if os.environ.get(METRICS):
         Path(os.environ[METRICS]).mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -84,20 +83,17 @@ def _shared_figures() -> Iterator[None]:
             del os.environ[METRICS]
 
 
-@contextmanager
-def figures_shared() -> Iterator[None]:
-    """The same around several processes, such as a server and its worker."""
-    with _shared_figures():
-        yield
-
-
 def embed(folder: Path, port: int) -> None:
     """Makes the environment that of a server which keeps everything in one folder, for its owner alone.
 
-    Secrets are made once. What the environment says already stands.
+    Secrets are made once. What the environment says already stands. The folder becomes the current one, so that what
+    is kept as files, such as mail, is kept there.
     """
+    os.umask(0o077)
+    folder = folder.absolute()
     folder.mkdir(mode=0o700, parents=True, exist_ok=True)
     folder.chmod(0o700)
+    os.chdir(folder)
     file = folder / "secrets.env"
     try:
         with open(os.open(file, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w", encoding="ascii") as made:  # noqa: PTH123
@@ -109,7 +105,7 @@ def embed(folder: Path, port: int) -> None:
     kept = dict(line.split("=", 1) for line in file.read_text(encoding="ascii").splitlines() if "=" in line)
     given = {
         **kept,
-        "DATABASE_URL": f"sqlite:///{folder.absolute() / 'rollbook.db'}",
+        "DATABASE_URL": f"sqlite:///{folder / 'rollbook.db'}",
         "ROLLBOOK_TLS": "false",
         "ROLLBOOK_BASE_URL": f"http://localhost:{port}",
         "ROLLBOOK_LOG_FORMAT": "console",

@@ -1,0 +1,193 @@
+"""The commands of a server, run as people run them."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from rollbook.server import configuration
+from tests import server_settings
+from tests.server.operated import START_SECONDS, Operated, free_port
+
+
+@pytest.fixture
+def operated(tmp_path: Path, request: pytest.FixtureRequest) -> Iterator[Operated]:
+    """A database with nothing in it, not even tables."""
+    if server_settings.KIND == "postgresql":
+        yield Operated(tmp_path, request.getfixturevalue("postgres_url"))
+    else:
+        yield Operated(tmp_path, f"sqlite:///{tmp_path}/rollbook.db")
+
+
+@pytest.fixture
+def migrated(operated: Operated) -> Operated:
+    operated.done("migrate")
+    return operated
+
+
+def test_secrets_are_long_different_each_time_and_accepted_as_they_are_printed(operated: Operated) -> None:
+    first, second = operated.done("server-secrets"), operated.done("server-secrets")
+    assert first != second
+    made = dict(line.split("=", 1) for line in first.splitlines())
+    assert all(len(value) == 64 and re.fullmatch(r"[A-Za-z0-9_-]+", value) for value in made.values())
+    # 48 random bytes as base64 are 64 characters; configuration raises for what it cannot use.
+    assert configuration.configuration(made)["ROLLBOOK_SECRET_KEY"] == made["ROLLBOOK_SECRET_KEY"]
+
+
+def test_what_is_wrong_with_the_environment_is_told_in_words_and_all_at_once(operated: Operated) -> None:
+    operated.more = {"ROLLBOOK_SECRET_KEY": "", "ROLLBOOK_DIGEST_KEY": "short", "ROLLBOOK_TLS": "perhaps"}
+    ran = operated.call("migrate")
+    assert ran.returncode == 2
+    assert "rollbook server-secrets" in ran.stderr
+    assert "ROLLBOOK_DIGEST_KEY: it is shorter than 32" in ran.stderr
+    assert 'ROLLBOOK_TLS: it is "perhaps"' in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_counting_files_loads_nothing_of_the_server() -> None:
+    code = (
+        "import sys, rollbook.cli; print([n for n in ('django', 'granian', 'ninja', 'structlog') if n in sys.modules])"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "[]"
+
+
+@pytest.mark.parametrize("command", ["serve", "worker", "migrate", "recount", "server-secrets"])
+def test_without_its_libraries_a_command_says_what_to_install(command: str) -> None:
+    code = f"import sys; sys.modules['django'] = None; sys.argv = ['rollbook', {command!r}]; import rollbook.cli as c; c.main()"
+    ran = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.returncode == 2
+    assert 'pip install "rollbook[server]"' in ran.stderr
+
+
+def test_migrations_may_be_started_several_times_at_once(operated: Operated) -> None:
+    running = [operated.start("migrate") for _ in range(3)]
+    said = [process.communicate(timeout=180) for process in running]
+    assert [process.returncode for process in running] == [0, 0, 0], said
+    # One of them did the work; the others waited and found nothing to do.
+    assert sorted("No migrations to apply" in out for out, _ in said) == [False, True, True]
+
+
+def test_a_command_over_an_empty_database_says_to_migrate(operated: Operated) -> None:
+    ran = operated.call("recount")
+    assert ran.returncode == 2
+    assert "rollbook migrate" in ran.stderr
+    assert "Traceback" not in ran.stderr
+
+
+def test_requests_under_way_are_answered_before_the_server_ends(operated: Operated) -> None:
+    port = free_port()
+    code = f"from rollbook.server.serving import serve; serve('127.0.0.1', {port}, 2, 2, 'json', 'tests.server.slow:application')"
+    script = operated.folder / "serve_slowly.py"
+    script.write_text(f"if __name__ == '__main__':\n    {code}\n")
+    root = str(Path(__file__).parents[2])
+    with subprocess.Popen(
+        [sys.executable, str(script)], env={**operated.environment, "PYTHONPATH": root}, stderr=subprocess.PIPE
+    ) as server:
+        _wait(f"http://127.0.0.1:{port}/healthz")
+        answers: list[int] = []
+        calls = [
+            threading.Thread(
+                target=lambda: answers.append(httpx.get(f"http://127.0.0.1:{port}/slow", timeout=30).status_code)
+            )
+            for _ in range(3)
+        ]
+        for call in calls:
+            call.start()
+        time.sleep(0.7)
+        server.send_signal(signal.SIGTERM)
+        for call in calls:
+            call.join()
+        assert answers == [200, 200, 200]
+        assert server.wait(START_SECONDS) == 0
+        with pytest.raises(httpx.TransportError):
+            httpx.get(f"http://127.0.0.1:{port}/slow", timeout=5)
+
+
+def _wait(url: str) -> None:
+    until = time.monotonic() + START_SECONDS
+    while True:
+        try:
+            assert httpx.get(url, timeout=5).status_code == 200
+        except httpx.TransportError:
+            assert time.monotonic() < until
+            time.sleep(0.1)
+        else:
+            return
+
+
+def test_a_worker_ends_when_it_is_told_to_and_gave_a_sign_of_life(migrated: Operated) -> None:
+    with migrated.start("worker") as worker, migrated.serving() as server:
+        until = time.monotonic() + START_SECONDS
+        while (answer := httpx.get(f"{server.url}/readyz")).status_code != 200:
+            assert time.monotonic() < until, answer.text
+            time.sleep(0.2)
+        worker.send_signal(signal.SIGTERM)
+        assert worker.wait(START_SECONDS) == 0
+
+
+def test_a_port_that_is_taken_is_told_in_words(operated: Operated) -> None:
+    with operated.serving() as first:
+        port = first.url.rpartition(":")[2]
+        ran = operated.call("serve", "--port", port)
+    assert ran.returncode != 0
+    assert "Traceback" not in ran.stderr
+    assert port in ran.stderr
+
+
+def test_a_demo_keeps_everything_in_one_folder_for_its_owner_and_stops_with_ctrl_c(tmp_path: Path) -> None:
+    operated = Operated(tmp_path, "")
+    environment = {
+        name: value for name, value in os.environ.items() if not name.startswith(("ROLLBOOK_", "DATABASE_URL"))
+    }
+    first, second = (_demo(operated, environment) for _ in range(2))
+    passwords = re.findall(r"sign in as \S+ \((\w+)\) with the password (\S{20})", first)
+    assert [role for role, _ in passwords] == ["operator", "administrator"]
+    assert "with the password" not in second
+    assert "passwords were shown" in second
+    modes = {
+        path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "rollbook-data").iterdir() if path.is_file()
+    }
+    assert modes["secrets.env"] == 0o600
+    assert all(mode == 0o600 for mode in modes.values()), modes
+    assert (tmp_path / "rollbook-data").stat().st_mode & 0o777 == 0o700
+
+
+def _demo(operated: Operated, environment: dict[str, str]) -> str:
+    port = free_port()
+    log = operated.folder / f"demo-{port}.log"
+    with log.open("w") as written:
+        running = subprocess.Popen(
+            [sys.executable, "-m", "rollbook.cli", "serve", "--demo", "--port", str(port)],
+            cwd=operated.folder,
+            env=environment,
+            stdout=written,
+            stderr=written,
+            start_new_session=True,
+        )
+    url = f"http://127.0.0.1:{port}"
+    until = time.monotonic() + 3 * START_SECONDS
+    while time.monotonic() < until and running.poll() is None:
+        try:
+            if httpx.get(f"{url}/readyz", timeout=5).status_code == 200:
+                break
+        except httpx.TransportError:
+            time.sleep(0.2)
+    # As a terminal does: to everything that it started, and to nothing else.
+    os.killpg(running.pid, signal.SIGINT)
+    running.wait(3 * START_SECONDS)
+    said = log.read_text()
+    assert "open http://localhost" in said, said
+    assert "Traceback" not in said, said
+    with pytest.raises(ProcessLookupError):
+        os.killpg(running.pid, 0)
+    return said
