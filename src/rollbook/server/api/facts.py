@@ -19,8 +19,7 @@ from ninja import Router, Schema
 from rollbook.errors import Problem
 from rollbook.server import bodies
 from rollbook.server.access import needs, principal_of
-from rollbook.server.api.app import also
-from rollbook.server.api.errors import RefusedError, refused
+from rollbook.server.api.errors import RefusedError, also, refused
 from rollbook.server.clock import now_us
 from rollbook.server.ingest import Receipt, Sender, ingest
 from rollbook.server.reading import Read, read_rows

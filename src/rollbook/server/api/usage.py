@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Schema
+from ninja import Router, Schema, Status
 from pydantic import Field
 
 from rollbook.metering.calendar import windows
@@ -246,13 +246,13 @@ def read_learner(request: HttpRequest, number: Id, learner: LearnerId) -> dict[s
     }
 
 
-@router.post("/subscriptions/{number}/reported-counts", auth=needs("usage:read"), response={201: ReportedOut})
-def report_count(request: HttpRequest, number: Id, body: ReportedIn) -> tuple[int, dict[str, Any]]:
+@router.post("/subscriptions/{number}/reported-counts", auth=needs("facts:write"), response={201: ReportedOut})
+def report_count(request: HttpRequest, number: Id, body: ReportedIn) -> Status[dict[str, Any]]:
     """Notes what another system says is the count; it is compared with ours every day."""
     row = subscription_for(principal_of(request), number)
     window = _window(row, body.window)
     ReportedCount.objects.create(subscription=row, at=timezone.now(), window_number=window, active=body.active)
-    return 201, {"subscription": row.pk, "window": window, "active": body.active}
+    return Status(201, {"subscription": row.pk, "window": window, "active": body.active})
 
 
 def _window(row: Subscription, asked: int | None) -> int:
