@@ -47,6 +47,7 @@ class Webhooks:
 class _Quiet(ThreadingHTTPServer):
     daemon_threads = True
     block_on_close = False
+    request_queue_size = 128  # several workers call at once
 
     def handle_error(self, *_: Any) -> None:
         """Whoever hangs up is no news."""

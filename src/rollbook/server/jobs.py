@@ -11,11 +11,12 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
+from typing import Any
 
 import structlog
 from django.contrib.sessions.models import Session
 from django.db import close_old_connections, connection, transaction
-from django.db.models import Count, Q
+from django.db.models import Count, Q, QuerySet
 from prometheus_client import Counter
 
 from rollbook.engines import database as engine
@@ -54,8 +55,8 @@ REFUSALS_KEPT = 100_000
 MESSAGES_KEPT = timedelta(days=400)
 """Messages that were sent or given up are kept so long: a year and its last statement."""
 
-PRUNED_MAX = 10_000
-"""Rows of a kind that one run deletes."""
+PIECE, PIECES_MAX = 5_000, 20
+"""Rows that are deleted at once, and how often in one run."""
 
 NAMES_MAX = 20
 """Organisations that are named where facts wait for theirs."""
@@ -192,21 +193,30 @@ def tell_held(now: datetime) -> int:
 
 
 def prune(now: datetime) -> int:
-    """Deletes what nobody needs any more; how many rows."""
+    """Deletes what nobody needs any more; how many rows. Refusals each time, the rest once an hour."""
+    newest = Refusal.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
+    deleted = _delete(Refusal.objects.filter(pk__lte=newest - REFUSALS_KEPT))
+    if not _mark("prune", now, f"{now.astimezone(UTC):%Y-%m-%dT%H}"):
+        return deleted
     old = Q(state=Message.SENT) | Q(state=Message.DEAD)
-    newest_first = Refusal.objects.order_by("-pk").values_list("pk", flat=True)
-    last = newest_first[REFUSALS_KEPT : REFUSALS_KEPT + 1].first()
-    unwanted = [
-        Refusal.objects.filter(pk__lte=last or 0),
-        Message.objects.filter(old, created_at__lt=now - MESSAGES_KEPT),
-        Reservation.objects.filter(until__lt=now),
-        Session.objects.filter(expire_date__lt=now),
-    ]
+    return deleted + sum(
+        _delete(rows)
+        for rows in (
+            Message.objects.filter(old, created_at__lt=now - MESSAGES_KEPT),
+            Reservation.objects.filter(until__lt=now),
+            Session.objects.filter(expire_date__lt=now),
+        )
+    )
+
+
+def _delete(rows: QuerySet[Any]) -> int:
+    """Deletes rows in pieces, each a transaction, so that nobody waits for long."""
     deleted = 0
-    for rows in unwanted:
-        numbers = list(rows.order_by("pk").values_list("pk", flat=True)[:PRUNED_MAX])
-        if numbers:
-            deleted += rows.model._default_manager.filter(pk__in=numbers).delete()[0]  # noqa: SLF001 - Django's name for it
+    for _ in range(PIECES_MAX):
+        numbers = list(rows.order_by("pk").values_list("pk", flat=True)[:PIECE])
+        deleted += rows.filter(pk__in=numbers).delete()[0] if numbers else 0
+        if len(numbers) < PIECE:
+            break
     return deleted
 
 

@@ -8,8 +8,6 @@ workers never send the same message at once; nothing is locked while something i
 from __future__ import annotations
 
 import random
-from collections import Counter
-from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -17,7 +15,8 @@ from urllib.parse import urlsplit
 import structlog
 from django.conf import settings
 from django.db import transaction
-from django.db.models import F
+from django.db.models import Case, F, Q, QuerySet, Value, When, Window
+from django.db.models.functions import RowNumber
 
 from rollbook.server.models import Audit, Endpoint, Message, Subscription
 from rollbook.server.notices import failures, mail, reports, webhooks
@@ -47,9 +46,6 @@ REPORTS_MAX = 2
 REPORT_LEASE_SECONDS = 3_600
 """How long a report that is being made is left alone."""
 
-LOOKED_AT_MAX = 200
-"""Messages that are due and looked at to make a batch."""
-
 SENDERS = 8
 """Messages that are sent at the same time."""
 
@@ -78,27 +74,24 @@ def deliver(now: datetime) -> int:
 
 def claim(now: datetime) -> list[Message]:
     """Messages that are due, for the caller alone until the lease ends."""
+    due = Message.objects.filter(state=Message.WAITING, next_at__lte=now)
     with transaction.atomic():
         # SQLite has one writer, and its transactions begin as writes; PostgreSQL skips what another worker claims.
-        due = Message.objects.select_for_update(skip_locked=True, of=("self",)).filter(
-            state=Message.WAITING, next_at__lte=now
-        )
-        chosen = _chosen(due.order_by("next_at", "id")[:LOOKED_AT_MAX])
+        mine = due.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=_chosen(due))
+        claimed = [message.pk for message in mine]
         until = now + timedelta(seconds=LEASE_SECONDS)
-        Message.objects.filter(pk__in=chosen).update(next_at=until, attempts=F("attempts") + 1)
-    return list(Message.objects.filter(pk__in=chosen).select_related("endpoint", "customer").order_by("id"))
+        Message.objects.filter(pk__in=claimed).update(next_at=until, attempts=F("attempts") + 1)
+    return list(Message.objects.filter(pk__in=claimed).select_related("endpoint__customer", "customer").order_by("id"))
 
 
-def _chosen(due: Iterable[Message]) -> list[int]:
-    so_far: Counter[object] = Counter()
-    chosen: list[int] = []
-    for message in due:
-        report = message.event == reports.REPORT and message.channel == Message.MAIL
-        kind, most = (reports.REPORT, REPORTS_MAX) if report else (message.endpoint_id, EACH_MAX)
-        so_far[kind] += 1
-        if len(chosen) < BATCH_MAX and so_far[kind] <= most:
-            chosen.append(message.pk)
-    return chosen
+def _chosen(due: QuerySet[Message]) -> list[int]:
+    """The first few to each endpoint, the first few mails, and the first few reports, in turns."""
+    report = Q(event=reports.REPORT, channel=Message.MAIL)
+    is_report = Case(When(report, then=Value(value=True)), default=Value(value=False))
+    place = Window(RowNumber(), partition_by=[F("endpoint_id"), is_report], order_by=[F("next_at"), F("pk")])
+    few = Q(place__lte=EACH_MAX) & (~report | Q(place__lte=REPORTS_MAX))
+    found = due.annotate(place=place).filter(few).order_by("place", "next_at", "pk")
+    return list(found.values_list("pk", flat=True)[:BATCH_MAX])
 
 
 def _send(message: Message, attached: reports.Attached, *, private: bool) -> Result:
