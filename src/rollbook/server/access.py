@@ -105,8 +105,8 @@ class Needs(AuthBase):
     openapi_type = "http"
     openapi_scheme = "bearer"
 
-    def __init__(self, scope: str, *, limited: bool = True) -> None:
-        self.scope, self.limited = scope, limited
+    def __init__(self, *scopes: str, limited: bool = True) -> None:
+        self.scopes, self.scope, self.limited = scopes, " or ".join(scopes), limited
         super().__init__()
 
     def __call__(self, request: HttpRequest) -> Principal | None:
@@ -114,10 +114,11 @@ class Needs(AuthBase):
         principal = known(request)
         if principal is None:
             return None
+        request.auth = principal  # type: ignore[attr-defined]  # whoever is refused is known to the log too
         if principal.kind == "key" and self.limited:
             throttle.count_call(principal.number)
-        if not principal.may(self.scope):
-            raise _forbidden(self.scope)
+        if not any(map(principal.may, self.scopes)):
+            raise _forbidden(*self.scopes)
         return principal
 
 
@@ -144,15 +145,15 @@ class Undeclared(AuthBase):
         raise refused(403, "forbidden", "request", "this address is open to nobody", "tell whoever runs the server")
 
 
-def needs(scope: str, *, limited: bool = True) -> Any:
+def needs(*scopes: str, limited: bool = True) -> Any:
     """The one way in which a route declares what it needs: `@router.get("/usage", auth=needs("usage:read"))`.
 
-    scope    one of `SCOPES`, or `OWN` or `PERSON`
+    scopes   of `SCOPES`, or `OWN` or `PERSON`; any of them is enough
     limited  whether calls of a key count against its rate
     """
-    if scope not in SCOPES and scope not in (OWN, PERSON):
-        raise ValueError(f"there is no scope {scope}")
-    return Needs(scope, limited=limited)
+    if not scopes or (unknown := [it for it in scopes if it not in SCOPES and it not in (OWN, PERSON)]):
+        raise ValueError(f"there is no scope {unknown if scopes else ''}")
+    return Needs(*scopes, limited=limited)
 
 
 def anybody() -> Any:
@@ -276,6 +277,7 @@ def _hidden(plans: Iterable[int]) -> list[int]:
     return hidden
 
 
-def _forbidden(scope: str) -> Exception:
-    words = SCOPES.get(scope, "to manage this" if scope == OWN else "to be signed in")
-    return refused(403, "forbidden", "request", f"it needs {scope}: {words}", "ask for a role or a key that may")
+def _forbidden(*scopes: str) -> Exception:
+    words = {**SCOPES, OWN: "manage what is a customer's own", PERSON: "be somebody who is signed in"}
+    rule = "it needs " + " or ".join(f"{it} ({words[it]})" for it in scopes)
+    return refused(403, "forbidden", "request", rule, "ask for a role or a key that may")

@@ -75,7 +75,7 @@ def _said(row: Customer) -> CustomerOut:
     return CustomerOut(id=row.pk, name=row.name, organisations=names)
 
 
-@router.get("/customers", auth=needs("usage:read"), response=CustomersOut, summary="List customers")
+@router.get("/customers", auth=needs("usage:read", "manage"), response=CustomersOut, summary="List customers")
 def list_customers(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> CustomersOut:
     """Those that whoever asks may see: all for the vendor, and itself for a customer."""
     rows = customers_of(principal_of(request)).prefetch_related("organisations")
@@ -96,7 +96,7 @@ def add_customer(request: HttpRequest, body: CustomerIn) -> Status[CustomerOut]:
     return Status(201, _said(row))
 
 
-@router.get("/customers/{number}", auth=needs("usage:read"), response=CustomerOut, summary="Read a customer")
+@router.get("/customers/{number}", auth=needs("usage:read", "manage"), response=CustomerOut, summary="Read a customer")
 def read_customer(request: HttpRequest, number: Id) -> CustomerOut:
     """One customer."""
     return _said(customer_for(principal_of(request), number))

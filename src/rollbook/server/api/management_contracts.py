@@ -15,10 +15,10 @@ from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso, to_us
 from rollbook.model.plan import Plan
 from rollbook.model.subscription import Subscription
-from rollbook.server import agreements, approvals, contracts, models
+from rollbook.server import agreements, contracts, models
 from rollbook.server.access import Principal, customer_for, needs, principal_of, subscription_for, subscriptions_of
 from rollbook.server.api.errors import also, missing
-from rollbook.server.api.fields import Cursor, Day, Document, Id, Name, Organisation, Reason, Units, Zone
+from rollbook.server.api.fields import Cursor, Day, Document, Id, Name, Organisation, Units, Zone
 from rollbook.server.api.paging import page
 
 router = Router(tags=["management"])
@@ -173,12 +173,6 @@ class ChangeIn(Schema):
     day: Day
 
 
-class HoldIn(Schema):
-    """Why nothing is to be closed."""
-
-    reason: Reason
-
-
 def _plan(plan: Plan, row: models.PlanVersion | None, *, text: bool) -> PlanOut:
     return PlanOut(
         plan=plan.id,
@@ -235,7 +229,9 @@ def add_subscription(request: HttpRequest, body: SubscriptionIn) -> Status[Subsc
     return Status(201, _said(principal, row, whole=True))
 
 
-@router.get("/subscriptions", auth=needs("usage:read"), response=SubscriptionsOut, summary="List subscriptions")
+@router.get(
+    "/subscriptions", auth=needs("usage:read", "manage"), response=SubscriptionsOut, summary="List subscriptions"
+)
 def list_subscriptions(
     request: HttpRequest,
     customer: Annotated[Id | None, Field(description="only those of this customer")] = None,
@@ -258,7 +254,7 @@ def list_subscriptions(
     return SubscriptionsOut(items=[_said(principal, it, whole=False) for it in found], next=following)
 
 
-@router.get("/subscriptions/{number}", auth=needs("usage:read"), response=SubscriptionOut)
+@router.get("/subscriptions/{number}", auth=needs("usage:read", "manage"), response=SubscriptionOut)
 def read_subscription(request: HttpRequest, number: Id) -> SubscriptionOut:
     """One subscription, with its windows."""
     principal = principal_of(request)
@@ -293,22 +289,6 @@ def change_plan(request: HttpRequest, number: Id, body: ChangeIn) -> Subscriptio
     """Another version of the plan, or another plan that counts alike, from the next window on."""
     principal = principal_of(request)
     agreements.change_plan(principal, subscription_for(principal, number), body.plan, body.day)
-    return _said(principal, subscription_for(principal, number), whole=True)
-
-
-@router.post("/subscriptions/{number}/hold", auth=needs("manage"), response=SubscriptionOut, summary="Put on hold")
-def hold_subscription(request: HttpRequest, number: Id, body: HoldIn) -> SubscriptionOut:
-    """Nothing of it is closed until it is released."""
-    principal = principal_of(request)
-    approvals.hold(subscription_for(principal, number), body.reason, principal.label)
-    return _said(principal, subscription_for(principal, number), whole=True)
-
-
-@router.post("/subscriptions/{number}/release", auth=needs("manage"), response=SubscriptionOut, summary="Release")
-def release_subscription(request: HttpRequest, number: Id) -> SubscriptionOut:
-    """What is due is closed again by the next run of the jobs."""
-    principal = principal_of(request)
-    approvals.release(subscription_for(principal, number), principal.label)
     return _said(principal, subscription_for(principal, number), whole=True)
 
 
