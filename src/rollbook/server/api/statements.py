@@ -61,11 +61,17 @@ class ComingOut(Schema):
 
 
 class StatementsOut(Schema):
-    """The statements of a subscription, the first one first. `on_hold`: why nothing is closed; empty where it is."""
+    """The statements of a subscription, the first one first.
+
+    coming       those that wait, for the vendor alone
+    on_hold      whether nothing is closed now
+    hold_reason  why, for the vendor alone
+    """
 
     statements: list[StatementOut]
     coming: list[ComingOut]
-    on_hold: str
+    on_hold: bool
+    hold_reason: str
 
 
 class RecordOut(StatementOut):
@@ -87,9 +93,10 @@ class DisputeIn(ReasonIn):
 
 
 class HeldOut(Schema):
-    """Why nothing is closed; empty where things are closed."""
+    """Whether nothing is closed, and why."""
 
-    on_hold: str
+    on_hold: bool
+    hold_reason: str
 
 
 @router.get("/subscriptions/{number}/statements", auth=needs("statements:read"), response=StatementsOut)
@@ -99,7 +106,10 @@ def listed(request: HttpRequest, number: Id) -> StatementsOut:
     rows = list(row.statements.order_by("number")[:STATEMENTS_MAX])
     waiting = row.closings.filter(number__gt=len(rows)).order_by("number") if principal.vendor else ()
     return StatementsOut(
-        statements=[_short(it) for it in rows], coming=[_coming(it) for it in waiting], on_hold=row.close_on_hold
+        statements=[_short(it) for it in rows],
+        coming=[_coming(it) for it in waiting],
+        on_hold=bool(row.close_on_hold),
+        hold_reason=row.close_on_hold if principal.vendor else "",
     )
 
 
@@ -219,7 +229,7 @@ def hold(request: HttpRequest, number: Id, body: ReasonIn) -> HeldOut:
     """Closes nothing more of a subscription until it is released."""
     principal, row = _whose(request, number)
     approvals.hold(row, body.reason, principal.name)
-    return HeldOut(on_hold=row.close_on_hold)
+    return HeldOut(on_hold=bool(row.close_on_hold), hold_reason=row.close_on_hold)
 
 
 @router.post("/subscriptions/{number}/release", auth=needs("statements:close"), response=HeldOut)
@@ -227,7 +237,7 @@ def release(request: HttpRequest, number: Id) -> HeldOut:
     """Closes again; also tries at once what could not be closed."""
     principal, row = _whose(request, number)
     approvals.release(row, principal.name)
-    return HeldOut(on_hold=row.close_on_hold)
+    return HeldOut(on_hold=bool(row.close_on_hold), hold_reason=row.close_on_hold)
 
 
 @router.post(
