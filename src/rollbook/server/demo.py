@@ -212,11 +212,13 @@ def _life(sample: Sample, learner: str, first: datetime, days: int) -> Iterator[
     left = joined + random.randrange(60, 500)
     role = "facilitator" if sample.guests and random.random() < 0.1 else "learner"  # noqa: PLR2004
     idle = {month for month in range(14) if random.random() < 0.35}  # noqa: PLR2004
+    # Everything is drawn, whether or not its day has come: what is drawn later must not depend on today.
+    created, enabled, disabled = (_at(random, first, day) for day in (joined, joined, left))
     if sample.accounts and joined < days:
-        yield _at(random, first, joined), "account.created", "learner", "", ""
-        yield _at(random, first, joined) + timedelta(hours=14), "account.enabled", "learner", "", ""
+        yield created, "account.created", "learner", "", ""
+        yield enabled + timedelta(hours=14), "account.enabled", "learner", "", ""
     if sample.accounts and left < days:
-        yield _at(random, first, left), "account.disabled", "admin", "", ""
+        yield disabled, "account.disabled", "admin", "", ""
     if sample.enrolments:
         yield from _enrolments(random, first, joined, min(left, days))
     for day in range(joined + 1, min(left, days)):
