@@ -114,7 +114,7 @@ EVENTS: Mapping[str, Event] = {
         NOBODY,
         {
             "report": "the report's name",
-            "by": "for whom it has rows: learner, organisation or company; empty where there is no choice",
+            "by": "what it has rows for: learner or company; empty for what is usual",
             "format": "the kind of file, such as csv or xlsx",
             "every": "close or month: what it is sent after",
             "period": "the month that is over, such as 2026-03, or the number of the window that was closed",
