@@ -76,8 +76,9 @@ bench-server: $(VENV)/dev ## batches over HTTP against COPY, and how calls grow 
 bench-server-long: $(VENV)/dev ## the same up to ten million facts
 	$(BIN)/python benchmarks/server.py --check
 
-docs: $(VENV)/dev ## writes the command reference anew
+docs: $(VENV)/dev ## writes the command reference and the table of settings anew
 	$(BIN)/python docs/generate_cli.py
+	$(BIN)/python docs/generate_settings.py
 
 clean: ## removes what was made here
 	rm -rf $(VENV) build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis fuzz-found

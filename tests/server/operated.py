@@ -52,7 +52,11 @@ class Operated:
 
     def call(self, *arguments: str) -> subprocess.CompletedProcess[str]:
         with self.start(*arguments) as running:
-            out, err = running.communicate(timeout=CALL_SECONDS)
+            try:
+                out, err = running.communicate(timeout=CALL_SECONDS)
+            except subprocess.TimeoutExpired:
+                running.kill()
+                raise
         return subprocess.CompletedProcess(arguments, running.returncode, out, err)
 
     def done(self, *arguments: str) -> str:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import multiprocessing
 import os
 import signal
+import socket
 import subprocess
 import sys
 import tempfile
@@ -42,7 +43,11 @@ WORKER_END_SECONDS = 150
 
 
 def serve(host: str, port: int, workers: int, threads: int, style: str, application: str = APPLICATION) -> None:
-    """Serves until it is told to stop. `style` is how lines of the log are written: json or console."""
+    """Serves until it is told to stop. `style` is how lines of the log are written: json or console.
+
+    Raises UsageError where it cannot listen there.
+    """
+    _refuse_taken(host, port)
     if multiprocessing.get_start_method(allow_none=True) != "spawn":
         multiprocessing.set_start_method("spawn", force=True)
     server = Granian(
@@ -66,6 +71,18 @@ def serve(host: str, port: int, workers: int, threads: int, style: str, applicat
         server.serve()
     except GranianError as error:
         raise UsageError(Problem("rollbook serve", str(error), "change its options")) from error
+
+
+def _refuse_taken(host: str, port: int) -> None:
+    """Granian shares a port with whoever listens there already, and each would get some of the requests."""
+    try:
+        [(family, kind, protocol, _, address), *_] = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+        with socket.socket(family, kind, protocol) as tried:
+            tried.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            tried.bind(address)
+    except OSError as error:
+        rule = f"it cannot listen there: {error.strerror}"
+        raise UsageError(Problem(f"{host}:{port}", rule, "stop what listens there, or give --host or --port")) from None
 
 
 @contextmanager
