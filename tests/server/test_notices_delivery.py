@@ -294,10 +294,10 @@ def test_without_the_setting_nothing_goes_inside(settings: Any, receiver: receiv
 
 
 def test_claiming_asks_no_question_a_message(receiver: receivers.Webhooks) -> None:
-    """What is chosen, locked, claimed, and read with its endpoints: four statements however many there are."""
+    """Asked for, chosen, locked, claimed, and read with endpoints: five statements however many there are."""
     endpoint(receiver.url)
     told(5)
     with CaptureQueriesContext(connection) as asked:
         claimed = claim(soon())
         assert [it.endpoint.url for it in claimed if it.endpoint] == [receiver.url] * 5
-    assert sum("outbox" in it["sql"] for it in asked.captured_queries) == 4
+    assert sum("outbox" in it["sql"] for it in asked.captured_queries) == 5

@@ -9,14 +9,17 @@ import sys
 import threading
 import time
 from datetime import UTC, datetime, timedelta
+from typing import Any
 
 import pytest
 from django.db import connection
 
 from rollbook.server import jobs, worker
-from rollbook.server.models import Done
+from rollbook.server.configuration import Configuration
+from rollbook.server.models import Done, Endpoint
+from rollbook.server.notices.webhooks import new_secret
 
-from . import world
+from . import receivers, world
 from .test_notices_delivery import database_url
 
 pytestmark = pytest.mark.usefixtures("ledger")
@@ -60,6 +63,15 @@ def test_a_connection_that_was_lost_is_made_again_in_the_next_round() -> None:
     second = worker.run_once(datetime(2026, 2, 1, tzinfo=UTC))
     assert None not in second.values()
     assert (first["begin-windows"] or 0) + (second["begin-windows"] or 0) == 1
+
+
+def test_what_a_job_tells_goes_out_in_the_same_round(settings: Any) -> None:
+    settings.CONFIGURATION = Configuration({**settings.CONFIGURATION.values, "ROLLBOOK_WEBHOOKS_PRIVATE": True})
+    world.send([world.row("1", "ann", "2026-01-05T10:00", organisation="nowhere")], "2026-01-05T11:00")
+    with receivers.webhooks() as receiver:
+        Endpoint.objects.create(url=receiver.url, secret=new_secret())
+        worker.run_once()
+    assert [b'"facts.held"' in body for _, body in receiver.got] == [True]
 
 
 def test_it_ends_between_two_jobs_when_it_is_to_stop(monkeypatch: pytest.MonkeyPatch) -> None:

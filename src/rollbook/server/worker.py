@@ -33,13 +33,15 @@ def run(stop: threading.Event, every_seconds: float = EVERY_SECONDS) -> None:
     with _signals_set(stop):
         log.info("worker.began", pid=os.getpid())
         while not stop.is_set():
-            run_once(datetime.now(UTC), stop)
+            run_once(stop=stop)
             stop.wait(every_seconds)
         log.info("worker.ended", pid=os.getpid())
 
 
-def run_once(now: datetime, stop: threading.Event | None = None) -> dict[str, int | None]:
+def run_once(now: datetime | None = None, stop: threading.Event | None = None) -> dict[str, int | None]:
     """One round: what each job did, None where it failed. Between two jobs it looks whether it is to stop.
+
+    now  the same for all jobs; without it each asks the clock, so that messages of one job are due for the last
 
     Raises nothing: a database that is away is away in the next round too, or is back.
     """
@@ -52,8 +54,9 @@ def run_once(now: datetime, stop: threading.Event | None = None) -> dict[str, in
     for name in jobs.JOBS:
         if stop is not None and stop.is_set():
             break
-        did[name] = jobs.run(name, now)
-        _beat(now)
+        at = now or datetime.now(UTC)
+        did[name] = jobs.run(name, at)
+        _beat(at)
     return did
 
 

@@ -75,6 +75,8 @@ def deliver(now: datetime) -> int:
 def claim(now: datetime) -> list[Message]:
     """Messages that are due, for the caller alone until the lease ends."""
     due = Message.objects.filter(state=Message.WAITING, next_at__lte=now)
+    if not due.exists():  # a transaction of SQLite begins as a write, for which others would wait
+        return []
     with transaction.atomic():
         # SQLite has one writer, and its transactions begin as writes; PostgreSQL skips what another worker claims.
         mine = due.select_for_update(skip_locked=True, of=("self",)).filter(pk__in=_chosen(due))
