@@ -7,11 +7,9 @@ windows beginning in between.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -55,16 +53,6 @@ def stories(draw: st.DrawFn) -> Story:
         begin = draw(st.lists(st.sampled_from([live.key for live in found]), max_size=2 * len(found)))
         batches.append((list(coming[one:two]), tuple(begin)))
     return Story(tuple(found), tuple(facts), tuple(batches))
-
-
-@pytest.fixture(params=lives.DATABASES)
-def connection(request: pytest.FixtureRequest) -> Iterator[Any]:
-    if request.param == "sqlite":
-        with lives.sqlite() as made:
-            yield made
-    else:
-        with lives.postgresql(request.getfixturevalue("postgres_url")) as made:
-            yield made
 
 
 def play(cursor: Any, story: Story) -> list[LiveSubscription]:

@@ -7,6 +7,7 @@ first instant, then source and id of the proving fact, the same every time.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
+from typing import Self
 
 from rollbook.accounting.consumption import Consumption
 from rollbook.metering.steps import quoted
@@ -30,7 +31,7 @@ class Tallies(str):
 
     cuts: Mapping[int, tuple[int, ...]]
 
-    def __new__(cls, sql: str, cuts: Mapping[int, tuple[int, ...]]) -> Tallies:
+    def __new__(cls, sql: str, cuts: Mapping[int, tuple[int, ...]]) -> Self:
         """The question, about these cuts by window."""
         made = super().__new__(cls, sql)
         made.cuts = cuts

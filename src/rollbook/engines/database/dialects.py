@@ -12,7 +12,7 @@ from typing import Any, TypeAlias
 from rollbook.engines.database import schema
 
 Row: TypeAlias = tuple[Any, ...]
-Parameter: TypeAlias = "int | str | bytes | None | Sequence[Row]"
+Parameter: TypeAlias = "int | str | bytes | Sequence[Row]"
 """One value, or the rows of a small relation."""
 
 
@@ -100,15 +100,19 @@ class SQLite(Dialect):
     name = "sqlite"
 
     def placeholder(self, name: str) -> str:
+        """As `:name`."""
         return f":{name}"
 
     def text(self, sql: str) -> str:
+        """As it is."""
         return sql
 
     def find(self, table: str, where: str) -> str:
+        """SQLite keeps the order of a CROSS JOIN."""
         return f"cross join {table} on {where}"
 
     def rows(self, name: str, columns: Mapping[str, str]) -> str:
+        """From a JSON array of arrays."""
         values = ", ".join(f"json_extract(value, '$[{n}]') as {column}" for n, column in enumerate(columns))
         return f"select {values} from json_each(:{name})"
 
@@ -123,6 +127,7 @@ class SQLiteDatabase(Database):
         self.cursor.row_factory = None
 
     def run(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Any:
+        """Runs one statement."""
         bound = {
             name: json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple) else value
             for name, value in (parameters or {}).items()
@@ -130,8 +135,10 @@ class SQLiteDatabase(Database):
         return self.cursor.execute(sql, bound)
 
     def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Runs one statement for each row."""
         self.cursor.executemany(sql, rows)
 
     def has_temporary(self) -> bool:
+        """Asks the catalogue."""
         found = self.run("select count(*) from sqlite_temp_master where name = 'live_incoming'").fetchone()
         return bool(found[0])

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
-from rollbook.engines.database.dialects import Database, Row
+from rollbook.engines.database.dialects import Database, Parameter, Row
 from rollbook.engines.database.subscriptions import BEGINNING_US, LiveSubscription
 from rollbook.engines.database.touch import TOUCHING, Touched, Touching, targets
 from rollbook.engines.database.touch import touched as touched_by
@@ -38,7 +38,7 @@ def _corrections(database: Database, organisation: str, from_us: int, to_us: int
     dialect = database.dialect
     where = f"""fact.status = true and fact.organisation = {dialect.value("organisation", "text")}
                 and fact.at_us >= {dialect.value("from_us")} and fact.at_us < {dialect.value("to_us")}"""
-    values = {"organisation": organisation, "from_us": from_us, "to_us": to_us}
+    values: dict[str, Parameter] = {"organisation": organisation, "from_us": from_us, "to_us": to_us}
     links = database.rows(f"select {TOUCHING} from fact where fact.type = '{LINKED}' and {where}", values)
     voids = database.rows(
         f"select organisation, source, voids from fact where fact.type = '{VOIDED}' and {where}", values

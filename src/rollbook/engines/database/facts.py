@@ -63,7 +63,8 @@ def store(cursor: Any, facts: Sequence[Fact]) -> Stored:
     insert = _insert_copied if database.dialect.name == "postgresql" else _insert_each
     numbers = insert(database, rows) if rows else {}
     stored = _digests(database, [facts[place].key for place in first.values() if place not in numbers])
-    duplicates, conflicts = [], []
+    duplicates: list[int] = []
+    conflicts: list[int] = []
     for place, fact in enumerate(facts):
         if place in numbers:
             continue
@@ -118,7 +119,11 @@ def _make_partitions(database: Database, years: set[int]) -> None:
     wanted = {f"fact_deed_{year}": year for year in sorted(years) if year >= schema.FIRST_YEAR}
     if not wanted:
         return
-    missing = "select name from unnest(cast(%(names)s as text[])) as wanted(name) where to_regclass(name) is null"
+    # The catalogue itself is asked: what a name means is remembered, and could be older than the lock.
+    missing = """
+        select name from unnest(cast(%(names)s as text[])) as wanted(name)
+        where not exists (select 1 from pg_class as made join pg_class as fact on fact.relnamespace = made.relnamespace
+                          where made.relname = name and fact.oid = to_regclass('fact'))"""
     cursor: Any = database.cursor  # type: ignore[attr-defined]
     if not cursor.execute(missing, {"names": list(wanted)}).fetchall():
         return

@@ -73,7 +73,8 @@ def _gather(dialect: Dialect, meter: Meter, *, linked: bool) -> str:
     within = f"cross join ({dialect.rows('within', {'organisation': 'text'})}) as of" if across else ""
     organisation = "of.organisation" if across else "live_touched.scope"
     columns = ", ".join(f"fact.{name}" for name in schema.METERED)
-    states = (meter.holds or meter.member_while).types if meter.holds or meter.member_while else ()
+    state = meter.holds or meter.member_while
+    states = state.types if state else ()
     since = f"and fact.at_us >= live_touched.from_us and fact.at_us >= {dialect.value('least_us')}"
     parts = [("role <> 'guest'", types, since if types is meter.counts else "") for types in (states, meter.counts)]
     if linked:
@@ -218,7 +219,7 @@ def _open(dialect: Dialect, meter: Meter) -> str:
 
 @lru_cache
 def _before(dialect: Dialect, meter: Meter) -> str:
-    """SQL that fills `live_before`. Classes ask when a cluster was last active: the newest window of each of its ids."""
+    """SQL that fills `live_before`: when a cluster was last active, the newest window of each of its ids."""
     identities = dialect.rows("identities", inputs.COLUMNS["identities"])
     key = dialect.value("key")
     touched = f"""

@@ -1,8 +1,8 @@
 """PostgreSQL through psycopg 3.
 
-Every statement is prepared and planned once for all parameters: planning the query takes 10 ms, and running it for one
-learner less than one. Plans are told what is known beforehand, because temporary tables have no statistics, and a plan may be
-older than most rows: facts and activations are found by index from what was touched, and what was gathered is hashed.
+Every statement is prepared and planned once for all parameters: planning the query takes longer than running it for one
+learner. Plans are told what is known beforehand, because temporary tables have no statistics, and a plan may be older
+than most rows: facts and activations are found by index from what was touched, and what was gathered is hashed.
 """
 
 from __future__ import annotations
@@ -36,9 +36,11 @@ class PostgreSQL(Dialect):
     name = "postgresql"
 
     def placeholder(self, name: str) -> str:
+        """As `%(name)s`."""
         return f"%({name})s"
 
     def text(self, sql: str) -> str:
+        """A per cent sign begins a parameter."""
         return sql.replace("%", "%%")
 
     def find(self, table: str, where: str) -> str:
@@ -46,6 +48,7 @@ class PostgreSQL(Dialect):
         return f"cross join lateral (select * from {table} where {where} offset 0) as {table}"
 
     def rows(self, name: str, columns: Mapping[str, str]) -> str:
+        """From arrays, each text compared as bytes."""
         arrays = ", ".join(f"cast(%({name}__{n})s as {kind}[])" for n, kind in enumerate(columns.values()))
         named = ", ".join(columns)
         sorted_as_bytes = ", ".join(
@@ -64,6 +67,7 @@ class PostgreSQLDatabase(Database):
         self.cursor = psycopg.Cursor(connection, row_factory=tuple_row)
 
     def run(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Any:
+        """Runs one statement, prepared if it has parameters."""
         if not parameters:
             return self.cursor.execute(sql, prepare=False)
         bound: dict[str, Any] = {}
@@ -78,12 +82,15 @@ class PostgreSQLDatabase(Database):
         return self.cursor.execute(sql, bound, prepare=True)
 
     def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
+        """Runs one statement for each row."""
         self.cursor.executemany(sql, rows)
 
     def has_temporary(self) -> bool:
+        """Asks the catalogue."""
         return bool(self.run("select to_regclass('pg_temp.live_incoming') is not null").fetchone()[0])
 
     def script(self, statements: Iterable[str]) -> None:
+        """Runs statements without parameters, in one round trip."""
         self.run("; ".join(statements))
 
     @contextmanager

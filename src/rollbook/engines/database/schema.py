@@ -56,7 +56,7 @@ ACTIVATION: Mapping[str, str] = {
     "facts": "bigint",
     "cluster": "text",
 }
-"""Who is active in a window from 1 on. `part` tells rows of one unit apart: '', or organisation and object, or a fact."""
+"""Who is active in a window from 1 on. `part` tells rows of one unit apart: organisation and object, or a fact."""
 
 HOLDING: Mapping[str, str] = {
     "scope": "text",
@@ -197,8 +197,10 @@ def drop(dialect: str) -> list[str]:
 def _postgresql() -> list[str]:
     until = year_us(FIRST_YEAR)
     return [
-        'create table fact_key (source text collate "C" not null, id text collate "C" not null, '
-        "number bigint generated always as identity, digest bytea not null, primary key (source, id))",
+        (
+            'create table fact_key (source text collate "C" not null, id text collate "C" not null, '
+            "number bigint generated always as identity, digest bytea not null, primary key (source, id))"
+        ),
         f"create table fact ({_required(FACT, 'postgresql')}) partition by list (status)",
         "create table fact_status partition of fact for values in (true)",
         "create table fact_deed partition of fact for values in (false) partition by range (at_us)",
@@ -216,8 +218,10 @@ def _postgresql() -> list[str]:
 def _sqlite() -> list[str]:
     fact = _required({name: kind for name, kind in FACT.items() if name != "number"}, "sqlite")
     return [
-        "create table fact_key (number integer primary key, source text not null, id text not null, "
-        "digest blob not null, unique (source, id))",
+        (
+            "create table fact_key (number integer primary key, source text not null, id text not null, "
+            "digest blob not null, unique (source, id))"
+        ),
         f"create table fact (number integer primary key, {fact})",
         "create index fact_learner on fact (organisation, learner, status, at_us)",
         f"create index fact_guest on fact (organisation, object, session) {_GUEST}",

@@ -54,10 +54,10 @@ def chain(dialect: Dialect, steps: Iterable[Step], select: str) -> str:
         if step.name in needed:
             chosen.append(step)
             needed |= _names(step.sql)
-    sized = {name for name in inputs.COLUMNS}
+    small = set(inputs.COLUMNS)
     withs = ", ".join(
         f"{step.name} as {'materialized ' if step.keep else ''}"
-        f"({step.sql if step.name in sized else dialect.text(step.sql)})"
+        f"({step.sql if step.name in small else dialect.text(step.sql)})"
         for step in reversed(chosen)
     )
     return f"with {withs} {dialect.text(select)}"

@@ -48,7 +48,7 @@ def without_facts(database: Database, live: LiveSubscription) -> Iterator[Touche
             known = _with_facts(database, live, rows)
             unknown = [row for row in rows if row not in known and row[0] in scopes]
             if unknown:
-                yield Touched({(scope, learner): BEGINNING_US for scope, learner in unknown})
+                yield Touched(dict.fromkeys(unknown, BEGINNING_US))
 
 
 def _with_facts(database: Database, live: LiveSubscription, learners: Sequence[Row]) -> set[Row]:
@@ -76,7 +76,8 @@ def guests(database: Database, live: LiveSubscription) -> Iterator[Row]:
     while True:
         rows = database.rows(
             f"""select activation.unit, organisation, source, id from activation
-                where subscription = {dialect.value("key")} and guest and activation.unit > {dialect.value("last", "text")}
+                where subscription = {dialect.value("key")} and guest
+                  and activation.unit > {dialect.value("last", "text")}
                   and (activation.unit <> id or (
                        select min(fact.at_us) from fact
                        where fact.organisation = activation.organisation and fact.learner = ''
