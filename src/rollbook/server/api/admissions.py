@@ -12,6 +12,7 @@ from rollbook.model.fact import MODES, ROLES
 from rollbook.server.access import customer_for, needs, principal_of
 from rollbook.server.admissions import Asked, admit
 from rollbook.server.api.errors import missing, refused
+from rollbook.server.api.facts import RejectedOut
 from rollbook.server.api.fields import LearnerId, Line, OptionalLine
 from rollbook.server.clock import now_us
 from rollbook.server.ingest import Sender, read_rows
@@ -60,15 +61,6 @@ class PreviewIn(Schema):
     """Facts as they would be sent."""
 
     facts: Annotated[list[dict[str, Any]], Field(max_length=FACTS_MAX)]
-
-
-class RejectedOut(Schema):
-    """What is wrong with one fact."""
-
-    index: int
-    code: str
-    rule: str
-    remedy: str
 
 
 class ChangeOut(Schema):

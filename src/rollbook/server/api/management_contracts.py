@@ -36,7 +36,7 @@ class PlanIn(Schema):
     text: Document
 
 
-class PlanOut(Schema):
+class PlanVersionOut(Schema):
     """One version of a plan. `text` is left out of lists; `kept` says whether it is this server's, or as published."""
 
     plan: str
@@ -48,10 +48,10 @@ class PlanOut(Schema):
     text: str = ""
 
 
-class PlansOut(Schema):
+class PlanVersionsOut(Schema):
     """Versions of plans, oldest first."""
 
-    items: list[PlanOut]
+    items: list[PlanVersionOut]
 
 
 class UnitsIn(Schema):
@@ -86,7 +86,7 @@ class SubscriptionIn(Schema):
     quote: Annotated[str, Field(max_length=50_000, pattern=r"^[^\x00]*$")] = ""
 
 
-class WindowOut(Schema):
+class TermWindowOut(Schema):
     """One counted period: its first instant, and the first after it."""
 
     number: int
@@ -102,7 +102,7 @@ class StepOut(Schema):
     organisation: str = ""
 
 
-class ChangeOut(Schema):
+class PlanChangeOut(Schema):
     """Which version of a plan holds from the next window on."""
 
     start: str
@@ -137,10 +137,10 @@ class SubscriptionOut(Schema):
     organisations: list[str]
     quantities: list[StepOut]
     approvals: list[StepOut]
-    changes: list[ChangeOut]
+    changes: list[PlanChangeOut]
     on_hold: bool
     hold_reason: str
-    windows: list[WindowOut]
+    windows: list[TermWindowOut]
     problem: str
 
 
@@ -173,8 +173,8 @@ class ChangeIn(Schema):
     day: Day
 
 
-def _plan(plan: Plan, row: models.PlanVersion | None, *, text: bool) -> PlanOut:
-    return PlanOut(
+def _plan(plan: Plan, row: models.PlanVersion | None, *, text: bool) -> PlanVersionOut:
+    return PlanVersionOut(
         plan=plan.id,
         title=plan.title,
         vendor=plan.vendor,
@@ -185,26 +185,30 @@ def _plan(plan: Plan, row: models.PlanVersion | None, *, text: bool) -> PlanOut:
     )
 
 
-@router.get("/plans", auth=needs("manage"), response=PlansOut, summary="List plans")
-def list_plans(request: HttpRequest) -> PlansOut:  # noqa: ARG001 - the shape of a view
+@router.get("/plans", auth=needs("manage"), response=PlanVersionsOut, summary="List plans")
+def list_plans(request: HttpRequest) -> PlanVersionsOut:  # noqa: ARG001 - the shape of a view
     """Every version that is kept here, and the published plans, at most 1,000."""
-    return PlansOut(items=[_plan(plan, row, text=False) for plan, row in agreements.versions()][: agreements.STEPS_MAX])
+    return PlanVersionsOut(
+        items=[_plan(plan, row, text=False) for plan, row in agreements.versions()][: agreements.STEPS_MAX]
+    )
 
 
-@router.post("/plans", auth=needs("manage"), response={201: PlanOut}, openapi_extra=also(409), summary="Publish a plan")
-def publish_plan(request: HttpRequest, body: PlanIn) -> Status[PlanOut]:
+@router.post(
+    "/plans", auth=needs("manage"), response={201: PlanVersionOut}, openapi_extra=also(409), summary="Publish a plan"
+)
+def publish_plan(request: HttpRequest, body: PlanIn) -> Status[PlanVersionOut]:
     """Keeps a text for ever. What is wrong with it is answered with 422, all at once."""
     row = agreements.publish(principal_of(request), body.text)
     return Status(201, _plan(contracts.plan_of(row), row, text=True))
 
 
-@router.get("/plans/{plan}", auth=needs("manage"), response=PlansOut, summary="Read the versions of a plan")
-def read_plan(request: HttpRequest, plan: Name) -> PlansOut:  # noqa: ARG001
+@router.get("/plans/{plan}", auth=needs("manage"), response=PlanVersionsOut, summary="Read the versions of a plan")
+def read_plan(request: HttpRequest, plan: Name) -> PlanVersionsOut:  # noqa: ARG001
     """All versions of one plan with their texts and the days from which they may be subscribed to."""
     found = agreements.versions(plan)
     if not found:
         raise missing("plan")
-    return PlansOut(items=[_plan(it, row, text=True) for it, row in found])
+    return PlanVersionsOut(items=[_plan(it, row, text=True) for it, row in found])
 
 
 @router.post("/subscriptions", auth=needs("manage"), response={201: SubscriptionOut}, openapi_extra=also(404, 409))
@@ -230,7 +234,11 @@ def add_subscription(request: HttpRequest, body: SubscriptionIn) -> Status[Subsc
 
 
 @router.get(
-    "/subscriptions", auth=needs("usage:read", "manage"), response=SubscriptionsOut, summary="List subscriptions"
+    "/subscriptions",
+    auth=needs("usage:read", "manage"),
+    response=SubscriptionsOut,
+    openapi_extra=also(404),
+    summary="List subscriptions",
 )
 def list_subscriptions(
     request: HttpRequest,
@@ -322,13 +330,13 @@ def _said(principal: Principal, row: models.Subscription, *, whole: bool) -> Sub
         ],
         approvals=[StepOut(start=iso(it.from_us), units=it.seats) for it in (agreed.approvals if agreed else ())],
         changes=[
-            ChangeOut(start=iso(it.from_us), plan=it.plan.id, digest=it.plan.digest)
+            PlanChangeOut(start=iso(it.from_us), plan=it.plan.id, digest=it.plan.digest)
             for it in (agreed.changes if agreed else ())
         ],
         on_hold=bool(row.close_on_hold),
         hold_reason=row.close_on_hold if principal.vendor else "",
         windows=[
-            WindowOut(number=it.number, start=iso(it.start_us), end=iso(it.end_us))
+            TermWindowOut(number=it.number, start=iso(it.start_us), end=iso(it.end_us))
             for it in (windows(agreed)[:WINDOWS_MAX] if agreed and whole else ())
         ],
         problem=problem,
