@@ -80,9 +80,9 @@ class Operated:
         return ran.stdout.strip()
 
     @contextmanager
-    def serving(self, *options: str) -> Iterator[Serving]:
+    def serving(self, *options: str, port: int = 0) -> Iterator[Serving]:
         """`rollbook serve` while the context lasts; its log is read afterwards."""
-        port = free_port()
+        port = port or free_port()
         log = self.folder / f"serve-{port}.log"
         with log.open("w") as written:
             running = subprocess.Popen(

@@ -204,3 +204,39 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
     held: int
     rejected: list[Rejected]
     changes: list[Change]
+
+
+class Statement(msgspec.Struct, frozen=True, kw_only=True):
+    """One closed statement; `window` is None for a note. `disputed` says why, while it is."""
+
+    number: int
+    window: int | None
+    start: str | None
+    end: str | None
+    digest: str
+    adjusts: list[int]
+    total: str | None
+    currency: str
+    closed_at: str
+    closed_by: str
+    disputed: str
+
+
+class Coming(msgspec.Struct, frozen=True, kw_only=True):
+    """A statement that is to come: whether it waits for an approval, and why it was not closed, else empty."""
+
+    number: int
+    window: int | None
+    asked_at: str | None
+    approved_at: str | None
+    approved_by: str
+    withheld: str
+
+
+class Statements(msgspec.Struct, frozen=True, kw_only=True):
+    """The statements of a subscription, the first one first, and those that are to come."""
+
+    statements: list[Statement]
+    coming: list[Coming]
+    on_hold: bool
+    hold_reason: str

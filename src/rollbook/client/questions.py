@@ -8,7 +8,7 @@ from urllib.parse import quote
 
 import msgspec
 
-from rollbook.client.answers import Admission, Explanation, Learner, Page, Preview, Usage
+from rollbook.client.answers import Admission, Explanation, Learner, Page, Preview, Statements, Usage
 from rollbook.client.batches import batches
 from rollbook.client.calls import Calls
 from rollbook.errors import Problem, UsageError
@@ -51,6 +51,10 @@ class Questions:
     def explain(self, subscription: int, learner: str) -> Explanation:
         """Why one learner counted or did not, with every fact. Scope learners:read."""
         return self._calls.get(f"/v1/subscriptions/{subscription:d}/learners/{quote(learner, safe='')}", Explanation)
+
+    def statements(self, subscription: int) -> Statements:
+        """What was closed, and what is to come. Scope statements:read."""
+        return self._calls.get(f"/v1/subscriptions/{subscription:d}/statements", Statements)
 
     def admit(
         self,

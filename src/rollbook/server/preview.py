@@ -25,7 +25,8 @@ def preview(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us:
     with transaction.atomic():
         names = {fact.organisation for fact in read if isinstance(fact, Fact)}
         owners = Organisation.objects.filter(name__in=names).values_list("customer_id", flat=True)
-        customers = {owner for owner in owners if sender.customer in (None, owner)}
+        # Facts of a sender for one customer need not name its organisation.
+        customers = set(owners) if sender.customer is None else {sender.customer}
         metering.locked(customers)
         before = _accounts(customers, now_us)
         receipt = ingest_within(read, sender, now_us)
