@@ -81,6 +81,7 @@ def changed(path: str, value: Any) -> dict[str, Any]:
         changed("context.contextAgents", [{"objectType": "contextAgent", "agent": AGENT, "relevantTypes": ["http://a/b"]}]),
         changed("context.contextGroups", [{"objectType": "contextGroup", "group": GROUP}]),
         changed("object.definition", {"interactionType": "choice", "choices": [{"id": "a", "description": {"en": "A"}}]}),
+        changed("object", ACTIVITY | {"objectType": "GroupActivity"}),  # Open edX
         changed("object.definition", {"extensions": {"http://h5p.org/x-api/h5p-local-content-id": 7}}),
     ],
 )  # fmt: skip

@@ -17,6 +17,9 @@ Check = Callable[[Any], None]
 
 GROUP_OF_AUTHORITY = 2
 
+ACTIVITIES = ("Activity", "GroupActivity")
+"""What activities are called. The second is none of the specification's: Open edX writes it where a problem has parts."""
+
 
 class StatementError(Exception):
     """What is wrong with a statement: where (`actor.mbox`), and in words."""
@@ -38,7 +41,7 @@ def check_statement(statement: Any) -> None:
 def _check_context(statement: Mapping[str, Any]) -> None:
     context, kind = statement.get("context", {}), statement["object"].get("objectType", "Activity")
     for name in ("revision", "platform"):
-        if name in context and kind != "Activity":
+        if name in context and kind not in ACTIVITIES:
             raise StatementError(f"context.{name}", "it belongs to statements about activities only")
 
 
@@ -200,7 +203,7 @@ _definition = _shape(
         **dict.fromkeys(("choices", "scale", "source", "target", "steps"), _components),
     },
 )
-_activity = _shape({"id": _iri}, {"objectType": _one_of("Activity"), "definition": _definition})
+_activity = _shape({"id": _iri}, {"objectType": _one_of(*ACTIVITIES), "definition": _definition})
 _reference = _shape({"objectType": _one_of("StatementRef"), "id": _uuid}, {})
 _score_shape = _shape({}, {"scaled": _scaled, "raw": _number, "min": _number, "max": _number})
 
@@ -253,7 +256,7 @@ _attachment = _shape(
 _verb = _shape({"id": _iri}, {"display": _languages})
 
 _OBJECTS: Mapping[str, Check] = {
-    "Activity": _activity,
+    **dict.fromkeys(ACTIVITIES, _activity),
     "Agent": _agent,
     "Group": _group,
     "StatementRef": _reference,
