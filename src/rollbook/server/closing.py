@@ -112,7 +112,7 @@ def close_subscription(key: int, now_us: int, most: int = STATEMENTS_MAX, by: st
             live = contracts.live(row)
             book = shelf.take_down(row, Path(folder) / "book")
             types = snapshots.types_that_count(live.subscription.plan.meter)
-            copied = snapshots.copy_facts(live.subscription.organisations or (), facts, types)
+            copied = snapshots.copy_facts(live.subscription.organisations or (), facts, types, shelf.known(row))
             # Facts of clocks that go ahead are in the live counts already, so they are compared with all of them.
             until_us = max(now_us, copied.latest_us + 1)
             expected = metering.account_of(live, until_us)
@@ -203,7 +203,7 @@ def _store(
     unchanged = contracts.subscription_of(now) == subscription and now.kind != SHADOW and not now.close_on_hold
     if not unchanged or now.statements.count() != statement.number - 1:
         raise OvertakenError
-    stored = shelf.put_up(now, book, statement, by)
+    stored = shelf.put_up(now, book, statement, last, by)
     models.Subscription.objects.filter(pk=row.pk).update(facts_settled=last)
     now.closings.filter(number=statement.number).update(withheld="")
     record = statement.record

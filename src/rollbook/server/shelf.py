@@ -8,11 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 from rollbook.books import book as books
 from rollbook.books.book import BESIDE, Book
+from rollbook.model.instants import to_us
 from rollbook.proof.digests import readable_record
 from rollbook.server.models import Statement, StatementFile, Subscription
 
@@ -45,8 +47,16 @@ def take_down(row: Subscription, folder: Path, last: int | None = None) -> Book:
     return Book(folder)
 
 
-def put_up(row: Subscription, book: Book, statement: books.Statement, closed_by: str) -> Statement:
+def known(row: Subscription) -> tuple[int, int]:
+    """What the book holds: facts up to a number, before an instant in UTC microseconds; (0, 0) of an empty one."""
+    last = row.statements.order_by("-number").values_list("last_fact", "record__as_of").first()
+    return (last[0], to_us(datetime.fromisoformat(last[1]))) if last else (0, 0)
+
+
+def put_up(row: Subscription, book: Book, statement: books.Statement, last_fact: int, closed_by: str) -> Statement:
     """Stores a statement with its files, which lie in the folder of a book. The customer is locked.
+
+    last_fact  number of the last fact that it knows: all of them up to it, and before its `as_of`, are in the book
 
     Raises django.db.IntegrityError where the number or the window is taken.
     """
@@ -70,6 +80,7 @@ def put_up(row: Subscription, book: Book, statement: books.Statement, closed_by:
         record=statement.record,
         adjusts=sorted({window for it in statement.record["adjustments"] for window in it["windows"]}),
         closed_by=closed_by,
+        last_fact=last_fact,
     )
 
 

@@ -79,7 +79,7 @@ _turns = threading.BoundedSemaphore(AT_ONCE_MAX)
 
 @dataclass(frozen=True, slots=True)
 class Copied:
-    """Facts in a file: how many, the number of the last that came, and the latest instant; 0 where there is none."""
+    """Facts in a file: how many, the number of the last that is known, and the latest instant; 0 where none is."""
 
     facts: int
     last: int
@@ -242,13 +242,17 @@ def types_that_count(meter: Meter) -> frozenset[str]:
     return frozenset((*meter.types, *CORRECTIONS))
 
 
-def copy_facts(organisations: Sequence[str], to: Path, types: Collection[str] | None = None) -> Copied:
+def copy_facts(
+    organisations: Sequence[str], to: Path, types: Collection[str] | None = None, known: tuple[int, int] = (0, 0)
+) -> Copied:
     """Writes the facts of organisations into a Parquet file with the canonical columns, in batches.
 
     types  those that are wanted; None for all
+    known  facts up to this number, and before this instant, are not wanted: they are in a book already
     """
-    facts = last = latest_us = 0
-    rows = _rows(organisations, types)
+    facts = latest_us = 0
+    last = known[0]
+    rows = _rows(organisations, types, known)
     with pq.ParquetWriter(to, _SCHEMA, compression="zstd") as writer:
         while batch := list(islice(rows, BATCH_ROWS)):
             numbers, *columns = zip(*batch, strict=True)
@@ -262,20 +266,25 @@ def copy_facts(organisations: Sequence[str], to: Path, types: Collection[str] | 
     return Copied(facts, last, latest_us)
 
 
-def _rows(organisations: Sequence[str], types: Collection[str] | None) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    organisations: Sequence[str], types: Collection[str] | None, known: tuple[int, int]
+) -> Iterator[tuple[Any, ...]]:
     """The number of each fact and its canonical columns, in no order."""
     names = [_STORED.get(name, name) for name in COLUMNS]
-    head = f"select number, {', '.join(names)} from fact where organisation"
+    head = f"select number, {', '.join(names)} from fact"
+    # Numbers of one customer's facts rise as they are committed: whoever stores them holds the customer's lock.
+    since = f"(number > {known[0]:d} or at_us >= {known[1]:d})" if any(known) else "true"
     cursor = metering.cursor()
     if metering.on_postgresql():
         chosen = "" if types is None else " and type = any(%s)"
-        parameters = [list(organisations)] if types is None else [list(organisations), sorted(types)]
-        with cursor.copy(f"copy ({head} = any(%s){chosen}) to stdout (format binary)", parameters) as copy:
+        sql = f"copy ({head} where {since} and organisation = any(%s){chosen}) to stdout (format binary)"
+        with cursor.copy(sql, [list(organisations), *([] if types is None else [sorted(types)])]) as copy:
             copy.set_types(["int8", *("int8" if name in _TYPES else "text" for name in names)])
             yield from copy.rows()
         return
     wanted = "" if types is None else f" and type in ({_marks(types)})"
-    cursor.execute(f"{head} in ({_marks(organisations)}){wanted}", [*organisations, *sorted(types or ())])
+    sql = f"{head} where {since} and organisation in ({_marks(organisations)}){wanted}"
+    cursor.execute(sql, [*organisations, *sorted(types or ())])
     while rows := cursor.fetchmany(BATCH_ROWS):
         yield from rows
 

@@ -87,6 +87,6 @@ def preview(row: Subscription, now_us: int, window: int | None = None) -> dict[s
             live = contracts.live(Subscription.objects.select_related("plan", "customer").get(pk=row.pk))
             book = shelf.take_down(row, Path(folder) / "book")
             types = snapshots.types_that_count(live.subscription.plan.meter)
-            snapshots.copy_facts(live.subscription.organisations or (), facts, types)
+            snapshots.copy_facts(live.subscription.organisations or (), facts, types, shelf.known(row))
         with snapshots.counted([*book.facts_files(), str(facts)], live, now_us + 1) as result:
             return Closing(book, result).preview(window)

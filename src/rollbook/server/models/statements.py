@@ -15,6 +15,7 @@ class Statement(models.Model):
     """One statement of a subscription. `record` is its canonical JSON; `window_number` is none for a note.
 
     adjusts    numbers of the windows that it adjusts
+    last_fact  number of the last fact that was known when it was closed
     disputed   why it is disputed, while it is
     """
 
@@ -26,6 +27,7 @@ class Statement(models.Model):
     adjusts = models.JSONField(default=list)
     closed_at = models.DateTimeField(auto_now_add=True)
     closed_by = models.CharField(max_length=200)
+    last_fact = models.BigIntegerField(default=0)
     disputed = models.CharField(max_length=500, blank=True, default="")
 
     class Meta:
