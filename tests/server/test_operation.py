@@ -147,7 +147,9 @@ def test_a_port_that_is_taken_is_told_in_words(operated: Operated) -> None:
 def test_a_demo_keeps_everything_in_one_folder_for_its_owner_and_stops_with_ctrl_c(tmp_path: Path) -> None:
     operated = Operated(tmp_path, "")
     environment = {
-        name: value for name, value in os.environ.items() if not name.startswith(("ROLLBOOK_", "DATABASE_URL"))
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ROLLBOOK_", "DATABASE_URL", "DJANGO_"))
     }
     first, second = (_demo(operated, environment) for _ in range(2))
     passwords = re.findall(r"sign in as \S+ \((\w+)\) with the password (\S{20})", first)
@@ -182,6 +184,7 @@ def _demo(operated: Operated, environment: dict[str, str]) -> str:
                 break
         except httpx.TransportError:
             time.sleep(0.2)
+    assert running.poll() is None, log.read_text()
     # As a terminal does: to everything that it started, and to nothing else.
     os.killpg(running.pid, signal.SIGINT)
     running.wait(3 * START_SECONDS)
