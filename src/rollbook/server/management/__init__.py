@@ -1,0 +1,1 @@
+"""Commands of `django-admin` that the server adds."""
