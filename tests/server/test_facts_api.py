@@ -15,7 +15,7 @@ from rollbook.server import clock
 from rollbook.server.models import HeldFact, Refusal
 
 from .forwarders import adds_up, code, nothing_stored, sender, stored
-from .world import at, customer, row
+from .world import active, at, customer, differences, row, subscribe
 
 pytestmark = pytest.mark.usefixtures("ledger")
 
@@ -38,6 +38,21 @@ def test_facts_are_stored_when_the_call_returns(live_server: Any) -> None:
     assert answer.status_code == 200
     assert answer.json() == {"received": 3, "new": 3, "repeats": 0, "held": 0, "rejected": []}
     assert stored() == ["00000", "00001", "00002"]
+
+
+def test_facts_are_counted_when_the_call_returns(live_server: Any) -> None:
+    term = subscribe(customer(), "monthly-login", now="2026-03-01T00:00")
+    logins = [
+        row("1", "ana", "2026-03-01T09:00"),
+        row("2", "bo", "2026-03-02T09:00"),
+        row("3", "ana", "2026-03-03T09:00"),
+    ]
+    with sender(live_server) as http:
+        http.post("/v1/facts", json=logins)
+        assert active(term, NOW)[3] == 2
+        http.post("/v1/facts", json=[row("4", "", NOW, "fact.voided", voids="2"), *logins])
+    assert active(term, NOW)[3] == 1
+    assert differences(term) == []
 
 
 def test_a_list_and_lines_packed_and_not_say_the_same(live_server: Any) -> None:

@@ -168,10 +168,13 @@ def _forbidden(index: int, fact: Fact, owner: int | None, sender: Sender) -> Rej
 
 def _hold(batch: _Batch, receipt: Receipt) -> None:
     """Puts facts apart that wait; those that wait already are repeats."""
+    future: dict[int, list[Fact]] = defaultdict(list)
+    for customer, _, fact in batch.future:
+        future[customer].append(fact)
     rows = [
         _held(known, HeldFact.FUTURE, customer)
-        for customer, _, fact in batch.future
-        for known in _with_surrogates(customer, [fact])
+        for customer, facts in sorted(future.items())
+        for known in _with_surrogates(customer, facts)
     ]
     rows += [_held(fact, HeldFact.UNKNOWN, None) for _, fact in batch.unknown]
     if rows:

@@ -18,7 +18,7 @@ Check = Callable[[Any], None]
 GROUP_OF_AUTHORITY = 2
 
 ACTIVITIES = ("Activity", "GroupActivity")
-"""What activities are called. The second is none of the specification's: Open edX writes it where a problem has parts."""
+"""What activities are called. The second is not the specification's: Open edX writes it where a problem has parts."""
 
 
 class StatementError(Exception):
