@@ -4,15 +4,14 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('rollbook', '0005_jobs'),
+        ("rollbook", "0005_jobs"),
     ]
 
     operations = [
         migrations.AddField(
-            model_name='statement',
-            name='last_fact',
+            model_name="statement",
+            name="last_fact",
             field=models.BigIntegerField(default=0),
         ),
     ]
