@@ -242,12 +242,10 @@ def _before(dialect: Dialect, meter: Meter) -> str:
             from {touched} {dialect.find("opening", opened)}"""
     else:
         select = f"""
-            select * from (
-                select 0, touched.scope, touched.cluster, touched.scope as organisation, '' as object, coalesce(
-                    (select max(window_number) from activation where {active}),
-                    (select max(last_window) from opening where {opened})) as window_number
-                from {touched}) as known
-            where window_number is not null"""
+            select 0, touched.scope, touched.cluster, touched.scope, '', coalesce(
+                (select max(window_number) from activation where {active}),
+                (select max(last_window) from opening where {opened}))
+            from {touched}"""
     return f"insert into live_before ({', '.join(schema.BEFORE)}) {select}"
 
 

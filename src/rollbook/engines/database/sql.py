@@ -42,7 +42,11 @@ FRAGMENTS = Fragments(first_facts=first_facts, class_counts=class_counts)
 def given(dialect: Dialect) -> tuple[Step, ...]:
     """The inputs of the query that are few rows, as parameters of their names; and the facts that were gathered."""
     small = tuple(Step(name, dialect.rows(name, columns), keep=True) for name, columns in inputs.COLUMNS.items())
-    return (*small, Step("facts", "select * from live_facts"), Step("before", "select * from live_before"))
+    return (
+        *small,
+        Step("facts", "select * from live_facts"),
+        Step("before", "select * from live_before where window_number is not null"),
+    )
 
 
 def chain(dialect: Dialect, steps: Iterable[Step], select: str) -> str:
