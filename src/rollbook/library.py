@@ -330,8 +330,8 @@ def _aimless_voids(store: FactStore) -> Iterator[Problem]:
     rows = store.connection.execute(
         f"""select source, id, organisation, voids from facts as void
             where type = {quoted(VOIDED)} and not exists (
-                select 1 from facts where facts.organisation = void.organisation and facts.source = void.source
-                                      and facts.id = void.voids)
+                select 1 from targets where targets.organisation = void.organisation
+                                        and targets.source = void.source and targets.id = void.voids)
             order by source, id"""
     ).fetchall()
     places = store.places([(source, id_) for source, id_, _, _ in rows[:NOTES_MAX]])

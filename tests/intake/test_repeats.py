@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollbook.intake.problems import Problems
+from rollbook.intake.reader import read_facts
 
 from .reading import AT_US, FORMATS, GOOD, Read, good, write
 
@@ -47,6 +48,28 @@ def test_a_conflict_between_formats_is_one_too(tmp_path: Path) -> None:
     read = Read(write(tmp_path, [GOOD], "parquet"), write(tmp_path, [good(type="logout")], "ndjson"), [good()])
     assert (read.rows, read.rejected, read.counted) == (3, 3, 0)
     assert "facts 3:1: " in read.messages[2]
+
+
+VOID = good(id="void", type="fact.voided", learner="", voids="target")
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("apart", [False, True])
+@pytest.mark.parametrize("untidy", [False, True])
+def test_repeats_and_targets_are_found_within_a_file_and_across(
+    format_: str, tmp_path: Path, *, apart: bool, untidy: bool
+) -> None:
+    """Facts in typed files are compared within the file first; what only the gate can read comes later."""
+    blank = " " if untidy else ""
+    first = [good(id="target"), good(id="other"), good(id="twice")]
+    second = [good(id=f"twice{blank}"), good(id="target", learner=f"ann{blank}"), VOID]
+    files = [(first, "first"), (second, "second")] if apart else [(first + second, "only")]
+    with read_facts([write(tmp_path, rows, format_, name) for rows, name in files]) as store:
+        assert (store.rows, store.facts, store.duplicates, store.rejected) == (6, 4, 2, 0)
+        targets = store.connection.execute("SELECT id, count(*) FROM targets GROUP BY id").fetchall()
+        assert ("target", 1) in targets
+        numbered = "SELECT count(*) FROM targets SEMI JOIN facts USING (organisation, source, id, number)"
+        assert store.connection.execute(numbered).fetchall() == [(sum(count for _, count in targets),)]
 
 
 NAMELESS = {name: value for name, value in GOOD.items() if name != "id"}

@@ -196,6 +196,7 @@ def connect(facts: Sequence[Fact]) -> duckdb.DuckDBPyConnection:
     columns["day"] = pa.array([fact.at_us // DAY_US for fact in facts], pa.int32())
     columns["number"] = pa.array(range(len(facts)), pa.int64())
     connection.register("facts", pa.table(columns))
+    connection.execute("create view targets as select organisation, source, id, number from facts")
     return connection
 
 

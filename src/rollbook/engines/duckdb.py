@@ -168,7 +168,7 @@ def load_inputs(
             everyone = everyone or all_organisations(connection)
             organisations = everyone
         covered += [(number, organisation) for organisation in organisations]
-    load(connection, "covered", covered)
+    load(connection, "covered", [(*row, ordinal) for ordinal, row in enumerate(covered, 1)])
     return covered
 
 

@@ -31,7 +31,7 @@ def meter(
     for name, rows in inputs.time_rows([subscription], as_of_us, first_us).items():
         load(connection, name, rows)
     organisations = subscription.organisations or sorted({fact.organisation for fact in held})
-    load(connection, "covered", [(0, organisation) for organisation in organisations])
+    load(connection, "covered", [(0, organisation, 0) for organisation in organisations])
     for name, table in _relations(outcome).items():
         connection.register("loading", table)
         connection.execute(f"create temp table {name} as select * from loading")

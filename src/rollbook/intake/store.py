@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from itertools import count
 from types import TracebackType
 from typing import Self
@@ -28,13 +29,12 @@ _FETCH_ROWS = 20_000
 class FactStore:
     """Facts, problems and coverage of one reading. Close it, or use it in a `with` statement.
 
-    connection  has the relation `facts`; (source, id) is unique in it
+    connection  has the relations `facts`, where (source, id) is unique, and `targets`, all of them that voids name
     rows        rows met; always facts + rejected + duplicates
     rejected    rows refused, every version of a conflict included
     duplicates  rows that repeat (source, id) with the same content
     facts       rows of the relation
     problems    what was wrong, row by row and file by file
-    sources     what each source covers
     first_us    the first instant of all facts, UTC microseconds; 0 where there is none
     organisations  every organisation that a fact names
     producers   whose export each input was recognised as, by its name; canonical ones are absent
@@ -59,10 +59,10 @@ class FactStore:
         self.rows, self.rejected, self.duplicates = rows, rejected, duplicates
         self.problems = problems
         self.producers = producers or {}
-        _profile(connection)
-        self.sources = _coverage(connection)
-        self.first_us = _number(connection, "SELECT coalesce(min(first_us), 0) FROM profile")
-        self.organisations = _column(connection, "SELECT DISTINCT organisation FROM facts ORDER BY organisation")
+        first = "SELECT organisation, min(at_us) FROM facts GROUP BY organisation ORDER BY organisation"
+        found = connection.execute(first).fetchall()
+        self.organisations: tuple[str, ...] = tuple(name for name, _ in found)
+        self.first_us: int = min((first_us for _, first_us in found), default=0)
         self.facts = rows - rejected - duplicates
 
     def __enter__(self) -> Self:
@@ -72,6 +72,12 @@ class FactStore:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         self.close()
+
+    @cached_property
+    def sources(self) -> tuple[SourceCoverage, ...]:
+        """What each source covers: one more pass over the facts, and none for who does not ask."""
+        _profile(self.connection)
+        return _coverage(self.connection)
 
     def close(self) -> None:
         """Gives back memory and disk; nothing can be asked afterwards."""
@@ -114,14 +120,6 @@ class FactStore:
                     yield Fact(**dict(zip(names, row, strict=True)))
         finally:
             self.connection.execute(f"DROP TABLE IF EXISTS {table}")
-
-
-def _number(connection: duckdb.DuckDBPyConnection, sql: str) -> int:
-    return int(connection.execute(sql).fetchall()[0][0])
-
-
-def _column(connection: duckdb.DuckDBPyConnection, sql: str) -> tuple[str, ...]:
-    return tuple(row[0] for row in connection.execute(sql).fetchall())
 
 
 def _profile(connection: duckdb.DuckDBPyConnection) -> None:

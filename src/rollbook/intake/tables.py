@@ -50,7 +50,17 @@ SCHEMA = (
     "CREATE TABLE taken (" + ", ".join(f"{field} {_TYPES.get(field, 'VARCHAR')}" for field in FIELDS) + ")",
     "CREATE TABLE nameless AS FROM taken",
     "CREATE TEMP TABLE dropped (file INTEGER, line BIGINT)",
+    """
+    CREATE TEMP TABLE suspects (
+        source VARCHAR, id VARCHAR, file INTEGER, line BIGINT, number BIGINT, organisation VARCHAR, content VARCHAR)
+    """,
 )
+
+
+def hashed(source: str, id_: str) -> str:
+    """SQL of the number by which keys are compared before any text is."""
+    return f"hash({source}, {id_})"
+
 
 _CONTENT = tuple("at_us" if name == "occurred_at" else name for name in COLUMNS if name not in ("id", "recorded_at"))
 

@@ -20,7 +20,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "as_of_us": "bigint",
         "reset_us": "bigint",
     },
-    "covered": {"subscription": "integer", "organisation": "text"},
+    "covered": {"subscription": "integer", "organisation": "text", "ordinal": "integer"},
     "assumed": {"subscription": "integer", "organisation": "text"},
     "windows": {"subscription": "integer", "window_number": "integer", "start_us": "bigint", "end_us": "bigint"},
     "calendar": {

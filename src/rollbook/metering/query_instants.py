@@ -78,8 +78,8 @@ def eligible(meter: Meter) -> Step:
     return Step(
         "eligible",
         f"""
-        select subscription, scope, organisation, unit, cluster, object, role = 'guest' as guest, {single} as single,
-               source, id, at_us, day
+        select subscription, scope, scope_number, organisation, unit, cluster, object, role = 'guest' as guest,
+               {single} as single, source, id, at_us, day
         from known
         where {none_of(_uncounted(meter))}
         """,
@@ -101,18 +101,29 @@ def placed() -> Step:
 
 
 def active(meter: Meter, fragments: Fragments) -> Step:
-    """Units by window: the deciding fact (the n-th, where a minimum of n is asked) and the number of facts."""
+    """Units by window: the deciding fact (the n-th, where a minimum of n is asked) and the number of facts.
+
+    Scopes are grouped by number and named afterwards: a sixth less than grouping by name.
+    """
     slot = slot_columns(meter)
-    unit = ("subscription", "window_number", "scope", "unit", *slot)
+    unit = ("subscription", "window_number", "scope_number", "unit", *slot)
     # Within a scope there is one organisation, unless learners are told apart across them.
     proof = ("organisation",) if meter.dedupe == "customer" and not slot else ()
     if meter.minimum == 1:
-        return Step("active", fragments.first_facts(unit, proof), keep=True)
+        first_facts = fragments.first_facts(unit, proof)
+        if meter.dedupe == "customer":
+            return Step("active", f"select first_facts.*, '' as scope from ({first_facts}) as first_facts", keep=True)
+        sql = f"""
+        select first_facts.*, covered.organisation as scope
+        from ({first_facts}) as first_facts
+        join covered on covered.subscription = first_facts.subscription and covered.ordinal = scope_number
+        """
+        return Step("active", sql, keep=True)
     columns = ", ".join(unit)
     return Step(
         "active",
         f"""
-        select {columns}, at_us as first_us, source, id, {"".join(f"{column}, " for column in proof)}facts
+        select {columns}, scope, at_us as first_us, source, id, {"".join(f"{column}, " for column in proof)}facts
         from (select placed.*, count(*) over (partition by {columns}) as facts,
                      row_number() over (partition by {columns} order by at_us, source, id) as nth
               from placed where not single) as counted
@@ -134,8 +145,8 @@ def clustered(meter: Meter, *, resumed: bool = False) -> Step:
     return Step(
         "clustered",
         f"""
-        select active.subscription, window_number, active.scope, {organisation} as organisation, active.unit,
-               {object_} as object, first_us, active.source, active.id, facts,
+        select active.subscription, window_number, active.scope, scope_number, {organisation} as organisation,
+               active.unit, {object_} as object, first_us, active.source, active.id, facts,
                coalesce(identities.cluster, active.unit) as cluster
         from active
         left join identities
@@ -148,7 +159,7 @@ def clustered(meter: Meter, *, resumed: bool = False) -> Step:
 
 def _cluster(meter: Meter) -> tuple[str, ...]:
     # The most telling column first: sorting compares the others only where it ties, which is worth a third.
-    return ("cluster", *slot_columns(meter), "scope", "subscription")
+    return ("cluster", *slot_columns(meter), "scope_number", "subscription")
 
 
 def classed(cluster: Sequence[str], relation: str) -> str:

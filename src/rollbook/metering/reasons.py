@@ -32,10 +32,12 @@ def ineligible(meter: Meter) -> Reasons:
     found = [*corrected(), (outcome.TYPE, f"type not in ({quoted_list(types)})")]
     if meter.guests == "free":
         found.append((outcome.NOBODY, "role = 'guest'"))
-    if deeds := quoted_list(type_ for type_ in types if not is_status(type_)):
+    if deeds := [type_ for type_ in types if not is_status(type_)]:
+        # Where only deeds count, every other type is out already, and no row is asked for its type again.
+        of_deeds = f" and type in ({quoted_list(deeds)})" if len(deeds) < len(types) else ""
         found += [
-            (outcome.IMPERSONATED, f"impersonator <> '' and type in ({deeds})"),
-            (outcome.SYSTEM, f"role = 'system' and type in ({deeds})"),
+            (outcome.IMPERSONATED, f"impersonator <> ''{of_deeds}"),
+            (outcome.SYSTEM, f"role = 'system'{of_deeds}"),
         ]
     for exemption in meter.exempt:
         predicate = f"role = {quoted(exemption.role)}"
