@@ -11,7 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollbook.intake.batches import Refused
-from rollbook.intake.documents import DEPTH_MAX, EVENTS_MAX, Documents
+from rollbook.intake.documents import Documents
+from rollbook.intake.json_cursor import VALUE_MAX
 from rollbook.intake.streams import Source, Stream
 
 from .reading import Read, good
@@ -84,12 +85,11 @@ def test_of_a_document_that_is_cut_off_every_whole_item_is_kept(tmp_path: Path, 
     assert f"from item {whole + 1} on" in documents.fault.rule
 
 
-def test_an_item_that_is_too_large_or_too_deep_is_refused_and_the_next_is_read(tmp_path: Path) -> None:
-    large = [{"a": list(range(EVENTS_MAX))}, {"b": 1}]
-    found, _ = items(tmp_path, json.dumps(large))
-    assert isinstance(found[0], Refused)
-    assert found[1] == {"b": 1}
-    deep = '[{"a": ' + "[" * DEPTH_MAX + "]" * DEPTH_MAX + '}, {"b": 1}]'
+def test_an_item_that_is_too_long_or_too_deep_is_refused_and_the_next_is_read(tmp_path: Path) -> None:
+    long = [{"a": "x" * VALUE_MAX}, {"b": 1}, {"a": [7] * VALUE_MAX}, {"b": 2}]
+    found, _ = items(tmp_path, json.dumps(long))
+    assert [isinstance(item, Refused) for item in found] == [True, False, True, False]
+    deep = '[{"a": ' + "[" * 100_000 + "]" * 100_000 + '}, {"b": 1}]'
     found, _ = items(tmp_path, deep)
     assert isinstance(found[0], Refused)
     assert found[1] == {"b": 1}
@@ -110,9 +110,57 @@ def test_facts_may_come_as_one_object_over_several_lines(tmp_path: Path) -> None
     assert (Read(path).rows, Read(path).counted) == (2, 2)
 
 
-@pytest.mark.parametrize("value", ["1" * 5000, "-" + "7" * 300_000])
-def test_a_number_of_thousands_of_digits_ends_the_document_with_a_reason(tmp_path: Path, value: str) -> None:
-    found, documents = items(tmp_path, '[{"a": 1}, {"a": ' + value + "}]")
+@pytest.mark.parametrize(
+    "value", ["1" * 5000, "-" + "7" * 300_000, "1e400", "NaN", "tru", "'a'", "\\", "0123", "[1 2]", "{7: 1}"]
+)
+def test_an_item_that_is_broken_inside_is_refused_alone(tmp_path: Path, value: str) -> None:
+    found, documents = items(tmp_path, '[{"a": 1}, {"a": ' + value + '}, {"a": 2}]')
+    assert [item for item in found if not isinstance(item, Refused)] == [{"a": 1}, {"a": 2}]
+    assert (len(found), documents.fault) == (3, None)
+
+
+@pytest.mark.parametrize(
+    "rest", ["}, {]", '{"a"]}', '{"a" 1}', '{"a": 1} {"a": 2}]', '{"a": [1}, {"a": 2}]', ',{"a": 1}]']
+)
+def test_where_brackets_do_not_stand_as_in_json_the_document_ends_with_a_reason(tmp_path: Path, rest: str) -> None:
+    found, documents = items(tmp_path, '[{"a": 1},' + rest)
+    assert found[:1] == [{"a": 1}]
     assert documents.fault is not None
-    assert "1,000 digits" in documents.fault.rule
-    assert all(item == {"a": 1} for item in found)
+    assert documents.fault.rule.startswith("is not JSON from item ")
+
+
+def test_half_a_character_stays_half_so_that_nobody_is_called_by_a_question_mark(tmp_path: Path) -> None:
+    found, _ = items(tmp_path, r'[{"a": "x\ud800"}, {"a": "\ud83c\udf93"}, {"a": "\\ud800"}]')
+    assert found == [{"a": "x\ud800"}, {"a": "\N{GRADUATION CAP}"}, {"a": "\\ud800"}]
+
+
+SPLIT = st.lists(st.integers(1, 7), min_size=1)
+
+
+@given(OBJECTS, SPLIT, st.sampled_from([None, 2]))
+def test_items_are_the_same_however_the_bytes_come_in(objects: list[Any], sizes: list[int], indent: int | None) -> None:
+    """Blocks end within texts, numbers, escapes and characters; texts hold brackets and quotes."""
+    text = json.dumps([*objects, {"a": '}]"\\', "\\": ["\N{GRADUATION CAP}{", -1.5e3]}], indent=indent).encode()
+    documents = Documents(Blocks(text, sizes))
+    assert [item for _, item in documents.items()] == json.loads(text)
+
+
+class Blocks:
+    """Bytes in blocks of the sizes that are given, in turn."""
+
+    def __init__(self, text: bytes, sizes: list[int]) -> None:
+        self._rest, self._sizes, self._count = text, sizes, 0
+
+    def block(self) -> bytes:
+        """The next of them."""
+        size = self._sizes[self._count % len(self._sizes)]
+        self._count += 1
+        block, self._rest = self._rest[:size], self._rest[size:]
+        return block
+
+
+def test_an_object_that_wraps_a_list_and_is_an_item_too_comes_after_the_list() -> None:
+    text = '[{"verb": 1, "rows": [{"a": 1}]}, {"more": "", "rows": [{"a": 2}], "rows": [{"a": 3}]}]'
+    stream = Blocks(text.encode(), [1000])
+    documents = Documents(stream, ["rows"], lambda rest: "verb" in rest)
+    assert [item for _, item in documents.items()] == [{"a": 1}, {"verb": 1}, {"a": 2}, {"a": 3}]

@@ -219,3 +219,17 @@ def test_a_header_that_a_spreadsheet_of_windows_saved_is_read(tmp_path: Path) ->
     path = tmp_path / "facts.csv"
     path.write_bytes("id,occurred_at,type,learner,prénom\n1,2026-03-01T09:30:00Z,login,ann,Anne\n".encode("cp1252"))
     assert (Read(path).counted, Read(path).files) == (1, [])
+
+
+def test_a_mapping_for_an_export_that_is_recognised_says_why_it_is_not_asked(tmp_path: Path) -> None:
+    """The column is there; it is only that nobody asks for it."""
+    log = tmp_path / "logins.csv"
+    log.write_text("Time,Username,Was Successful\n2026-03-01T09:30:00Z,ann,Yes\n", encoding="utf-8")
+    with pytest.raises(UsageError) as caught:
+        Read(log, mapping={"learner": "Username"})
+    assert str(caught.value) == (
+        f"--map learner=Username: it is not asked: {log} was recognised as absorb-logins, whose columns are known; "
+        "leave it out; or read the export by its columns with --input canonical"
+    )
+    with pytest.raises(UsageError, match='no export that is read by its columns has a column "Username"'):
+        Read(log, write(tmp_path, [GOOD], "csv"), mapping={"learner": "Username"})

@@ -13,7 +13,7 @@ from types import SimpleNamespace
 import pytest
 
 from rollbook.errors import UsageError
-from rollbook.intake import ReadOptions
+from rollbook.intake import ReadOptions, inputs
 
 from .reading import Read, good, write
 
@@ -36,6 +36,22 @@ def test_every_file_of_an_archive_is_read_under_its_own_name(tmp_path: Path) -> 
     assert (read.rows, read.counted, read.rejected) == (3, 2, 1)
     assert read.places["lms", "1"] == f"{path}/logs/one.csv:2"
     assert read.messages[0].startswith(f"{path}/three.csv.gz:2: occurred_at")
+
+
+def test_files_that_are_too_many_are_a_problem_and_the_first_are_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(inputs, "MEMBERS_MAX", 2)
+    path = tmp_path / "all.zip"
+    with zipfile.ZipFile(path, "w") as archive:
+        for number in range(3):
+            write(tmp_path, [good(id=str(number))], "csv", f"part{number}")
+            archive.write(tmp_path / f"part{number}.csv", f"{number}.csv")
+    for name, said in ((path, "the archive holds"), (f"{tmp_path}/part*.csv", "the pattern means")):
+        read = Read(name)
+        assert (read.rows, read.counted) == (2, 2)
+        assert read.files[0].startswith(f"{name}: {said} 3 files, and those after the first 2 were not read; ")
+        assert len(read.files) == 1
 
 
 def test_an_archive_that_is_damaged_or_a_workbook_is_a_problem(tmp_path: Path) -> None:

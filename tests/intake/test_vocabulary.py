@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 from pathlib import Path
 
 import pytest
@@ -29,6 +30,15 @@ def test_ones_own_meaning_is_asked_before_the_shipped_one() -> None:
 
 def test_blank_rows_and_remarks_are_passed_over() -> None:
     assert parse_vocabulary("event,type,note\n# deeds\n\na,login,why\n", "v.csv") == {"a": Meaning("login")}
+
+
+@pytest.mark.parametrize("delimiter", [",", ";", "\t"])
+def test_a_spreadsheet_may_save_a_vocabulary_with_semicolons_or_tabs(tmp_path: Path, delimiter: str) -> None:
+    text = 'event,type,role,note\n"a, b",login,admin,"c; d"\n'
+    rows = csv.reader(text.splitlines())
+    with (tmp_path / "words.csv").open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    assert read_vocabulary(tmp_path / "words.csv") == {"a, b": Meaning("login", "admin")}
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ Does not own: what a fact means for a plan, how facts are counted, where they ar
 """
 
 from rollbook.intake.coverage import Gap, SourceCoverage
+from rollbook.intake.items import ItemReader, Made
 from rollbook.intake.options import ReadOptions
 from rollbook.intake.people import People, Person, read_people
 from rollbook.intake.problems import Problems
@@ -15,6 +16,8 @@ from rollbook.intake.store import FactStore
 __all__ = [
     "FactStore",
     "Gap",
+    "ItemReader",
+    "Made",
     "People",
     "Person",
     "Problems",

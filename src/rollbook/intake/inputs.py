@@ -13,6 +13,7 @@ from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
+from rollbook.errors import Problem
 from rollbook.intake.streams import FileFaultError, Source
 
 STANDARD_INPUT = "-"
@@ -25,7 +26,10 @@ _WORKBOOK = "[Content_Types].xml"
 
 
 def expanded(inputs: Sequence[object], folder: Path) -> Iterator[object]:
-    """The inputs, with every path as a `Source`. What can be read once only is copied into `folder`."""
+    """The inputs, with every path as a `Source`. What can be read once only is copied into `folder`.
+
+    Files beyond `MEMBERS_MAX` are not read; a `Problem` in their place says so.
+    """
     for input_ in inputs:
         if not isinstance(input_, str | os.PathLike):
             yield input_
@@ -38,25 +42,34 @@ def expanded(inputs: Sequence[object], folder: Path) -> Iterator[object]:
             with Path(name).open("rb") as pipe:
                 yield Source(name, _copied(pipe, folder))
             continue
-        for path in _matching(str(name)):
+        paths = _matching(str(name))
+        for path in paths[:MEMBERS_MAX]:
             yield from _members(path)
+        if len(paths) > MEMBERS_MAX:
+            yield _cut(str(name), "the pattern means", len(paths), "name them by several patterns")
+
+
+def _cut(name: str, what: str, files: int, remedy: str) -> Problem:
+    return Problem(name, f"{what} {files:,} files, and those after the first {MEMBERS_MAX:,} were not read", remedy)
 
 
 def _matching(name: str) -> list[str]:
     """The files that a pattern means, where there is none of that very name; a name that means none stays."""
     if not _PATTERN & set(name) or Path(name).exists():
         return [name]
-    return sorted(glob.glob(name, recursive=True))[:MEMBERS_MAX] or [name]  # noqa: PTH207 - it takes absolute ones too
+    return sorted(glob.glob(name, recursive=True)) or [name]  # noqa: PTH207 - it takes absolute ones too
 
 
-def _members(path: str) -> Iterator[Source]:
+def _members(path: str) -> Iterator[Source | Problem]:
     """The files of an archive; any other file is itself."""
     members = _listed(path)
     if members is None:
         yield Source(path, Path(path))
         return
-    for member in members:
+    for member in members[:MEMBERS_MAX]:
         yield Source(f"{path}/{member.filename}", Path(path), _opener(path, member))
+    if len(members) > MEMBERS_MAX:
+        yield _cut(path, "the archive holds", len(members), "unpack it, and name its files by several patterns")
 
 
 def _listed(path: str) -> list[zipfile.ZipInfo] | None:
@@ -71,7 +84,7 @@ def _listed(path: str) -> list[zipfile.ZipInfo] | None:
         return None
     if _WORKBOOK in {info.filename for info in found}:
         return None
-    return [info for info in found if not info.filename.startswith("__MACOSX/")][:MEMBERS_MAX]
+    return [info for info in found if not info.filename.startswith("__MACOSX/")]
 
 
 def _opener(path: str, member: zipfile.ZipInfo) -> Callable[[], Any]:

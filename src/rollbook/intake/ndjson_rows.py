@@ -1,22 +1,21 @@
-"""JSON lines: every line that is not blank is a row, an object whose keys are columns.
+"""Objects of JSON whose keys are columns: every line that is not blank is one, or every item of a document.
 
 Whole numbers stand for their digits; every other value that is no text goes to the gate as it is.
 """
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import itemgetter
-from typing import Any, NoReturn
+from typing import Any
 
 from rollbook.intake.batches import Batch, Refused
 from rollbook.intake.headers import find_columns
+from rollbook.intake.json_texts import read_plain_object
 from rollbook.intake.lines import Lines
 from rollbook.model.fact import COLUMNS
 
-_REMEDY = "write one object on each line"
 _SHAPES_MAX = 1000
 _WHOLE_MAX = 10**18
 
@@ -36,43 +35,33 @@ class _Shape:
     refused: Refused | None
 
 
-class NdjsonRows:
-    """The rows of one NDJSON file. `mapped` are the keys of the mapping met so far."""
+class ObjectRows:
+    """Rows of one export in JSON. `mapped` are the keys of the mapping met so far."""
 
-    def __init__(self, lines: Lines, mapping: Mapping[str, str]) -> None:
-        self._lines = lines
+    def __init__(self, mapping: Mapping[str, str]) -> None:
         self._mapping = mapping
         self._shapes: dict[tuple[str, ...], _Shape] = {}
         self.mapped: set[str] = set()
 
-    def batches(self) -> Iterator[Batch]:
-        """Every row, once."""
-        lines = self._lines
+    def batches(
+        self, objects: Iterable[tuple[int, dict[str, Any] | Refused]], received_bytes: Callable[[], int]
+    ) -> Iterator[Batch]:
+        """Every row, once; each comes with its line or its number."""
         batch = Batch(COLUMNS)
-        for text in lines:
-            lines.held.clear()
-            number = lines.number
-            marked = lines.mark_in(number, number) if lines.marked else None
-            if marked:
-                lines.forget(number)
-                batch.refuse(number, Refused(*marked))
-            elif text.strip():
-                row = self._row(text)
-                if isinstance(row, tuple):
-                    batch.lines.append(number)
-                    batch.rows.append(row)
-                else:
-                    batch.odd.append((number, row))
-            if batch.is_full(lines.received_bytes):
+        for number, document in objects:
+            row = document if isinstance(document, Refused) else self.row(document)
+            if isinstance(row, tuple):
+                batch.lines.append(number)
+                batch.rows.append(row)
+            else:
+                batch.odd.append((number, row))
+            if batch.is_full(received_bytes()):
                 yield batch
-                batch = Batch(COLUMNS, received_before=lines.received_bytes)
+                batch = Batch(COLUMNS, received_before=received_bytes())
         yield batch
 
-    def _row(self, text: str) -> tuple[str, ...] | Mapping[str, object] | Refused:
+    def row(self, document: Mapping[str, Any]) -> tuple[str, ...] | Mapping[str, object] | Refused:
         """Texts in the order of `COLUMNS` where every value is plain, otherwise the values by column."""
-        document = _object(text)
-        if isinstance(document, Refused):
-            return document
         keys = tuple(document)
         shape = self._shapes.get(keys) or self._shape_of(keys)
         if shape.refused:
@@ -109,14 +98,17 @@ class NdjsonRows:
         return shape
 
 
-def _object(text: str) -> dict[str, Any] | Refused:
-    try:
-        document = _DECODER.decode(text.strip())
-    except RecursionError:
-        return Refused("the line is nested too deeply", _REMEDY)
-    except ValueError as error:
-        return Refused(f"the line is not JSON: {str(error)[:120].lower()}", _REMEDY)
-    return document if isinstance(document, dict) else Refused("the line is no JSON object", _REMEDY)
+def plain_objects(lines: Lines) -> Iterator[tuple[int, dict[str, Any] | Refused]]:
+    """(line, object) of every line that is not blank."""
+    for text in lines:
+        lines.held.clear()
+        number = lines.number
+        marked = lines.mark_in(number, number) if lines.marked else None
+        if marked:
+            lines.forget(number)
+            yield number, Refused(*marked)
+        elif text.strip():
+            yield number, read_plain_object(text)
 
 
 def _encodes(text: str) -> bool:
@@ -128,10 +120,3 @@ def _encodes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _refuse_constant(name: str) -> NoReturn:
-    raise ValueError(f"{name} is no value of JSON")
-
-
-_DECODER = json.JSONDecoder(parse_constant=_refuse_constant)

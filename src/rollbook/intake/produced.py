@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping
 from operator import itemgetter
 from typing import Any
 
-import msgspec
-
 from rollbook.intake.batches import NTH_BITS, Batch, Refused
 from rollbook.intake.csv_rows import CsvRecords, recoded
-from rollbook.intake.documents import Documents
+from rollbook.intake.documents import Documents, Line
+from rollbook.intake.json_texts import one_line, read_object
 from rollbook.intake.lines import NOT_UTF8, Lines
-from rollbook.intake.producers import Convert, Row
+from rollbook.intake.producers import Convert, Producer, Row
 from rollbook.model.fact import COLUMNS
 
 Numbered = Iterable[tuple[int, Mapping[str, Any] | Refused]]
@@ -31,7 +30,7 @@ def batches(rows: Numbered, convert: Convert, received_bytes: Callable[[], int])
     batch = Batch(COLUMNS)
     before, nth = 0, 0
     for line, row in rows:
-        for made in (row,) if isinstance(row, Refused) else _converted(row, convert):
+        for made in (row,) if isinstance(row, Refused) else converted(row, convert):
             nth = nth + 1 if line == before else 0
             before = line
             if nth >> NTH_BITS:
@@ -57,9 +56,8 @@ def csv_rows(records: CsvRecords, encoding: str | None) -> Numbered:
             yield line, dict(zip(records.names, fields, strict=True))
 
 
-def ndjson_rows(lines: Lines, envelopes: Iterable[str]) -> Numbered:
+def ndjson_rows(lines: Lines, producer: Producer) -> Numbered:
     """The objects of JSON lines; a line that only wraps a list gives the list's items, all at this line."""
-    decode = msgspec.json.Decoder(dict[str, Any]).decode
     for text in lines:
         lines.held.clear()
         number = lines.number
@@ -67,36 +65,26 @@ def ndjson_rows(lines: Lines, envelopes: Iterable[str]) -> Numbered:
         if marked:
             lines.forget(number)
             yield number, Refused(*marked)
-            continue
-        if not text.strip():
-            continue
-        try:
-            document = decode(text)
-        except (msgspec.DecodeError, UnicodeError, RecursionError) as error:
-            yield number, Refused(f"the line is not a JSON object: {_one_line(error)}", "write one object on each line")
-            continue
-        for item in _unwrapped(document, envelopes):
-            yield number, item if isinstance(item, dict) else Refused("the item is no JSON object", "correct it")
+        elif text.strip():
+            document = read_object(text)
+            if isinstance(document, dict) and may_wrap(document, producer.envelopes):
+                documents = Documents(Line(text), producer.envelopes, producer.recognises)
+                yield from ((number, item) for _, item in documents.items())
+            else:
+                yield number, document
 
 
-def document_rows(documents: Documents) -> Numbered:
-    """The items of a JSON document."""
-    yield from documents.items()
+def may_wrap(document: Mapping[str, Any], envelopes: Collection[str]) -> bool:
+    """Whether an object has a key that may hold a list of items; which it has twice, the object no longer shows."""
+    return any(key in document for key in envelopes)
 
 
-def _unwrapped(document: dict[str, Any], envelopes: Iterable[str]) -> list[Any]:
-    for key in envelopes:
-        if isinstance(document.get(key), list):
-            return list(document[key])
-    return [document]
-
-
-def _converted(row: Mapping[str, Any], convert: Convert) -> Iterable[Row | Refused]:
+def converted(row: Mapping[str, Any], convert: Convert) -> Iterable[Row | Refused]:
     """The facts of a row; whatever is not where this export has it refuses the row."""
     try:
         made = tuple(convert(row))
     except (AttributeError, KeyError, IndexError, TypeError, ValueError, RecursionError) as error:
-        return (Refused(f"the row has not the shape of this export: {_one_line(error)}", _SHAPE),)
+        return (Refused(f"the row has not the shape of this export: {one_line(error)}", _SHAPE),)
     return made or (Refused("the row says nothing that could be a fact", _SHAPE),)
 
 
@@ -125,7 +113,3 @@ def _encodes(text: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
-
-
-def _one_line(error: BaseException) -> str:
-    return " ".join(str(error).split())[:120]

@@ -39,7 +39,10 @@ def read_facts(inputs: Sequence[object], options: ReadOptions | None = None) -> 
     loader = Loader(folder.name, options)
     try:
         for number, input_ in enumerate(expanded(inputs, loader.folder), 1):
-            _take(loader, input_, number)
+            if isinstance(input_, Problem):
+                loader.problems.add_file(input_)
+            else:
+                _take(loader, input_, number)
         _check_mapping(loader)
         return _finish(loader, folder)
     except BaseException:
@@ -160,12 +163,20 @@ def _take_objects(loader: Loader, file: int, rows: Iterable[Any]) -> None:
 def _check_mapping(loader: Loader) -> None:
     """A mapping from a column that no export has is a mistake of the call, not of the exports."""
     missing = [key for key in loader.options.mapping if key not in loader.mapped]
-    if missing and loader.readable:
-        raise UsageError(
-            Problem(
-                f"--map {key}={loader.options.mapping[key]}",
-                f'no export has a column "{loader.options.mapping[key]}"',
-                "name a column of the export, as its header writes it",
-            )
-            for key in missing
+    if not missing or not loader.readable:
+        return
+    if loader.readable == len(loader.producers):
+        file, name = next(iter(loader.producers.items()))
+        rule = f"it is not asked: {loader.places[file]} was recognised as {name}, whose columns are known"
+        remedy = "leave it out; or read the export by its columns with --input canonical"
+    else:
+        which = "no export that is read by its columns" if loader.producers else "no export"
+        rule, remedy = f'{which} has a column "%s"', "name a column of the export, as its header writes it"
+    raise UsageError(
+        Problem(
+            f"--map {key}={loader.options.mapping[key]}",
+            rule.replace("%s", loader.options.mapping[key]),
+            remedy,
         )
+        for key in missing
+    )

@@ -17,9 +17,11 @@ row that has its time, so one row of a report may be several facts.
 
 from __future__ import annotations
 
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, datetime
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -39,6 +41,23 @@ TEXTS = ("name", "title", "kind", "source")
 KEYS = (*TEXTS, *LISTS, "roles", "events", "facts")
 NEEDED = ("name", "title", "recognised_by", "learner", "source", "facts")
 FACT_KEYS = ("time", "type", "event", "role", "mode", "only_if", "otherwise")
+
+
+_FORMATTED = datetime(2026, 12, 31, 13, 45, tzinfo=UTC)
+"""What a format has to bring back: at least its day."""
+
+_FORMAT_LENGTH_MAX = 64
+_DIRECTIVE = re.compile(r"%.", re.DOTALL)
+_SAYS_UTC = re.compile(r"\b(?:UTC|GMT)\b|Z\s*$")
+_UTC_NAMES = ("UTC", "GMT", "Z")
+
+
+@dataclass(frozen=True, slots=True)
+class TimeFormat:
+    """How a time is written, as `strptime` knows it, or `unix`; `is_utc` where the text itself says that it is UTC."""
+
+    text: str
+    is_utc: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +85,7 @@ class ReportMapping:
 
     roles, role_column  what the values of a column say about who the learner is; an unknown value refuses the row
     events              what the values of an event column mean
-    formats             how times are written, as `strptime` knows it, or `unix`; others are left to the reader
+    formats             how times are written; others are left to the reader
     empty               what stands where there is no time
     """
 
@@ -81,7 +100,7 @@ class ReportMapping:
     object: tuple[str, ...] = ()
     id: tuple[str, ...] = ()
     envelopes: tuple[str, ...] = ()
-    formats: tuple[str, ...] = ()
+    formats: tuple[TimeFormat, ...] = ()
     empty: frozenset[str] = frozenset()
     role_column: str = ""
     roles: Mapping[str, str] = field(default_factory=dict)
@@ -115,15 +134,28 @@ def parse_mapping(text: str, place: str) -> ReportMapping:
     if problems:
         raise UsageError(Problem(place, rule, remedy) for rule, remedy in problems)
     roles = document.get("roles", {})
-    lists: dict[str, Any] = {key: tuple(document[key]) for key in LISTS if key in document and key != "empty"}
+    lists: dict[str, Any] = {
+        key: tuple(document[key]) for key in LISTS if key in document and key not in ("empty", "formats")
+    }
     return ReportMapping(
         **{key: document[key].strip() for key in TEXTS if key in document},
         **lists,
         empty=frozenset(document.get("empty", ())),
+        formats=tuple(it for text in document.get("formats", ()) for it in _formats(text)),
         facts=tuple(map(_fact, document["facts"])),
         role_column=roles.get("column", ""),
         roles={value.casefold(): role for value, role in roles.get("values", {}).items()},
         events={event: _meaning(told) for event, told in document.get("events", {}).items()},
+    )
+
+
+def _formats(text: str) -> tuple[TimeFormat, ...]:
+    """A format; where it names a zone, one for each name of UTC: other abbreviations are no offsets, and not read."""
+    if "%Z" not in _DIRECTIVE.findall(text):
+        return (TimeFormat(text, is_utc=_SAYS_UTC.search(_DIRECTIVE.sub(" ", text)) is not None),)
+    return tuple(
+        TimeFormat(_DIRECTIVE.sub(lambda it: zone if it[0] == "%Z" else it[0], text), is_utc=True)  # noqa: B023
+        for zone in _UTC_NAMES
     )
 
 
@@ -140,6 +172,8 @@ def _meaning(told: str | Mapping[str, str]) -> Meaning:
     return Meaning(told) if isinstance(told, str) else Meaning(**told)
 
 
+_FORMAT_REMEDY = 'write each part once, as in "%d %b %Y %H:%M"; or "unix" for seconds since 1970'
+
 Found = list[tuple[str, str]]
 """(rule, remedy) of everything that is wrong."""
 
@@ -155,6 +189,8 @@ def _problems(document: Mapping[str, Any]) -> Found:
     ]
     if document.get("kind", "csv") not in KINDS:
         found.append((f"kind is {document['kind']!r}", "use " + " or ".join(KINDS)))
+    formats = document.get("formats", [])
+    found += [it for text in formats if _is_texts(formats) for it in _format_problems(text)]
     facts = document.get("facts", [])
     if isinstance(facts, list) and all(isinstance(it, dict) for it in facts):
         for number, fact in enumerate(facts, 1):
@@ -164,6 +200,19 @@ def _problems(document: Mapping[str, Any]) -> Found:
     found += _role_problems(document.get("roles", {}))
     found += _event_problems(document.get("events", {}))
     return found
+
+
+def _format_problems(text: str) -> Found:
+    """What is wrong with a format: it has to read what it writes, and give the year, the month and the day."""
+    if text == UNIX:
+        return []
+    try:
+        at = datetime.strptime(_FORMATTED.strftime(text), text)  # noqa: DTZ007 - only its day is looked at
+    except (ValueError, re.error, LookupError, TypeError):
+        at = None
+    if at is not None and at.date() == _FORMATTED.date() and len(text) <= _FORMAT_LENGTH_MAX:
+        return []
+    return [(f'formats: "{text[:_FORMAT_LENGTH_MAX]}" does not give a year, a month and a day', _FORMAT_REMEDY)]
 
 
 def _fact_problems(where: str, fact: Mapping[str, Any]) -> Found:

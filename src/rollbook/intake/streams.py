@@ -188,7 +188,10 @@ class Stream:
             raise FileFaultError(
                 "is a page of HTML or XML", "export the rows as CSV; the page may be a failed download"
             )
-        return "ndjson" if start[:1] == b"{" else "csv"
+        # Where a log begins in the middle of a line, the lines after it tell.
+        after = start.split(b"\n", 3)[1:3]
+        is_log = len(after) > 1 and all(line.startswith(b'{"') for line in after)
+        return "ndjson" if start[:1] == b"{" or is_log else "csv"
 
 
 def _raiser(fault: FileFaultError) -> Callable[[int], bytes]:

@@ -17,6 +17,7 @@ from importlib import resources
 from pathlib import Path
 
 from rollbook.errors import Problem, UsageError
+from rollbook.intake.headers import find_delimiter
 from rollbook.model.fact import CORRECTIONS, MODES, ROLES
 from rollbook.model.keys import nearest
 
@@ -74,7 +75,9 @@ def read_vocabulary(path: str | Path) -> Mapping[str, Meaning]:
 def parse_vocabulary(text: str, name: str) -> Mapping[str, Meaning]:
     """The meanings in a CSV text. Raises UsageError with every problem found."""
     problems: list[Problem] = []
-    rows = list(csv.reader(text.splitlines()))
+    lines = text.splitlines()
+    delimiter = find_delimiter(lines[0] if lines else "", {}, COLUMNS)
+    rows = list(csv.reader(lines, delimiter=delimiter))
     header = [cell.strip().casefold() for cell in rows[0]] if rows else []
     missing = [column for column in ("event", "type") if column not in header]
     problems += [Problem(f"{name}:1", f"there is no column {it}", "begin with event,type,role,mode") for it in missing]

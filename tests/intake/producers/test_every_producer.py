@@ -113,12 +113,20 @@ def test_the_fuzzer_leaves_behind_what_it_found(tmp_path: Path, monkeypatch: pyt
         raise ValueError("here")
 
     monkeypatch.setattr(fuzz, "FOUND", tmp_path / "found")
-    monkeypatch.setattr(fuzz, "Read", fails)
+    monkeypatch.setattr(fuzz, "light", fails)
     with pytest.raises(ValueError, match="here"):
         fuzz.check(b"\x00\x00\x01\x00\x03ab")
     name, data = fuzz.broken(b"\x00\x00\x01\x00\x03ab")
     assert data == FIXTURES[0].read_bytes()[:3]
     assert (tmp_path / "found" / name).read_bytes() == data
+
+
+@pytest.mark.parametrize("path", FIXTURES, ids=lambda path: str(path.relative_to(HERE)))
+def test_the_fuzzer_sees_every_row_of_a_fixture(path: Path) -> None:
+    counted = fuzz.light(path, ReadOptions(input_zone="UTC", date_order="dmy"))
+    whole = Read(path, input_zone="UTC", date_order="dmy")
+    assert (counted.rows, len(counted.faults)) == (whole.rows, len(whole.files))
+    assert counted.rows == counted.facts + counted.rejected
 
 
 def test_the_fuzzer_reads_broken_exports_for_as_long_as_it_is_told_to() -> None:

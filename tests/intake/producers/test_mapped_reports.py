@@ -125,12 +125,121 @@ def test_an_id_of_the_report_is_the_id_of_the_fact() -> None:
         (('empty = ["never"]', 'roles = { column = "Role", values = { A = "pupil" } }'), "role is 'pupil'"),
         (('empty = ["never"]', "events = { a = 5 }"), "events: a: has no type"),
         (("[[facts]]", "[facts]"), "facts is no list of tables"),
+        (('"%d %b %Y %H:%M"', '"%d %b %Y %d"'), 'formats: "%d %b %Y %d" does not give a year, a month and a day'),
+        (('"%d %b %Y %H:%M"', '"%d %b %H:%M"'), 'formats: "%d %b %H:%M" does not give a year'),
+        (('"%d %b %Y %H:%M"', '"%Q"'), 'formats: "%Q" does not give a year'),
+        (('"%d %b %Y %H:%M"', '"%"'), 'formats: "%" does not give a year'),
+        (('"%d %b %Y %H:%M"', f'"%d %b %Y{" " * 90}"'), "does not give a year"),
     ],
 )
 def test_a_mapping_that_cannot_be_meant_is_refused(change: tuple[str, str], rule: str) -> None:
     with pytest.raises(UsageError) as caught:
         parse_mapping(OWN.replace(*change), "own.toml")
     assert rule in str(caught.value)
+
+
+STAFF = """
+name = "staff-report"
+title = "staff report"
+recognised_by = ["Login", "Opened"]
+learner = ["Login"]
+source = "our-lms"
+
+[roles]
+column = "Profile"
+values = { Employee = "learner", Trainer = "instructor" }
+
+[[facts]]
+time = "Opened"
+type = "course.started"
+"""
+GUARDED = 'only_if = { column = "Success", in = ["Yes"] }\notherwise = "course.failed"\n'
+
+
+def of_rows(folder: Path, mapping: str, text: str, ending: str = "csv") -> Read:
+    """What becomes of a report under a mapping."""
+    report = folder / f"report.{ending}"
+    report.write_text(text, encoding="utf-8")
+    return Read(report, input=own(folder, mapping), input_zone="Europe/Paris")
+
+
+def test_a_report_without_the_column_that_says_who_is_staff_is_refused(tmp_path: Path) -> None:
+    read = of_rows(tmp_path, STAFF, "Login,Opened\nann,2026-03-01T09:30:00Z\n")
+    assert (read.rows, read.counted) == (0, 0)
+    [told] = read.files
+    assert 'has no column "Profile", by which the mapping staff-report decides what a row is; export it with' in told
+
+
+def test_a_report_without_the_column_that_says_whether_it_happened_is_refused(tmp_path: Path) -> None:
+    read = of_rows(tmp_path, STAFF + GUARDED, "Login,Opened,PROFILE\nann,2026-03-01T09:30:00Z,Employee\n")
+    assert read.counted == 0
+    assert 'has no column "Success"' in read.files[0]
+
+
+def test_an_object_without_what_says_who_is_staff_is_refused_alone(tmp_path: Path) -> None:
+    """An empty profile is a learner's, as in a table; a profile that is not there says nothing."""
+    rows = [
+        {"Login": "ann", "Opened": "2026-03-01T09:30:00Z", "profile": "Trainer"},
+        {"Login": "bo", "Opened": "2026-03-01T09:30:00Z"},
+        {"Login": "cy", "Opened": "2026-03-01T09:30:00Z", "Profile": None},
+        {"Login": "di", "Opened": "2026-03-01T09:30:00Z", "Profile": ["Trainer"]},
+    ]
+    for ending, text in (("json", json.dumps(rows)), ("ndjson", "\n".join(map(json.dumps, rows)))):
+        read = of_rows(tmp_path, 'kind = "json"\n' + STAFF, text, ending)
+        assert {fact.learner: fact.role for fact in read.facts} == {"ann": "instructor", "cy": "learner"}
+        assert [message.partition(": ")[2].partition(";")[0] for message in read.messages] == [
+            "Profile is missing, by which the mapping decides what the row is",
+            "Profile is \"['Trainer']\", which the mapping does not know",
+        ]
+
+
+@pytest.mark.parametrize(
+    ("format_", "written"),
+    [
+        ("%d %b %Y %H:%M %Z", "01 Mar 2026 09:30 UTC"),
+        ("%d %b %Y %H:%M %Z", "01 Mar 2026 09:30 GMT"),
+        ("%d %b %Y %H:%M UTC", "01 Mar 2026 09:30 UTC"),
+        ("%Y%m%dT%H%M%SZ", "20260301T093000Z"),
+        ("%d %b %Y %H:%M %z", "01 Mar 2026 10:30 +0100"),
+        ("%d %b %Y %H:%M GMT%z", "01 Mar 2026 10:30 GMT+0100"),
+    ],
+)
+def test_a_time_that_says_its_zone_is_read_in_it(tmp_path: Path, format_: str, written: str) -> None:
+    """Whatever the zone that is stated for times without one, here Paris."""
+    mapping = STAFF.replace("[roles]", f'formats = ["{format_}"]\n[roles]')
+    read = of_rows(tmp_path, mapping, f"Login,Opened,Profile\nann,{written},Employee\n")
+    assert [fact.occurred_at.isoformat() for fact in read.facts] == ["2026-03-01T09:30:00+00:00"]
+
+
+def test_the_abbreviation_of_another_zone_is_no_offset(tmp_path: Path) -> None:
+    mapping = STAFF.replace("[roles]", 'formats = ["%d %b %Y %H:%M %Z"]\n[roles]')
+    read = of_rows(tmp_path, mapping, "Login,Opened,Profile\nann,01 Mar 2026 09:30 EST,Employee\n")
+    assert read.counted == 0
+    assert "the abbreviation of a zone is no offset" in read.messages[0]
+
+
+def test_two_facts_of_one_time_keep_each_its_type(tmp_path: Path) -> None:
+    """With an id in the report each has one of its own, and a vocabulary may change one of them."""
+    again = '\n[[facts]]\ntime = "opened"\ntype = "login"\n'
+    mapping = STAFF.replace('source = "our-lms"', 'source = "our-lms"\nid = ["No"]') + again
+    text = "No,Login,Opened,Profile\n5,ann,2026-03-01T09:30:00Z,Employee\n"
+    read = of_rows(tmp_path, mapping, text)
+    assert sorted((fact.id, fact.type) for fact in read.facts) == [
+        ("5/Opened/course.started", "course.started"),
+        ("5/opened/login", "login"),
+    ]
+    words = tmp_path / "words.csv"
+    words.write_text("event,type\nOpened/course.started,material.accessed\n", encoding="utf-8")
+    read = Read(tmp_path / "report.csv", input=own(tmp_path, mapping), vocabularies=(str(words),))
+    assert sorted(fact.type for fact in read.facts) == ["login", "material.accessed"]
+
+
+def test_a_number_names_the_same_learner_on_lines_and_in_lists(tmp_path: Path) -> None:
+    mapping = 'kind = "json"\nenvelopes = ["rows"]\n' + STAFF.partition("[roles]")[0] + STAFF.partition("}\n")[2]
+    texts = [f'{{"login": {number}, "OPENED": "2026-03-01T09:30:00Z"}}' for number in ("17", "17.0", "18.5", "1e2")]
+    for whole in ("\n".join(texts), f"[{', '.join(texts)}]", f'{{"rows": [{",".join(texts)}]}}'):
+        read = of_rows(tmp_path, mapping, whole, "json")
+        assert sorted(fact.learner for fact in read.facts) == ["100", "17", "17", "18.5"]
 
 
 def test_a_mapping_that_is_not_there_is_refused(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import re
 import tempfile
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,7 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollbook.errors import UsageError
-from rollbook.intake.producers.moodle_languages import FIELDS, shipped
+from rollbook.intake import readings
+from rollbook.intake.producers import moodle_languages
+from rollbook.intake.producers.moodle_languages import FIELDS, Said, read_languages, shipped
 from rollbook.intake.vocabulary import vocabulary
 from tests.cli.calls import meter
 from tests.documentation import ROOT
@@ -94,6 +97,52 @@ def test_the_pattern_of_the_guide_reads_what_a_plugin_writes(tmp_path: Path) -> 
     assert [(fact.type, fact.learner) for fact in read.facts] == [("Race won", "123")]
 
 
+@pytest.mark.parametrize("delimiter", [";", "\t"])
+def test_a_table_may_come_with_semicolons_or_tabs(tmp_path: Path, delimiter: str) -> None:
+    table = tmp_path / "plugin.csv"
+    with table.open("w", encoding="utf-8", newline="") as file:
+        rows = [("language", "kind", "key", "text"), ("en", "pattern", "", "Race; number * of {learner}, won")]
+        csv.writer(file, delimiter=delimiter).writerows(rows)
+    row = (*ROW[:5], "Race won", "Race; number 7 of '123', won.", *ROW[7:])
+    read = Read(write(tmp_path / "log.csv", HEADER, row), input_zone="UTC", tables={"languages": str(table)})
+    assert [fact.learner for fact in read.facts] == ["123"]
+
+
+def test_a_table_that_is_too_long_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(readings, "TABLE_ROWS_MAX", 2)
+    table = tmp_path / "plugin.csv"
+    rows = [f"en,pattern,,Race {number} of {{learner}}\n" for number in range(3)]
+    table.write_text("language,kind,key,text\n" + "".join(rows[:2]), encoding="utf-8")
+    log = write(tmp_path / "log.csv", HEADER, ROW)
+    assert Read(log, input_zone="UTC", tables={"languages": str(table)}).counted == 1
+    table.write_text("language,kind,key,text\n" + "".join(rows), encoding="utf-8")
+    with pytest.raises(UsageError, match="the table has more than 2 rows; leave out the rows"):
+        Read(log, input_zone="UTC", tables={"languages": str(table)})
+
+
+def test_patterns_are_few(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(moodle_languages, "PATTERNS_MAX", 2)
+    rows = [{"language": "pt", "kind": "pattern", "key": "", "text": f"Race {number}"} for number in range(3)]
+    with pytest.raises(UsageError, match="row 4: pt has more than 2 patterns"):
+        read_languages(rows)
+
+
+def test_a_pattern_of_many_stars_reads_a_long_description_in_no_time() -> None:
+    """Each * may stand for anything up to the next word; of the words only the last is missing."""
+    row = {"language": "en", "kind": "pattern", "key": "", "text": "a" + " * a" * 40 + " * b {learner}"}
+    languages = read_languages([row])
+    began = time.monotonic()
+    assert languages.said("en", "a " * 100_000) is None
+    assert languages.said("en", "a" + " x a" * 40 + " x b '7'") is not None
+    assert time.monotonic() - began < 1
+
+
+def test_what_follows_a_star_may_come_more_than_once() -> None:
+    row = {"language": "en", "kind": "pattern", "key": "", "text": "Race * of {learner} by {actor} in * {course}"}
+    said = read_languages([row]).said("en", "Race of 1 of many of '2'  by '3' in in 'x' 4")
+    assert said == Said("2", "3", "4", "")
+
+
 def test_without_its_language_a_report_is_refused_as_a_whole(tmp_path: Path) -> None:
     read = Read(write(tmp_path / "log.csv", ("Hora", "Nome"), ("1", "2")), input="moodle-log")
     assert "has no header in a language that is known here" in read.files[0]
@@ -111,6 +160,7 @@ def test_without_its_language_a_report_is_refused_as_a_whole(tmp_path: Path) -> 
         ("pt,pattern,,", "its text is empty"),
         ("pt,pattern,,O {user}", "a pattern takes {actor}, {learner} and {course}"),
         ("pt,pattern,,O {actor} {actor}", "each once"),
+        (f"pt,pattern,,O {'x' * 500}", "its text has 502 characters, more than 500"),
     ],
 )
 def test_a_table_of_languages_that_is_wrong_is_refused_by_row(tmp_path: Path, row: str, message: str) -> None:

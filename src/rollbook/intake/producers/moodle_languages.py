@@ -21,6 +21,15 @@ KINDS = ("column", "order", "month", "as", "pattern")
 ENGLISH = "en"
 """The language in which Moodle writes descriptions, whatever the language of the page."""
 
+DESCRIPTION_MAX = 2000
+"""How much of a description is looked at, in characters."""
+
+PATTERN_MAX = 500
+"""Longest pattern, in characters."""
+
+PATTERNS_MAX = 1000
+"""Patterns of one language."""
+
 _PLACES = ("actor", "learner", "course")
 _CURLY = "\N{RIGHT SINGLE QUOTATION MARK}"
 _QUOTE = r"['\"\u2018\u2019\u201c\u201d\u00ab\u00bb]"
@@ -82,6 +91,7 @@ class Languages(dict[str, Language]):
 
     def said(self, code: str, description: str) -> Said | None:
         """What a description says in this language, or in Moodle's own; None where no pattern fits."""
+        description = " ".join(description[:DESCRIPTION_MAX].split())
         for language in dict.fromkeys((code, ENGLISH)):
             for pattern, event in self[language].patterns if language in self else ():
                 match = pattern.match(description)
@@ -115,7 +125,11 @@ def read_languages(rows: Iterable[Mapping[str, str]], under: Languages | None = 
         fault = _fault(code, kind, key, text)
         if fault:
             raise UsageError(Problem(f"--table languages: row {number}", *fault))
-        _add(found.setdefault(code, Language()), kind, key, text)
+        language = found.setdefault(code, Language())
+        _add(language, kind, key, text)
+        if len(language.patterns) > PATTERNS_MAX:
+            rule = f"{code} has more than {PATTERNS_MAX:,} patterns"
+            raise UsageError(Problem(f"--table languages: row {number}", rule, "put * for what differs between them"))
     for code, language in (under or {}).items():
         _put_under(found.setdefault(code, Language()), language)
     return found
@@ -139,6 +153,11 @@ def _fault(code: str, kind: str, key: str, text: str) -> tuple[str, str] | None:
             kind == "pattern" and (bool(strange) or twice),
             "a pattern takes {actor}, {learner} and {course}, each once",
             "put * for anything else",
+        ),
+        (
+            len(text) > PATTERN_MAX,
+            f"its text has {len(text):,} characters, more than {PATTERN_MAX}",
+            "put * for what differs from one description to the next",
         ),
     )
     return next(((rule, remedy) for holds, rule, remedy in faults if holds), None)
@@ -171,15 +190,21 @@ def _put_under(language: Language, shipped_one: Language) -> None:
 
 
 def _pattern(text: str) -> re.Pattern[str]:
-    """A pattern of descriptions: numbers of users and courses may stand in any quotes, and be missing within them."""
+    """A pattern of descriptions: numbers of users and courses may stand in any quotes, and be missing within them.
+
+    What follows a `*` is taken where it comes first, for good. Nothing is lost by that, because the end is open; and
+    the time is in proportion to the description, however many `*` there are.
+    """
     parts = []
+    opened = ""
     for part in _TOKEN.split(text):
         if part.startswith("{"):
             parts.append(rf"(?P<{part[1:-1]}>{_QUOTE}\s*(?:-?\d+)?\s*{_QUOTE}|-?\d+\b)")
         elif part == "*":
-            parts.append(".*?")
+            parts.append(f"{opened}(?>.*?")
+            opened = ")"
         elif part in ("'", _CURLY):
             parts.append(f"['{_CURLY}]")
         else:
             parts.append(r"\s+" if part.isspace() else re.escape(part))
-    return re.compile("".join(parts), re.IGNORECASE | re.DOTALL)
+    return re.compile("".join((*parts, opened)), re.IGNORECASE | re.DOTALL)
