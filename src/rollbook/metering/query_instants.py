@@ -138,9 +138,14 @@ def clustered(meter: Meter, *, resumed: bool = False) -> Step:
     slot = slot_columns(meter)
     organisation = "active.organisation" if meter.dedupe == "customer" or slot else "active.scope"
     object_ = "active.object" if slot else "''"
-    known_before = """
+    scope_number, numbered = "covered.ordinal", "join covered on covered.organisation = before.scope"
+    if meter.dedupe == "customer":
+        scope_number, numbered = "0", ""
+    known_before = f"""
         union all
-        select subscription, window_number, scope, organisation, cluster, object, 0, '', '', 0, cluster from before
+        select before.subscription, window_number, scope, {scope_number}, before.organisation, cluster, object,
+               0, '', '', 0, cluster
+        from before {numbered}
         """
     return Step(
         "clustered",

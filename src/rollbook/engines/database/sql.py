@@ -45,6 +45,7 @@ def given(dialect: Dialect) -> tuple[Step, ...]:
     return (
         *small,
         Step("facts", "select * from live_facts"),
+        Step("targets", "select organisation, source, id, number from live_facts"),
         Step("before", "select * from live_before where window_number is not null"),
     )
 

@@ -97,7 +97,7 @@ class LiveSubscription:
             days = _days(self.subscription, self.windows_begun, least, first_us)
         return {
             "subscriptions": [(0, self.subscription.start_us, self.subscription.end_us, self.as_of_us, reset_us)],
-            "covered": [(0, organisation) for organisation in organisations],
+            "covered": [(0, organisation, ordinal) for ordinal, organisation in enumerate(organisations, 1)],
             "assumed": [(0, organisation) for organisation in organisations if organisation in self.assumed],
             "windows": [(0, window.number, window.start_us, window.end_us) for window in term],
             "calendar": days,
