@@ -134,7 +134,12 @@ def embed(folder: Path, port: int) -> None:
 @contextmanager
 def worker() -> Iterator[None]:
     """A worker beside the server, which ends with it. Ctrl-C in a terminal reaches both at once."""
-    running = subprocess.Popen([sys.executable, "-m", "rollbook.cli", "worker"])
+    # Until it listens to signals itself, Ctrl-C does nothing to it: it is told to end in any case.
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        running = subprocess.Popen([sys.executable, "-m", "rollbook.cli", "worker"])
+    finally:
+        signal.signal(signal.SIGINT, before)
     try:
         yield
     finally:
