@@ -12,7 +12,7 @@ import pytest
 from django.db import IntegrityError, connection, connections
 
 from rollbook.books.verifying import verify
-from rollbook.server import approvals, closing, models, people, statements
+from rollbook.server import approvals, closing, models, people, snapshots, statements
 from rollbook.server.api.errors import RefusedError
 from rollbook.server.models import Audit, Closing, Endpoint, Message, Person, Statement, StatementFile
 from tests.server import world
@@ -158,6 +158,20 @@ def test_facts_of_a_clock_that_goes_ahead_hold_nothing_up_and_are_not_in_the_sta
     send([row("ahead", "eve", "2026-02-03T00:02")], "2026-02-03T00:00")
     assert close_at("2026-02-03T00:00") == 1
     assert term.statements.get().record["facts"]["rows"] == 4
+
+
+def test_a_close_copies_from_the_table_only_what_its_book_does_not_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The book has the four of January. New are a fact of February, one that came late, and one that lay ahead."""
+    january()
+    send([row("ahead", "eve", "2026-02-03T00:02")], "2026-02-03T00:00")
+    copied, original = [], snapshots.copy_facts
+    monkeypatch.setattr(snapshots, "copy_facts", lambda *given: copied.append(original(*given)) or copied[-1])
+    close_at("2026-02-03T00:00")
+    send([row("f", "ana", "2026-02-20T09:00"), row("late", "flo", "2026-01-20T09:00")], "2026-03-01T00:00")
+    close_at("2026-03-03T00:00")
+    close_at("2026-04-03T00:00")
+    assert [it.facts for it in copied] == [5, 3, 0]
+    assert [it.record["facts"]["rows"] for it in Statement.objects.order_by("number")] == [4, 3, 0]
 
 
 @pytest.mark.usefixtures("_listening")
