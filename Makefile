@@ -64,6 +64,9 @@ faults: $(VENV)/dev ## kills servers, workers and senders at any moment, and loo
 faults-long: $(VENV)/dev ## the same with many more kills
 	ROLLBOOK_FAULTS=long $(BIN)/python -m pytest tests/faults tests/client/test_kills.py
 
+api-fuzz: $(VENV)/dev ## sends EXAMPLES requests to each operation of the API, drawn from its own description
+	ROLLBOOK_API_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/server/test_openapi.py -q
+
 bench: $(VENV)/dev ## ten million facts against hand-written DuckDB, side by side
 	$(BIN)/python benchmarks/count.py --check
 

@@ -153,6 +153,12 @@ def test_going_to_the_provider_takes_a_form_of_this_site(provider):
     assert provider.asked == []
 
 
+def test_the_provider_is_asked_so_often_for_one_address_and_no_more(provider):
+    statuses = [Client().post("/signin/oidc/provider").status_code for _ in range(31)]
+    assert statuses == [302] * 30 + [429]
+    assert len(provider.asked) == 30
+
+
 @pytest.mark.usefixtures("provider")
 def test_the_button_is_there_where_a_provider_is(settings):
     assert 'action="/signin/oidc/provider"' in Client().get("/signin").content.decode()

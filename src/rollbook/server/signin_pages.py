@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from typing import cast
+
+from allauth.socialaccount.providers.openid_connect.views import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.utils.http import url_has_allowed_host_and_scheme
@@ -10,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from rollbook.errors import RollbookError
-from rollbook.server import signin, sso
+from rollbook.server import signin, sso, throttle
 from rollbook.server.access import SAFE_METHODS
 from rollbook.server.api.errors import RefusedError
 
@@ -37,11 +40,19 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     try:
         signin.sign_in(request, name, password)
     except RefusedError as error:
-        answer = _form(request, after, _words(error), error.status)
-        for header, value in error.headers.items():
-            answer[header] = value
-        return answer
+        return _refused(_form(request, after, _words(error), error.status), error)
     return HttpResponseRedirect(after)
+
+
+@never_cache
+@require_POST
+def to_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
+    """/signin/oidc/provider: sends somebody to the provider, which is asked for where they are to go."""
+    try:
+        throttle.to_provider(signin.address_of(request))
+    except RefusedError as error:
+        return _refused(_form(request, AFTER, _words(error), error.status), error)
+    return cast("HttpResponse", login(request, provider_id))
 
 
 @never_cache
@@ -70,6 +81,12 @@ def password(request: HttpRequest, number: str, token: str) -> HttpResponse:
     except RefusedError as error:
         said, status = _words(error), error.status
     return render(request, "signin/password.html", {"said": said, "usable": status in USABLE}, status=status)
+
+
+def _refused(answer: HttpResponse, error: RefusedError) -> HttpResponse:
+    for header, value in error.headers.items():
+        answer[header] = value
+    return answer
 
 
 def _form(request: HttpRequest, after: str, said: list[str], status: int = 200) -> HttpResponse:

@@ -24,8 +24,9 @@ from rollbook.server.api.errors import RefusedError
 
 MINUTE = 60
 SIGN_IN_SECONDS = 15 * MINUTE
-SIGN_INS_MAX = {"pair": 10, "account": 50, "address": 100}
-"""Attempts in `SIGN_IN_SECONDS`: of one address at one account, at one account, and of one address."""
+SIGN_INS_MAX = {"pair": 10, "account": 50, "address": 100, "provider": 30}
+"""Attempts in `SIGN_IN_SECONDS`: of one address at one account, at one account, of one address, and of one address by
+the provider, each of which asks the provider's server."""
 
 FLUSHES = 50
 """How often a process adds its calls to the table while a key uses up its rate."""
@@ -87,9 +88,17 @@ def count_call(key: int) -> None:
 
 def attempt(account: str, address: str) -> None:
     """Counts one attempt to sign in. Raises 429 where there were too many, whether or not there is such an account."""
+    _within(_attempted(account, address))
+
+
+def to_provider(address: str) -> None:
+    """Counts one attempt to sign in by the provider. Raises 429 where there were too many."""
+    _within([("provider", _bucket("provider", address))])
+
+
+def _within(parts: list[tuple[str, int]]) -> None:
     now = clock.now_us() / 10**6
     since = int(now) // SIGN_IN_SECONDS * SIGN_IN_SECONDS
-    parts = _attempted(account, address)
     if any(add(kind, bucket, since) > SIGN_INS_MAX[kind] for kind, bucket in parts):
         raise too_many(since + SIGN_IN_SECONDS - now, "there were too many attempts to sign in")
 
