@@ -159,6 +159,13 @@ def test_nothing_of_a_person_is_repeated() -> None:
         assert name in made[0].rule
 
 
+def test_a_field_that_is_called_like_a_learner_is_not_named() -> None:
+    for name in ("ana@example.org", "4711", "Zoë", "x" * 100, ""):
+        [made] = read_rows([CLEAN | {name: 1}])
+        assert isinstance(made, tuple)
+        assert made[0].rule == "it has a field whose name is none"
+
+
 def test_names_in_events_of_other_formats_are_bounded_and_texts_are_not() -> None:
     long = "x" * 2000
     assert reading.decode_event(json.dumps({"result": {"response": long}}).encode())

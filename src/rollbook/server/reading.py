@@ -21,7 +21,6 @@ from msgspec import UNSET, UnsetType
 from rollbook.errors import Problem
 from rollbook.intake.gate import Gate
 from rollbook.intake.options import ReadOptions
-from rollbook.intake.times import shown
 from rollbook.model.fact import COLUMNS, CORRECTIONS, MODES, ROLES, TEXT_LENGTH_MAX, Fact
 from rollbook.model.instants import EARLIEST_US, EPOCH, LATEST_US
 from rollbook.model.keys import nearest
@@ -104,6 +103,7 @@ _PERSONAL = ("learner", "actor", "impersonator", "object", "session", "attribute
 _NAMES = frozenset(
     {"id", "@id", "type", "@type", "action", "homePage", "roles", "status", "platform", "event_name", "objectType"}
 )
+_NAME = re.compile(r"[A-Za-z_][A-Za-z_-]{0,39}")
 _QUOTED = re.compile(r'"[^\n]*"', re.DOTALL)
 _GATE = Gate(ReadOptions())
 
@@ -255,7 +255,7 @@ def _by_gate(index: int, item: Item, recorded: Any) -> Read:
         return (Rejected(index, "no-object", "it is no JSON object", "send one object a fact"),)
     made = _GATE.read("", row)
     unknown = tuple(
-        Rejected(index, "unknown-field", f"there is no field {shown(name)}{nearest(name[:100], COLUMNS)}", _FIELDS)
+        Rejected(index, "unknown-field", _unknown(name), _FIELDS)
         for name in sorted(str(key) for key in row if key not in COLUMNS)[:UNKNOWN_SHOWN_MAX]
     )
     if not isinstance(made, Fact):
@@ -264,6 +264,13 @@ def _by_gate(index: int, item: Item, recorded: Any) -> Read:
 
 
 _FIELDS = "use " + ", ".join(COLUMNS)
+
+
+def _unknown(name: str) -> str:
+    """That a field is unknown. Its name is said where it looks like one: some send objects by learners' ids."""
+    if _NAME.fullmatch(name):
+        return f'there is no field "{name}"{nearest(name, COLUMNS)}'
+    return "it has a field whose name is none"
 
 
 def _discreet(rule: str) -> str:
