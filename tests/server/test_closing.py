@@ -174,6 +174,23 @@ def test_a_close_copies_from_the_table_only_what_its_book_does_not_hold(monkeypa
     assert [it.record["facts"]["rows"] for it in Statement.objects.order_by("number")] == [4, 3, 0]
 
 
+@pytest.mark.parametrize(("asks", "assumed"), [(True, ["north"]), (False, [])])
+def test_organisations_whose_learners_were_agreed_to_be_members_stand_in_the_statement(
+    asks: bool,  # noqa: FBT001 - a case
+    assumed: list[str],
+) -> None:
+    """No fact says who is a member; it was agreed for north. A plan that does not ask says nothing of it."""
+    member = 'while = { on = ["account.enabled"], off = ["account.disabled"] }\n' if asks else ""
+    plan = own_plan(RULES.replace('counts = ["login"]\n', f'counts = ["login"]\n{member}'), f"asks-{asks}".lower())
+    term = subscribe(customer(), plan, assumed=["north", "elsewhere"])
+    send(JANUARY, "2026-01-31T12:00")
+    assert close_at("2026-02-03T00:00") == 1
+    record = term.statements.get().record
+    assert (record["assumed"], record["consumption"][0]["active"]) == (assumed, 4)
+    with statements.bundle(term, 1) as path:
+        assert verify(path).holds
+
+
 @pytest.mark.usefixtures("_listening")
 def test_where_live_counts_differ_from_the_facts_nothing_is_closed_and_operators_are_told_once() -> None:
     term = january()
