@@ -29,7 +29,7 @@ from pathlib import Path
 
 import httpx
 
-from tests.postgres import SYSTEM, database, server
+from tests.postgres import SYSTEM, server
 from tests.server.receivers import Webhooks, webhooks
 
 SENDERS = 4
@@ -87,7 +87,7 @@ class Postgres:
         time.sleep(0.5)
 
     def start(self) -> None:
-        binaries = sorted(SYSTEM.glob("*/bin"))[-1]
+        binaries = max(SYSTEM.glob("*/bin"))
         as_postgres = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
         control = [*as_postgres, str(binaries / "pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", "60"]
         options = f"-k {self.folder} -c listen_addresses=''"
@@ -211,10 +211,13 @@ def _terms(begin: date) -> list[tuple[date, date]]:
 
 def judge(senders: Sequence[Sender], hooks: Webhooks) -> Iterator[str]:
     """Everything that is not as it must be."""
-    from django.db import connection  # noqa: PLC0415
+    yield from _wrong_facts(senders)
+    yield from _wrong_terms()
+    yield from _wrong_messages(hooks)
 
-    from rollbook.server import clock, contracts, metering  # noqa: PLC0415
-    from rollbook.server.models import Message, Statement, Subscription  # noqa: PLC0415
+
+def _wrong_facts(senders: Sequence[Sender]) -> Iterator[str]:
+    from django.db import connection  # noqa: PLC0415 - the environment comes first
 
     acknowledged = {(f"sender {it.number}", id_) for it in senders for id_ in it.sent}
     with connection.cursor() as cursor:
@@ -224,6 +227,13 @@ def judge(senders: Sequence[Sender], hooks: Webhooks) -> Iterator[str]:
         yield f"{len(stored) - len(set(stored))} facts are there twice"
     if missing := acknowledged - set(stored):
         yield f"{len(missing)} acknowledged facts are missing, such as {sorted(missing)[:3]}"
+
+
+def _wrong_terms() -> Iterator[str]:
+    """Live counts against a recount, numbers of statements, and what is booked against a fresh rating."""
+    from rollbook.server import clock, contracts, metering  # noqa: PLC0415
+    from rollbook.server.models import Statement, Subscription  # noqa: PLC0415
+
     for row in Subscription.objects.all():
         for difference in metering.recount(row):
             yield f"subscription {row.pk}: {difference}"
@@ -231,16 +241,27 @@ def judge(senders: Sequence[Sender], hooks: Webhooks) -> Iterator[str]:
         if [it.number for it in statements] != list(range(1, len(statements) + 1)):
             yield f"subscription {row.pk}: numbers of statements have gaps"
         found = metering.account_of(contracts.live(row), clock.now_us() + 1)
+        if found.as_of_us < found.subscription.end_us:
+            continue  # What came late waits for the statement of the window that runs.
+        if len({it.window_number for it in statements} - {None}) != len(found.windows):
+            yield f"subscription {row.pk}: not all windows are closed"
         booked = sum((Decimal(it.record["total"]) for it in statements), Decimal(0))
-        fresh = [found.total(it.window_number) for it in statements if it.window_number]
-        if booked != sum((it.amount for it in fresh if it), Decimal(0)):
-            yield f"subscription {row.pk}: {booked} is booked, and a fresh rating says otherwise"
-    if not (told := Message.objects.filter(event="statement.closed").count()) >= Statement.objects.count():
-        yield f"{Statement.objects.count()} statements were closed, and {told} messages say so"
+        fresh = found.total()
+        if fresh is None or booked != fresh.amount:
+            yield f"subscription {row.pk}: {booked} is booked, and a fresh rating says {fresh}"
+
+
+def _wrong_messages(hooks: Webhooks) -> Iterator[str]:
+    """Every statement has its message, and every message has arrived."""
+    from rollbook.server.models import Message, Statement  # noqa: PLC0415
+
+    statements = Statement.objects.count()
+    told = Message.objects.filter(event="statement.closed", channel=Message.WEBHOOK).count()
+    if told != statements:
+        yield f"{statements} statements were closed, and {told} webhooks say so"
     arrived = set(hooks.ids)
-    waiting = Message.objects.exclude(state=Message.SENT)
-    if waiting.exists():
-        yield f"{waiting.count()} messages were not sent: {waiting.first().last_error}"  # type: ignore[union-attr]
+    for message in Message.objects.exclude(state=Message.SENT)[:3]:
+        yield f"a message was not sent: {message.event} {message.last_error}"
     sent = set(Message.objects.filter(state=Message.SENT, channel=Message.WEBHOOK).values_list("message_id", flat=True))
     if sent - arrived:
         yield f"{len(sent - arrived)} webhooks are marked as sent and never arrived"
@@ -273,7 +294,8 @@ def _database(kind: str) -> Iterator[tuple[str, Postgres | None]]:
         if kind == "sqlite":
             yield f"sqlite:///{folder}/rollbook.db", None
             return
-        url = held.enter_context(database(held.enter_context(server())))
+        # The server's own database: a connection that held another one for us would be killed too.
+        url = held.enter_context(server()).format(name="postgres")
         yield url, Postgres(url)
 
 
