@@ -86,10 +86,12 @@ class Postgres:
         os.kill(pid, signal.SIGKILL)
         time.sleep(0.5)
 
-    def start(self) -> None:
+    def start(self, file_bytes_max: int | None = None) -> None:
+        """Starts it on its data; no file may grow beyond so many bytes, where some are given."""
         binaries = max(SYSTEM.glob("*/bin"))
         as_postgres = ("runuser", "-u", "postgres", "--") if os.geteuid() == 0 else ()
-        control = [*as_postgres, str(binaries / "pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", "60"]
+        limited = ("prlimit", f"--fsize={file_bytes_max}", "--") if file_bytes_max else ()
+        control = [*as_postgres, *limited, str(binaries / "pg_ctl"), "-D", str(self.folder / "data"), "-w", "-t", "60"]
         options = f"-k {self.folder} -c listen_addresses=''"
         for _ in range(20):
             done = subprocess.run(
@@ -299,6 +301,19 @@ def _database(kind: str) -> Iterator[tuple[str, Postgres | None]]:
         yield url, Postgres(url)
 
 
+def environment(url: str) -> dict[str, str]:
+    """What the server's processes are told."""
+    return {
+        "DATABASE_URL": url,
+        "DJANGO_SETTINGS_MODULE": "rollbook.server.settings",
+        "ROLLBOOK_SECRET_KEY": "faults-sign-with-this-and-nobody-else-doe",
+        "ROLLBOOK_DIGEST_KEY": "faults-recognise-people-by-this-key-xxxxx",
+        "ROLLBOOK_TLS": "false",
+        "ROLLBOOK_RATE_PER_MINUTE": "1000000",
+        "ROLLBOOK_WEBHOOKS_PRIVATE": "true",
+    }
+
+
 def main() -> int:
     """One run: its seed says which."""
     options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -307,16 +322,7 @@ def main() -> int:
     options.add_argument("--seed", type=int, default=1)
     given = options.parse_args()
     with _database(given.database) as (url, postgres), webhooks() as hooks:
-        environment = {
-            "DATABASE_URL": url,
-            "DJANGO_SETTINGS_MODULE": "rollbook.server.settings",
-            "ROLLBOOK_SECRET_KEY": "faults-sign-with-this-and-nobody-else-doe",
-            "ROLLBOOK_DIGEST_KEY": "faults-recognise-people-by-this-key-xxxxx",
-            "ROLLBOOK_TLS": "false",
-            "ROLLBOOK_RATE_PER_MINUTE": "1000000",
-            "ROLLBOOK_WEBHOOKS_PRIVATE": "true",
-        }
-        os.environ.update(environment)
+        os.environ.update(environment(url))
         import django  # noqa: PLC0415 - the environment comes first
 
         django.setup()

@@ -12,7 +12,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import msgspec
-from django.db import OperationalError
+from django.db import InternalError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema
 
@@ -72,7 +72,7 @@ def take(read: Sequence[Read], by: Sending) -> Receipt:
     """Stores a batch. Raises RefusedError 503 where the database cannot be written to."""
     try:
         return ingest(read, by.sender, by.now_us)
-    except OperationalError:
+    except (OperationalError, InternalError):  # PostgreSQL calls a file that may not grow internal
         raise busy() from None
 
 

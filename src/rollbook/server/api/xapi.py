@@ -16,7 +16,7 @@ from typing import Any, NoReturn
 
 import msgspec
 import stamina
-from django.db import OperationalError, connection, transaction
+from django.db import InternalError, OperationalError, connection, transaction
 from django.http import HttpRequest, HttpResponse
 from ninja import Router
 
@@ -300,7 +300,7 @@ def _refuse(wrong: Sequence[tuple[Rejected, ...]], by: Sending) -> NoReturn:
 def _all_or_nothing(read: Sequence[Read], by: Sending) -> Receipt:
     try:
         return _attempted(read, by)
-    except OperationalError:
+    except (OperationalError, InternalError):
         raise busy() from None
 
 
