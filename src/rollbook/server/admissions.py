@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from django.db import transaction
+from django.db import connection, transaction
 
 from rollbook.accounting.account import Account
 from rollbook.accounting.admission import admission
@@ -118,14 +118,13 @@ def _remaining(found: Account, window: Window, pool: str) -> int:
 
 def _is_counted(live: LiveSubscription, window: Window, learner: str) -> bool:
     """Whether a person is active in a window, under whatever id they have now."""
-    cursor = metering.cursor()
-    place = "%s" if metering.on_postgresql() else "?"
-    cursor.execute(
-        f"""select 1 from activation where subscription = {place} and window_number = {place}
-            and (unit = {place} or cluster = {place}) limit 1""",
-        (live.key, window.number, learner, learner),
-    )
-    return cursor.fetchone() is not None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            """select 1 from activation where subscription = %s and window_number = %s
+               and (unit = %s or cluster = %s) limit 1""",
+            [live.key, window.number, learner, learner],
+        )
+        return cursor.fetchone() is not None
 
 
 def _would_count(live: LiveSubscription, asked: Asked, window: Window, before: Account, now_us: int) -> bool:

@@ -19,7 +19,7 @@ from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 
-from django.db import connection, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 
 from rollbook import library
 from rollbook.accounting.account import Account
@@ -158,7 +158,7 @@ def refuse_difference(fresh: Account, live: Account, until_us: int) -> None:
                 rule = f"its facts give {active:,} active, and the live count has {active_live:,}"
                 if active == active_live:
                     rule = f"its facts and the live count both give {active:,} active, and differ in the rest"
-                remedy = "see what differs: rollbook-server recount; nothing is closed until both agree"
+                remedy = "see what differs: rollbook recount; nothing is closed until both agree"
                 problems.append(Problem(f"window {window.number}", rule, remedy))
     if problems:
         raise CountsDifferError(problems)
@@ -257,7 +257,8 @@ def _tried(key: int, now_us: int, most: int) -> int:
     before = models.Statement.objects.filter(subscription=key).count()
     try:
         return close_subscription(key, now_us, most)
-    except OvertakenError:
+    except (OvertakenError, OperationalError, InterfaceError):
+        # A database that is away is back by the next run, or is told by everything else.
         words = ""
     except RollbookError as error:
         words = f"{error.problems[0].rule}; {error.problems[0].remedy}" if error.problems else error.code

@@ -6,13 +6,16 @@ Only the facts of one identity cluster are read, so it costs the same however ma
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
 
 from rollbook.errors import Problem, UsageError
 from rollbook.metering import reference
 from rollbook.metering.inputs import metered_windows
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.reports.explain import Explanation, explain
-from rollbook.server import contracts, metering
+from rollbook.server import contracts
 from rollbook.server.models import Subscription
 
 _COLUMNS = (
@@ -70,16 +73,17 @@ def _voids_of(organisations: Sequence[str], facts: Sequence[Fact]) -> list[Fact]
 
 def _facts(organisations: Sequence[str], column: str, values: set[str], extra: str = "") -> list[Fact]:
     """Facts of organisations whose column is one of some values."""
-    cursor = metering.cursor()
-    if metering.on_postgresql():
+    if connection.vendor == "postgresql":
         where = f"organisation = any(%s) and {column} = any(%s)"
-        parameters: list[object] = [list(organisations), list(values)]
+        parameters: list[Any] = [list(organisations), list(values)]
     else:
-        marks = ", ".join("?" * len(organisations)), ", ".join("?" * len(values))
+        marks = ", ".join(["%s"] * len(organisations)), ", ".join(["%s"] * len(values))
         where = f"organisation in ({marks[0]}) and {column} in ({marks[1]})"
         parameters = [*organisations, *values]
-    cursor.execute(f"select {', '.join(_COLUMNS)} from fact where {where} {extra} limit {FACTS_MAX + 1}", parameters)
-    rows = cursor.fetchall()
+    with connection.cursor() as cursor:
+        sql = f"select {', '.join(_COLUMNS)} from fact where {where} {extra} limit {FACTS_MAX + 1}"
+        cursor.execute(sql, parameters)
+        rows = cursor.fetchall()
     if len(rows) > FACTS_MAX:
         rule = f"there are more than {FACTS_MAX:,} facts about them: they are no person"
         raise UsageError(Problem("learner", rule, "see which program sends under this id"))

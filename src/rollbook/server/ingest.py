@@ -202,9 +202,8 @@ def _take(
 ) -> None:
     """Stores, meters and announces the facts of one customer, which is locked."""
     known = [fact for _, fact in facts] if mapped else _with_surrogates(customer, [fact for _, fact in facts])
-    cursor = metering.cursor()
-    engine.prepare(cursor)
-    stored = engine.store(cursor, known)
+    with metering.own_cursor() as cursor:
+        stored = engine.store(cursor, known)
     receipt.repeats += len(stored.duplicates)
     receipt.rejected += [
         Rejected(facts[place][0], "conflict", "another fact has this source and id", "give each fact an id of its own")
@@ -225,7 +224,8 @@ def _meter(customer: int, new: Sequence[Fact], now_us: int) -> None:
         metering.begin_windows(it, latest_us)
         for it in metering.concerned(contracts.live_of_customers([customer]), new, organisations)
     ]
-    engine.remeter(metering.cursor(), subscriptions, new)
+    with metering.own_cursor() as cursor:
+        engine.remeter(cursor, subscriptions, new)
     for live in subscriptions:
         if live.subscription.start_us <= now_us < live.subscription.end_us:
             row = Subscription.objects.select_related("customer").get(pk=live.key)

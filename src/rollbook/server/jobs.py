@@ -150,7 +150,8 @@ def _foresee(pk: int, now: datetime) -> int:
     live = contracts.live(row)
     if not live.subscription.start_us < to_us(now) < live.subscription.end_us:
         return 0
-    return foreseen.foresee(row, metering.account_of(live, to_us(now)), engine.ask(metering.cursor(), live))
+    with metering.own_cursor() as cursor:
+        return foreseen.foresee(row, metering.account_of(live, to_us(now)), engine.ask(cursor, live))
 
 
 def compare_counts(now: datetime) -> int:

@@ -7,6 +7,7 @@ time, and two customers never wait for each other.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from typing import Any
 
 from django.db import connection, transaction
@@ -19,10 +20,15 @@ from rollbook.server import contracts
 from rollbook.server.models import Customer, Subscription
 
 
-def cursor() -> Any:
-    """The driver's own cursor in the transaction that runs: `engines.database` knows no Django."""
+@contextmanager
+def own_cursor() -> Iterator[Any]:
+    """The driver's own cursor in the transaction that runs: `engines.database` knows no Django.
+
+    What the driver raises becomes Django's errors, so that whoever tries again or answers 503 has one kind to know.
+    """
     connection.ensure_connection()
-    return connection.connection.cursor()
+    with connection.wrap_database_errors:
+        yield connection.connection.cursor()
 
 
 def locked(customers: Iterable[int]) -> list[Customer]:
@@ -51,7 +57,8 @@ def begin_windows(live: LiveSubscription, at_us: int) -> LiveSubscription:
     """Begins the windows whose start has come. The customer is locked."""
     due = contracts.windows_begun(live.subscription, at_us)
     while live.windows_begun < due:
-        live = engine.begin_window(cursor(), live)
+        with own_cursor() as cursor:
+            live = engine.begin_window(cursor, live)
         Subscription.objects.filter(pk=live.key).update(windows_begun=live.windows_begun)
     return live
 
@@ -63,7 +70,8 @@ def rebuild(row: Subscription, at_us: int) -> None:
     row.refresh_from_db()
     row.windows_begun = contracts.windows_begun(contracts.subscription_of(row), at_us)
     row.save(update_fields=["windows_begun"])
-    engine.rebuild(cursor(), contracts.live(row))
+    with own_cursor() as cursor:
+        engine.rebuild(cursor, contracts.live(row))
 
 
 @transaction.atomic
@@ -71,13 +79,15 @@ def recount(row: Subscription) -> Iterator[str]:
     """Counts everything again beside the live counts, and gives each difference in words: there should be none."""
     locked([row.customer_id])
     row.refresh_from_db()
-    return iter(list(engine.recount(cursor(), contracts.live(row))))
+    with own_cursor() as cursor:
+        return iter(list(engine.recount(cursor, contracts.live(row))))
 
 
 def account_of(live: LiveSubscription, as_of_us: int) -> Account:
     """What was used and what it costs, from the live counts: the function that statements and reports use."""
     subscription = live.subscription
-    return account(subscription, subscription.organisations or (), as_of_us, engine.ask(cursor(), live))
+    with own_cursor() as cursor:
+        return account(subscription, subscription.organisations or (), as_of_us, engine.ask(cursor, live))
 
 
 def on_postgresql() -> bool:

@@ -8,6 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from django.db import connection
+
 from rollbook.accounting.account import Account
 from rollbook.accounting.questions import IN_ORDER
 from rollbook.accounting.statement import BEYOND, INCLUDED
@@ -29,20 +31,19 @@ def roll(
     live = contracts.live(row)
     found = metering.account_of(live, now_us + 1)
     pooled = "organisation" if live.subscription.plan.allowance.pool_scope == "organisation" else "''"
-    place = "%s" if metering.on_postgresql() else "?"
     ranked = f"""
         select row_number() over (order by {IN_ORDER}) as position,
                row_number() over (partition by {pooled} order by {IN_ORDER}) as rank,
                organisation, unit, object, guest, class, first_us, source, id, facts
-        from activation where subscription = {place} and window_number = {place}
+        from activation where subscription = %s and window_number = %s
         """
-    which, parameters = _beyond(found, window, place) if beyond_only else ("1 = 1", [])
-    cursor = metering.cursor()
-    cursor.execute(
-        f"select * from ({ranked}) as ranked where position > {place} and ({which}) order by position limit {place}",
-        (live.key, window, after, *parameters, limit + 1),
-    )
-    rows = [dict(zip(_NAMES, values, strict=True)) for values in cursor.fetchall()]
+    which, parameters = _beyond(found, window) if beyond_only else ("1 = 1", [])
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"select * from ({ranked}) as ranked where position > %s and ({which}) order by position limit %s",
+            [live.key, window, after, *parameters, limit + 1],
+        )
+        rows = [dict(zip(_NAMES, values, strict=True)) for values in cursor.fetchall()]
     page = rows[:limit]
     known = people.named({str(it["unit"]) for it in page if not it["guest"]})
     return {
@@ -52,19 +53,20 @@ def roll(
     }
 
 
-def _beyond(found: Account, window: int, place: str) -> tuple[str, list[object]]:
+def _beyond(found: Account, window: int) -> tuple[str, list[Any]]:
     """The condition on the rows of those beyond, and its parameters."""
+    parameters: list[Any]
     if found.seats:
         keys = [key for it in found.seats if it.window.number == window for key in it.beyond]
         across = found.subscription.plan.meter.across
-        one = f"(unit = {place} and object = {place}" + (")" if across else f" and organisation = {place})")
+        one = "(unit = %s and object = %s" + (")" if across else " and organisation = %s)")
         parameters = [
             part for name, unit, object_ in keys for part in ((unit, object_) if across else (unit, object_, name))
         ]
         return " or ".join([one] * len(keys)) or "1 = 0", parameters
     by_organisation = found.subscription.plan.allowance.pool_scope == "organisation"
     ranges = [(used.pool, first, last) for used in found.of(window) for first, last in used.beyond]
-    one = f"(rank between {place} and {place}" + (f" and organisation = {place})" if by_organisation else ")")
+    one = "(rank between %s and %s" + (" and organisation = %s)" if by_organisation else ")")
     parameters = [
         part for pool, first, last in ranges for part in ((first, last, pool) if by_organisation else (first, last))
     ]

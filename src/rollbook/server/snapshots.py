@@ -274,19 +274,19 @@ def _rows(
     head = f"select number, {', '.join(names)} from fact"
     # Numbers of one customer's facts rise as they are committed: whoever stores them holds the customer's lock.
     since = f"(number > {known[0]:d} or at_us >= {known[1]:d})" if any(known) else "true"
-    cursor = metering.cursor()
-    if metering.on_postgresql():
-        chosen = "" if types is None else " and type = any(%s)"
-        sql = f"copy ({head} where {since} and organisation = any(%s){chosen}) to stdout (format binary)"
-        with cursor.copy(sql, [list(organisations), *([] if types is None else [sorted(types)])]) as copy:
-            copy.set_types(["int8", *("int8" if name in _TYPES else "text" for name in names)])
-            yield from copy.rows()
-        return
-    wanted = "" if types is None else f" and type in ({_marks(types)})"
-    sql = f"{head} where {since} and organisation in ({_marks(organisations)}){wanted}"
-    cursor.execute(sql, [*organisations, *sorted(types or ())])
-    while rows := cursor.fetchmany(BATCH_ROWS):
-        yield from rows
+    with metering.own_cursor() as cursor:
+        if metering.on_postgresql():
+            chosen = "" if types is None else " and type = any(%s)"
+            sql = f"copy ({head} where {since} and organisation = any(%s){chosen}) to stdout (format binary)"
+            with cursor.copy(sql, [list(organisations), *([] if types is None else [sorted(types)])]) as copy:
+                copy.set_types(["int8", *("int8" if name in _TYPES else "text" for name in names)])
+                yield from copy.rows()
+            return
+        wanted = "" if types is None else f" and type in ({_marks(types)})"
+        sql = f"{head} where {since} and organisation in ({_marks(organisations)}){wanted}"
+        cursor.execute(sql, [*organisations, *sorted(types or ())])
+        while rows := cursor.fetchmany(BATCH_ROWS):
+            yield from rows
 
 
 def _marks(values: Collection[str]) -> str:
