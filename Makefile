@@ -5,8 +5,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := src/rollbook/samples/academy.csv
 
-.PHONY: help run serve test test-server lint laws fuzz fuzz-long faults faults-long bench bench-intake bench-server \
-	bench-server-long docs clean
+.PHONY: help run serve test test-server lint laws fuzz fuzz-long faults faults-long api-fuzz bench bench-intake bench-server \
+	docs clean
 
 help: ## what can be called
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -49,7 +49,7 @@ lint: $(VENV)/dev ## style, types, and who may import whom
 	$(BIN)/lint-imports
 
 laws: $(VENV)/dev ## the property tests with many more examples
-	ROLLBOOK_LAWS=long $(BIN)/python -m pytest -n 2 tests/metering/test_laws.py tests/books/test_laws.py tests/intake
+	ROLLBOOK_LAWS=long $(BIN)/python -m pytest -n 2 tests/metering/test_laws.py tests/books/test_laws.py tests/intake tests/engines/test_live_laws.py tests/server/test_api_laws.py
 
 fuzz: $(VENV)/dev ## breaks the fixtures of every producer for SECONDS, guided by coverage where atheris can be had
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0
@@ -61,8 +61,12 @@ fuzz-long: ## the same for an hour
 faults: $(VENV)/dev ## kills servers, workers and senders at any moment, and looks for what was lost
 	$(BIN)/python -m pytest tests/faults tests/client/test_kills.py
 
-faults-long: $(VENV)/dev ## the same with many more kills
-	ROLLBOOK_FAULTS=long $(BIN)/python -m pytest tests/faults tests/client/test_kills.py
+faults-long: $(VENV)/dev ## kills a hundred times on each database, and fills the disk
+	$(BIN)/python -m tests.faults.kills --database sqlite --kills 100
+	$(BIN)/python -m tests.faults.kills --database postgresql --kills 100
+	$(BIN)/python -m tests.faults.disk_full --database sqlite
+	$(BIN)/python -m tests.faults.disk_full --database postgresql
+	ROLLBOOK_FAULTS=long $(BIN)/python -m pytest tests/client/test_kills.py
 
 api-fuzz: $(VENV)/dev ## sends EXAMPLES requests to each operation of the API, drawn from its own description
 	ROLLBOOK_API_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/server/test_openapi.py -q
@@ -73,10 +77,7 @@ bench: $(VENV)/dev ## ten million facts against hand-written DuckDB, side by sid
 bench-intake: $(VENV)/dev ## a gibibyte of xAPI statements, in 512 MiB of memory
 	$(BIN)/python benchmarks/intake.py --check
 
-bench-server: $(VENV)/dev ## batches over HTTP against COPY, and how calls grow with the database; small sizes
-	$(BIN)/python benchmarks/server.py --check --batches 20 --sizes 10000 100000
-
-bench-server-long: $(VENV)/dev ## the same up to ten million facts
+bench-server: $(VENV)/dev ## batches over HTTP against COPY, and how calls grow up to ten million facts; needs PostgreSQL
 	$(BIN)/python benchmarks/server.py --check
 
 docs: $(VENV)/dev ## writes the command reference and the table of settings anew
