@@ -18,7 +18,7 @@ atexit.register(FOLDER.cleanup)
 MISSING = ""
 """Why there is no database, in words."""
 
-os.environ["ROLLBOOK_SECRET_KEY"] = "tests-sign-with-this-and-nobody-else-does"
+os.environ["ROLLBOOK_SECRET_KEY"] = "tests-sign-with-this-and-nobody-else-does"  # noqa: S105 - made up
 os.environ["ROLLBOOK_DIGEST_KEY"] = "tests-recognise-erased-people-by-this-key"
 os.environ["ROLLBOOK_TLS"] = "false"
 os.environ["ROLLBOOK_ALLOWED_HOSTS"] = "localhost,127.0.0.1,testserver"

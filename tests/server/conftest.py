@@ -21,7 +21,7 @@ def _database_there() -> None:
 
 
 @pytest.fixture
-def ledger(transactional_db: None) -> Iterator[None]:
+def ledger(transactional_db: None) -> Iterator[None]:  # noqa: ARG001 - it empties the tables
     """An empty database whose transactions are real: what is committed is there, for other connections too."""
     yield
     with connection.cursor() as cursor:
