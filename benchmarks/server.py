@@ -265,8 +265,8 @@ def _fill(url: str, world: dict[str, Any], size: int) -> None:
         connection.execute(
             f"""
             with keys as (
-                insert into fact_key (source, id, digest)
-                select 'filled', 'filled-' || n, decode(md5(n::text), 'hex') from {numbers}
+                insert into fact_key (owner, source, id, digest)
+                select {world["customer"]}, 'filled', 'filled-' || n, decode(md5(n::text), 'hex') from {numbers}
                 returning id, number
             )
             insert into fact (number, source, id, at_us, day, organisation, learner, type, role, mode, object, session,

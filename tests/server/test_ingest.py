@@ -78,6 +78,59 @@ def test_a_fact_of_tomorrow_is_held_and_counts_when_its_time_has_come() -> None:
     assert differences(term) == []
 
 
+def test_two_customers_use_the_same_ids_without_noticing_each_other() -> None:
+    """Both platforms are called lms and number from 1; the second is told nothing about the first."""
+    north, south = subscribe(customer()), subscribe(customer("Others", ["south"]))
+    send([row("1", "ana", "2026-01-05T09:00"), row("2", "bo", "2026-01-05T09:00")], "2026-01-10T00:00")
+    receipt = send(
+        [
+            row("1", "zoe", "2026-01-06T09:00", organisation="south"),
+            row("2", "yan", "2026-01-06T09:00", organisation="south"),
+            row("3", "", "2026-01-07T09:00", "fact.voided", voids="2", organisation="south"),
+        ],
+        "2026-01-10T00:00",
+    )
+    assert (receipt.new, receipt.repeats, receipt.rejected) == (3, 0, [])
+    assert active(north, "2026-01-10T00:00") == {1: 2}, "a void takes back nobody else's fact"
+    assert active(south, "2026-01-10T00:00") == {1: 1}
+    assert differences(north) == differences(south) == []
+
+
+def test_facts_that_wait_are_told_apart_by_organisation_too() -> None:
+    customer()
+    customer("Others", ["south"])
+    send([row("1", "ana", "2026-01-11T09:00")], "2026-01-10T00:00")
+    south = row("1", "zoe", "2026-01-12T09:00", organisation="south")
+    nobody_s = row("1", "yan", "2026-01-12T09:00", organisation="west")
+    receipt = send([south, nobody_s], "2026-01-10T00:00")
+    assert (receipt.held, receipt.repeats, receipt.rejected) == (2, 0, [])
+    assert release_held(world.at("2026-01-13T00:00")) == 2
+    assert stored() == 2
+
+
+def test_a_fact_that_waits_is_a_conflict_with_other_content_and_the_first_stands() -> None:
+    term = subscribe(customer())
+    ana, bo = (row("1", who, "2026-01-11T09:00") for who in ("ana", "bo"))
+    send([ana], "2026-01-10T00:00")
+    receipt = send([ana, bo], "2026-01-10T00:00")
+    assert (receipt.held, receipt.repeats) == (0, 1)
+    assert [(it.index, it.code) for it in receipt.rejected] == [(1, "conflict")]
+    receipt = send([row("2", "bo", "2026-01-11T09:00"), row("2", "carl", "2026-01-11T09:00")], "2026-01-10T00:00")
+    assert (receipt.held, [(it.index, it.code) for it in receipt.rejected]) == (1, [(1, "conflict")])
+    release_held(world.at("2026-01-11T09:01"))
+    assert active(term, "2026-01-11T09:01") == {1: 2}
+
+
+def test_a_fact_that_waited_for_its_organisation_is_a_repeat_afterwards() -> None:
+    """Held with its ids while nobody had the organisation; sent again while it lies ahead, with surrogates."""
+    ana = row("1", "ana", "2026-01-11T09:00")
+    send([ana], "2026-01-10T00:00")
+    customer()
+    again = send([ana], "2026-01-10T00:00")
+    assert (again.held, again.repeats, again.rejected) == (0, 1, [])
+    assert HeldFact.objects.count() == 1
+
+
 def test_a_held_fact_names_nobody_either() -> None:
     customer()
     send([row("1", "ana", "2026-01-11T09:00")], "2026-01-10T00:00")

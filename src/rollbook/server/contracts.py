@@ -107,6 +107,7 @@ def live(row: models.Subscription) -> LiveSubscription:
         subscription=subscription_of(row),
         windows_begun=row.windows_begun,
         assumed=frozenset(row.assumed),
+        owner=row.customer_id,
     )
 
 

@@ -1,6 +1,7 @@
 """A batch is one transaction: its facts are stored, metered and announced together, or not at all.
 
-When it returns, the facts are on disk and in the count, and the same batch again changes nothing. Every fact has one
+When it returns, the facts are on disk and in the count, and the same batch again changes nothing: (source, id) is known
+once for each customer, for ever. Every fact has one
 fate: new, a repeat, held apart, or rejected with a code, a rule and a remedy.
 """
 
@@ -167,22 +168,45 @@ def _forbidden(index: int, fact: Fact, owner: int | None, sender: Sender) -> Rej
 
 
 def _hold(batch: _Batch, receipt: Receipt) -> None:
-    """Puts facts apart that wait; those that wait already are repeats."""
-    future: dict[int, list[Fact]] = defaultdict(list)
-    for customer, _, fact in batch.future:
-        future[customer].append(fact)
+    """Puts facts apart that wait; those that wait already are repeats, or conflicts where they say something else."""
+    future: dict[int, list[tuple[int, Fact]]] = defaultdict(list)
+    for customer, index, fact in batch.future:
+        future[customer].append((index, fact))
     rows = [
-        _held(known, HeldFact.FUTURE, customer)
+        (index, _held(known, HeldFact.FUTURE, customer))
         for customer, facts in sorted(future.items())
-        for known in _with_surrogates(customer, facts)
+        for (index, _), known in zip(facts, _with_surrogates(customer, [fact for _, fact in facts]), strict=True)
     ]
-    rows += [_held(fact, HeldFact.UNKNOWN, None) for _, fact in batch.unknown]
-    if rows:
-        keys = {(row.source, row.fact_id) for row in rows}
-        waiting = HeldFact.objects.filter(fact_id__in={id_ for _, id_ in keys}).values_list("source", "fact_id")
-        receipt.held = len(keys - set(waiting))
-        receipt.repeats += len(rows) - receipt.held
-        HeldFact.objects.bulk_create(rows, ignore_conflicts=True)
+    rows += [(index, _held(fact, HeldFact.UNKNOWN, None)) for index, fact in batch.unknown]
+    if not rows:
+        return
+    there = HeldFact.objects.filter(
+        organisation__in={row.organisation for _, row in rows}, fact_id__in={row.fact_id for _, row in rows}
+    )
+    waiting = {_held_key(row): row for row in there}
+    new: list[HeldFact] = []
+    for index, row in rows:
+        first = waiting.setdefault(_held_key(row), row)
+        if first is row:
+            new.append(row)
+        elif _is_same(first, row):
+            receipt.repeats += 1
+        else:
+            receipt.rejected.append(_conflict(index))
+    receipt.held = len(new)
+    HeldFact.objects.bulk_create(new, ignore_conflicts=True)
+
+
+def _held_key(row: HeldFact) -> tuple[str, str, str]:
+    return row.organisation, row.source, row.fact_id
+
+
+def _is_same(first: HeldFact, again: HeldFact) -> bool:
+    one, two = Fact(**first.content), Fact(**again.content)
+    if first.reason == HeldFact.UNKNOWN and again.customer_id is not None:
+        # The organisation was registered in between: the first names people yet.
+        [one] = _with_surrogates(again.customer_id, [one])
+    return engine.digest(one) == engine.digest(two)
 
 
 def _held(fact: Fact, reason: str, customer: int | None) -> HeldFact:
@@ -197,18 +221,19 @@ def _held(fact: Fact, reason: str, customer: int | None) -> HeldFact:
     )
 
 
+def _conflict(index: int) -> Rejected:
+    return Rejected(index, "conflict", "another fact has this source and id", "give each fact an id of its own")
+
+
 def _take(
     customer: int, facts: Sequence[tuple[int, Fact]], receipt: Receipt, now_us: int, *, mapped: bool = False
 ) -> None:
     """Stores, meters and announces the facts of one customer, which is locked."""
     known = [fact for _, fact in facts] if mapped else _with_surrogates(customer, [fact for _, fact in facts])
     with metering.own_cursor() as cursor:
-        stored = engine.store(cursor, known)
+        stored = engine.store(cursor, known, customer)
     receipt.repeats += len(stored.duplicates)
-    receipt.rejected += [
-        Rejected(facts[place][0], "conflict", "another fact has this source and id", "give each fact an id of its own")
-        for place in stored.conflicts
-    ]
+    receipt.rejected += [_conflict(facts[place][0]) for place in stored.conflicts]
     new = [known[place] for place, _ in stored.new]
     if new:
         receipt.new += len(new)

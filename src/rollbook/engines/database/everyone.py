@@ -19,7 +19,7 @@ def touched(database: Database, live: LiveSubscription, from_us: int, to_us: int
     """Whom facts in [from_us, to_us) touch; everybody from the beginning, if the stretch begins there."""
     for organisation in live.organisations:
         if from_us > BEGINNING_US:
-            corrected = touched_by(live, _corrections(database, organisation, from_us, to_us))
+            corrected = touched_by(live, _corrections(database, live.owner, organisation, from_us, to_us))
             if corrected:
                 yield corrected
         for learners in _learners(database, organisation, from_us, to_us):
@@ -33,7 +33,7 @@ def touched(database: Database, live: LiveSubscription, from_us: int, to_us: int
                 yield touched_by(live, guests)
 
 
-def _corrections(database: Database, organisation: str, from_us: int, to_us: int) -> list[Touching]:
+def _corrections(database: Database, owner: int, organisation: str, from_us: int, to_us: int) -> list[Touching]:
     """Links in a stretch of time, and the facts that voids in it take back."""
     dialect = database.dialect
     where = f"""fact.status = true and fact.organisation = {dialect.value("organisation", "text")}
@@ -43,7 +43,7 @@ def _corrections(database: Database, organisation: str, from_us: int, to_us: int
     voids = database.rows(
         f"select organisation, source, voids from fact where fact.type = '{VOIDED}' and {where}", values
     )
-    return [*(Touching(*row) for row in links), *targets(database, voids)]
+    return [*(Touching(*row) for row in links), *targets(database, owner, voids)]
 
 
 def _learners(database: Database, organisation: str, from_us: int, to_us: int) -> Iterator[list[Row]]:

@@ -1,7 +1,7 @@
 """Stores facts once for ever, whichever way they come.
 
-(source, id) is settled by a constraint: the first one committed stands, the same again changes nothing, and the same
-with other content is told as a conflict. Keys are inserted in order, so two batches that share some wait for each
+(owner, source, id) is settled by a constraint: the first one committed stands, the same again changes nothing, and the
+same with other content is told as a conflict. An owner is who the ids are told apart for: a customer of the server. Keys are inserted in order, so two batches that share some wait for each
 other in one direction only.
 """
 
@@ -33,7 +33,7 @@ class Stored:
 
     new         (place, number) of those stored now; numbers rise for ever
     duplicates  places of those that are stored with the same content
-    conflicts   places of those whose (source, id) is stored with other content
+    conflicts   places of those whose (source, id) is stored of this owner with other content
     """
 
     new: tuple[tuple[int, int], ...]
@@ -52,8 +52,8 @@ def is_kept_for_ever(type_: str) -> bool:
     return type_ in CORRECTIONS or is_status(type_)
 
 
-def store(cursor: Any, facts: Sequence[Fact]) -> Stored:
-    """Stores the facts that are new, in the caller's transaction."""
+def store(cursor: Any, facts: Sequence[Fact], owner: int = 0) -> Stored:
+    """Stores the facts of an owner that are new, in the caller's transaction."""
     database = prepare(cursor)
     digests = [digest(fact) for fact in facts]
     first: dict[tuple[str, str], int] = {}
@@ -61,8 +61,8 @@ def store(cursor: Any, facts: Sequence[Fact]) -> Stored:
         first.setdefault(fact.key, place)
     rows = [_row(place, facts[place], digests[place]) for place in first.values()]
     insert = _insert_copied if database.dialect.name == "postgresql" else _insert_each
-    numbers = insert(database, rows) if rows else {}
-    stored = _digests(database, [facts[place].key for place in first.values() if place not in numbers])
+    numbers = insert(database, rows, owner) if rows else {}
+    stored = _digests(database, owner, [facts[place].key for place in first.values() if place not in numbers])
     duplicates: list[int] = []
     conflicts: list[int] = []
     for place, fact in enumerate(facts):
@@ -87,8 +87,8 @@ _INCOMING = ", ".join(f"live_incoming.{name}" for name in schema.FACT if name !=
 
 _STORE = f"""
 with keys as (
-    insert into fact_key (source, id, digest)
-    select source, id, digest from live_incoming order by source, id
+    insert into fact_key (owner, source, id, digest)
+    select cast(%(owner)s as bigint), source, id, digest from live_incoming order by source, id
     on conflict do nothing returning source, id, number
 ), rows as (
     insert into fact ({_COLUMNS})
@@ -101,7 +101,7 @@ join live_incoming on live_incoming.source = keys.source and live_incoming.id = 
 """
 
 
-def _insert_copied(database: Database, rows: Sequence[Row]) -> dict[int, int]:
+def _insert_copied(database: Database, rows: Sequence[Row], owner: int) -> dict[int, int]:
     """By COPY into a temporary table and one statement from there."""
     at_us = list(schema.TEMPORARY["live_incoming"]).index("at_us")
     _make_partitions(database, {schema.year_of(row[at_us]) for row in rows if not row[-1]})
@@ -111,7 +111,7 @@ def _insert_copied(database: Database, rows: Sequence[Row]) -> dict[int, int]:
         for row in rows:
             copy.write_row(row)
     with database.planned():
-        return dict(database.rows(_STORE, {"all": 0}))
+        return dict(database.rows(_STORE, {"owner": owner}))
 
 
 def _make_partitions(database: Database, years: set[int]) -> None:
@@ -132,7 +132,7 @@ def _make_partitions(database: Database, years: set[int]) -> None:
         database.script(schema.partition(wanted[name]))
 
 
-def _insert_each(database: Database, rows: Sequence[Row]) -> dict[int, int]:
+def _insert_each(database: Database, rows: Sequence[Row], owner: int) -> dict[int, int]:
     """Key by key: within a process that is as fast as anything."""
     incoming = list(schema.TEMPORARY["live_incoming"])
     keyed = {name: incoming.index(name) for name in ("position", "source", "id", "digest")}
@@ -140,9 +140,9 @@ def _insert_each(database: Database, rows: Sequence[Row]) -> dict[int, int]:
     stored = []
     for row in rows:
         found = database.run(
-            "insert into fact_key (source, id, digest) values (:source, :id, :digest) "
+            "insert into fact_key (owner, source, id, digest) values (:owner, :source, :id, :digest) "
             "on conflict do nothing returning number",
-            {name: row[index] for name, index in keyed.items() if name != "position"},
+            {"owner": owner, **{name: row[index] for name, index in keyed.items() if name != "position"}},
         ).fetchone()
         if found:
             numbers[row[0]] = found[0]
@@ -152,14 +152,16 @@ def _insert_each(database: Database, rows: Sequence[Row]) -> dict[int, int]:
     return numbers
 
 
-def _digests(database: Database, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
+def _digests(database: Database, owner: int, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], bytes]:
     """The content that is stored under these keys; of those that another transaction committed meanwhile, too."""
     if not keys:
         return {}
-    asked = database.dialect.rows("asked", {"source": "text", "id": "text"})
+    dialect = database.dialect
+    asked = dialect.rows("asked", {"source": "text", "id": "text"})
+    where = f"fact_key.owner = {dialect.value('owner')} and fact_key.source = asked.source and fact_key.id = asked.id"
     rows = database.rows(
         f"""select fact_key.source, fact_key.id, fact_key.digest from ({asked}) as asked
-            {database.dialect.find("fact_key", "fact_key.source = asked.source and fact_key.id = asked.id")}""",
-        {"asked": list(keys)},
+            {dialect.find("fact_key", where)}""",
+        {"asked": list(keys), "owner": owner},
     )
     return {(source, id_): bytes(content) for source, id_, content in rows}

@@ -1,6 +1,6 @@
 """The tables, as statements for each dialect. Text compares as UTF-8 bytes everywhere.
 
-`fact_key` holds what may never come twice, and outlives the facts. `fact` is two tables in one: statuses and
+`fact_key` holds what may never come twice of one owner, and outlives the facts. `fact` is two tables in one: statuses and
 corrections are few and needed for ever, deeds are many and needed for their windows only. On PostgreSQL deeds lie in
 partitions by year, which are made when the first fact of a year comes.
 
@@ -198,8 +198,8 @@ def _postgresql() -> list[str]:
     until = year_us(FIRST_YEAR)
     return [
         (
-            'create table fact_key (source text collate "C" not null, id text collate "C" not null, '
-            "number bigint generated always as identity, digest bytea not null, primary key (source, id))"
+            'create table fact_key (owner bigint not null, source text collate "C" not null, id text collate "C" not null, '
+            "number bigint generated always as identity, digest bytea not null, primary key (owner, source, id))"
         ),
         f"create table fact ({_required(FACT, 'postgresql')}) partition by list (status)",
         "create table fact_status partition of fact for values in (true)",
@@ -219,8 +219,8 @@ def _sqlite() -> list[str]:
     fact = _required({name: kind for name, kind in FACT.items() if name != "number"}, "sqlite")
     return [
         (
-            "create table fact_key (number integer primary key, source text not null, id text not null, "
-            "digest blob not null, unique (source, id))"
+            "create table fact_key (number integer primary key, owner integer not null, source text not null, id text not null, "
+            "digest blob not null, unique (owner, source, id))"
         ),
         f"create table fact (number integer primary key, {fact})",
         "create index fact_learner on fact (organisation, learner, status, at_us)",

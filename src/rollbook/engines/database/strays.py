@@ -88,7 +88,7 @@ def guests(database: Database, live: LiveSubscription) -> Iterator[Row]:
         )
         named = {
             (fact.source, fact.id)
-            for fact in targets(database, [row[1:] for row in rows])
+            for fact in targets(database, live.owner, [row[1:] for row in rows])
             if fact.role == "guest" and fact.organisation in live.organisations
         }
         yield from ((row[0], *row[2:]) for row in rows if row[0] != row[3] or row[2:] not in named)

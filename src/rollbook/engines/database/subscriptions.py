@@ -30,12 +30,14 @@ class LiveSubscription:
     windows_begun  how many windows of the term have begun. Everything before the end of the last one counts; one more
                    than there are says that the term is over, and that corrections count whenever they happen
     assumed        organisations whose learners all count as members
+    owner          whose facts it meters, see `facts.store`
     """
 
     key: int
     subscription: Subscription
     windows_begun: int = 0
     assumed: frozenset[str] = frozenset()
+    owner: int = 0
     windows: tuple[Window, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

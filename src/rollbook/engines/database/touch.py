@@ -85,17 +85,17 @@ TOUCHING = ", ".join(f"fact.{name}" for name in Touching._fields)
 """The columns of `Touching`."""
 
 
-def targets(database: Database, voids: Sequence[Row]) -> list[Touching]:
-    """The facts that voids, (organisation, source, id), take back; those that have come."""
+def targets(database: Database, owner: int, voids: Sequence[Row]) -> list[Touching]:
+    """The facts of an owner that voids, (organisation, source, id), take back; those that have come."""
     if not voids:
         return []
     named = database.dialect.rows("voids", {"organisation": "text", "source": "text", "id": "text"})
-    find = database.dialect.find
+    find, of_owner = database.dialect.find, f"fact_key.owner = {database.dialect.value('owner')}"
     rows = database.rows(
         f"""select {TOUCHING} from ({named}) as void
-            {find("fact_key", "fact_key.source = void.source and fact_key.id = void.id")}
+            {find("fact_key", f"{of_owner} and fact_key.source = void.source and fact_key.id = void.id")}
             {find("fact", "fact.number = fact_key.number and fact.organisation = void.organisation")}""",
-        {"voids": list(voids)},
+        {"voids": list(voids), "owner": owner},
     )
     return [Touching(*row) for row in rows if row[2] != VOIDED]
 

@@ -35,7 +35,8 @@ from rollbook.server.api.facts import SCOPE, Sending, body, busy, sending, take
 from rollbook.server.api.xapi_attachments import is_somewhere, statements_of
 from rollbook.server.api.xapi_statement import StatementError, check_statement
 from rollbook.server.clock import now_us
-from rollbook.server.ingest import Receipt, ingest_within
+from rollbook.server.ingest import Receipt, Sender, ingest_within
+from rollbook.server.models import Organisation
 from rollbook.server.reading import Read, Rejected, UnreadableError, decode_event
 
 VERSIONS = {"1.0": "1.0.3", "2.0": "2.0.0"}
@@ -281,7 +282,7 @@ def _store(statements: Sequence[Mapping[str, Any]], organisation: str, by: Sendi
         untimed = {it.index for it in receipt.rejected if it.code == "conflict"}
         untimed &= {index for index, it in enumerate(statements) if timed[index] is not it}
         if untimed:
-            receipt = _all_or_nothing(_at_their_time(read, untimed), by)
+            receipt = _all_or_nothing(_at_their_time(read, untimed, by.sender), by)
         if not receipt.rejected:
             return
         wrong = [(it,) for it in receipt.rejected]
@@ -313,15 +314,18 @@ def _attempted(read: Sequence[Read], by: Sending) -> Receipt:
     return receipt
 
 
-def _at_their_time(read: Sequence[Read], places: set[int]) -> list[Read]:
+def _at_their_time(read: Sequence[Read], places: set[int], sender: Sender) -> list[Read]:
     """Statements that named no time, at the time that they were given when they first came."""
-    ids = sorted({it.id for index in places if isinstance(it := read[index], Fact)})
+    facts = [it for index in places if isinstance(it := read[index], Fact)]
+    ids = sorted({it.id for it in facts})
+    # Statements of one request are all of one organisation; a conflict says that it has an owner.
+    owner = sender.customer or Organisation.objects.get(name=facts[0].organisation).customer_id
     marks = ", ".join(["%s"] * len(ids))
     with connection.cursor() as cursor:
         cursor.execute(
             f"select fact.id, fact.at_us from fact_key join fact on fact.number = fact_key.number "
-            f"where fact_key.source = %s and fact_key.id in ({marks})",
-            [Xapi.name, *ids],
+            f"where fact_key.owner = %s and fact_key.source = %s and fact_key.id in ({marks})",
+            [owner, Xapi.name, *ids],
         )
         times = dict(cursor.fetchall())
     return [

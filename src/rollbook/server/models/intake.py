@@ -44,7 +44,7 @@ class HeldFact(models.Model):
 
     class Meta:
         db_table = "held_fact"
-        constraints = (models.UniqueConstraint(fields=["source", "fact_id"], name="held_once"),)
+        constraints = (models.UniqueConstraint(fields=["organisation", "source", "fact_id"], name="held_once"),)
 
 
 class Refusal(models.Model):
