@@ -1,8 +1,8 @@
 """Stores facts once for ever, whichever way they come.
 
 (owner, source, id) is settled by a constraint: the first one committed stands, the same again changes nothing, and the
-same with other content is told as a conflict. An owner is who the ids are told apart for: a customer of the server. Keys are inserted in order, so two batches that share some wait for each
-other in one direction only.
+same with other content is told as a conflict. An owner is whose ids they are: a customer of the server. Keys are
+inserted in order, so two batches that share some wait for each other in one direction only.
 """
 
 from __future__ import annotations

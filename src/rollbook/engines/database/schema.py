@@ -1,8 +1,8 @@
 """The tables, as statements for each dialect. Text compares as UTF-8 bytes everywhere.
 
-`fact_key` holds what may never come twice of one owner, and outlives the facts. `fact` is two tables in one: statuses and
-corrections are few and needed for ever, deeds are many and needed for their windows only. On PostgreSQL deeds lie in
-partitions by year, which are made when the first fact of a year comes.
+`fact_key` holds what may never come twice of one owner, and outlives the facts. `fact` is two tables in one: statuses
+and corrections are few and needed for ever, deeds are many and needed for their windows only. On PostgreSQL deeds lie
+in partitions by year, which are made when the first fact of a year comes.
 
 `activation` finds a unit's windows by one descent of its index, the newest last. No index has `facts` or `first_us`, so
 that one more fact of somebody active changes a row in its page and no index (fillfactor leaves the room).
@@ -198,7 +198,8 @@ def _postgresql() -> list[str]:
     until = year_us(FIRST_YEAR)
     return [
         (
-            'create table fact_key (owner bigint not null, source text collate "C" not null, id text collate "C" not null, '
+            'create table fact_key (owner bigint not null, source text collate "C" not null, '
+            'id text collate "C" not null, '
             "number bigint generated always as identity, digest bytea not null, primary key (owner, source, id))"
         ),
         f"create table fact ({_required(FACT, 'postgresql')}) partition by list (status)",
@@ -219,8 +220,8 @@ def _sqlite() -> list[str]:
     fact = _required({name: kind for name, kind in FACT.items() if name != "number"}, "sqlite")
     return [
         (
-            "create table fact_key (number integer primary key, owner integer not null, source text not null, id text not null, "
-            "digest blob not null, unique (owner, source, id))"
+            "create table fact_key (number integer primary key, owner integer not null, source text not null, "
+            "id text not null, digest blob not null, unique (owner, source, id))"
         ),
         f"create table fact (number integer primary key, {fact})",
         "create index fact_learner on fact (organisation, learner, status, at_us)",
