@@ -72,6 +72,16 @@ def test_a_window_closes_when_its_grace_is_over_and_never_twice() -> None:
     assert Decimal(statement.record["total"]) == 6
 
 
+def test_a_customer_without_organisations_is_closed_and_left_alone_after_the_term() -> None:
+    """Nobody's facts are theirs: twelve statements of nothing, and no note, whatever comes for others."""
+    term = subscribe(customer("Nobody", []), PLAN)
+    assert close_at("2027-02-01T00:00") == 12
+    subscribe(customer(), PLAN)
+    send(JANUARY, "2027-02-01T00:00")
+    assert close_at("2027-02-02T00:00") == 12  # of the other one
+    assert not term.closings.exclude(withheld="").exists()
+
+
 def test_several_windows_that_are_due_close_one_after_the_other_in_one_run() -> None:
     term = january()
     send([row("9", "ana", "2026-02-20T09:00")], "2026-02-21T00:00")

@@ -227,7 +227,8 @@ def _came_late(row: models.Subscription, subscription: Subscription) -> bool:
         if settled >= last:
             return False
         with connection.cursor() as cursor:
-            organisations = subscription.organisations or ()
+            # A customer without organisations has no facts, and some databases know no empty list.
+            organisations = subscription.organisations or ("",)
             names, kinds = (", ".join(["%s"] * len(it)) for it in (organisations, types))
             cursor.execute(
                 f"""select 1 from fact where number > %s and number <= %s and organisation in ({names})
