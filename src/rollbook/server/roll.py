@@ -5,7 +5,8 @@ Who is beyond the allowance follows from that order: first instant, then source 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import json
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from django.db import connection
@@ -54,23 +55,38 @@ def roll(
 
 
 def _beyond(found: Account, window: int) -> tuple[str, list[Any]]:
-    """The condition on the rows of those beyond, and its parameters."""
-    parameters: list[Any]
+    """The condition on the rows of those beyond, and its parameters: one list, for there may be any number of them."""
     if found.seats:
         keys = [key for it in found.seats if it.window.number == window for key in it.beyond]
-        across = found.subscription.plan.meter.across
-        one = "(unit = %s and object = %s" + (")" if across else " and organisation = %s)")
-        parameters = [
-            part for name, unit, object_ in keys for part in ((unit, object_) if across else (unit, object_, name))
-        ]
-        return " or ".join([one] * len(keys)) or "1 = 0", parameters
+        one, two, three = _parts()
+        if found.subscription.plan.meter.across:
+            return f"(unit, object) in (select {two}, {three} from {_LISTED[metering.on_postgresql()]})", [
+                _listed(keys)
+            ]
+        listed = f"select {one}, {two}, {three} from {_LISTED[metering.on_postgresql()]}"
+        return f"(organisation, unit, object) in ({listed})", [_listed(keys)]
     by_organisation = found.subscription.plan.allowance.pool_scope == "organisation"
     ranges = [(used.pool, first, last) for used in found.of(window) for first, last in used.beyond]
-    one = "(rank between %s and %s" + (" and organisation = %s)" if by_organisation else ")")
-    parameters = [
-        part for pool, first, last in ranges for part in ((first, last, pool) if by_organisation else (first, last))
+    pool, first, last = _parts()
+    within = f"rank between cast({first} as bigint) and cast({last} as bigint)"
+    pools = f"and organisation = {pool}" if by_organisation else ""
+    return f"exists (select 1 from {_LISTED[metering.on_postgresql()]} where {within} {pools})", [_listed(ranges)]
+
+
+_LISTED = {True: "jsonb_array_elements(cast(%s as jsonb)) as listed (value)", False: "json_each(%s) as listed"}
+"""The rows of a list of lists; by whether it is PostgreSQL."""
+
+
+def _parts() -> list[str]:
+    """The three parts of one of them."""
+    return [
+        f"listed.value ->> {place}" if metering.on_postgresql() else f"json_extract(listed.value, '$[{place}]')"
+        for place in range(3)
     ]
-    return " or ".join([one] * len(ranges)) or "1 = 0", parameters
+
+
+def _listed(rows: Iterable[Sequence[object]]) -> str:
+    return json.dumps([list(row) for row in rows], ensure_ascii=False)
 
 
 def _line(found: Account, window: int, unit: Mapping[str, Any], known: Mapping[str, Person]) -> dict[str, Any]:
