@@ -97,7 +97,7 @@ def _judged(live: LiveSubscription, asked: Asked, learner: str, now_us: int) -> 
     [window] = [it for it in found.windows if it.contains(now_us)]
     plan = live.subscription.plan_at(window.start_us)
     pool = asked.organisation if plan.allowance.pool_scope == "organisation" else ""
-    counted = bool(learner) and _is_counted(live, window, learner)
+    counted = bool(learner) and _is_counted(live, window, asked, learner)
     would_count = counted or _would_count(live, asked, window, found, now_us)
     remaining = _remaining(found, window, pool) - _reserved(live, window, pool, asked, learner)
     decision = admission(
@@ -116,15 +116,23 @@ def _remaining(found: Account, window: Window, pool: str) -> int:
     return next((it.available for it in found.of(window.number) if it.pool == pool), 0)
 
 
-def _is_counted(live: LiveSubscription, window: Window, learner: str) -> bool:
-    """Whether a person is active in a window, under whatever id they have now."""
+def _is_counted(live: LiveSubscription, window: Window, asked: Asked, learner: str) -> bool:
+    """Whether the unit that would act is active in a window: the person, under whatever id they have now.
+
+    Where organisations count people apart, it is the person in this one; of enrolments, the one in this object.
+    """
+    parameters: tuple[object, ...]
+    of_unit, parameters = "", (live.key, window.number, live.scope(asked.organisation))
+    if live.meter.unit == "enrolment":
+        of_unit, parameters = "and organisation = %s and object = %s", (*parameters, asked.organisation, asked.object)
+    where = f"subscription = %s and window_number = %s and scope = %s {of_unit}"
     with connection.cursor() as cursor:
-        cursor.execute(
-            """select 1 from activation where subscription = %s and window_number = %s
-               and (unit = %s or cluster = %s) limit 1""",
-            [live.key, window.number, learner, learner],
-        )
-        return cursor.fetchone() is not None
+        # One after the other: units are found by their index, and clusters by reading them.
+        for column in ("unit", "cluster"):
+            cursor.execute(f"select 1 from activation where {where} and {column} = %s limit 1", (*parameters, learner))
+            if cursor.fetchone() is not None:
+                return True
+    return False
 
 
 def _would_count(live: LiveSubscription, asked: Asked, window: Window, before: Account, now_us: int) -> bool:
@@ -156,12 +164,25 @@ def _active(found: Account, window: Window) -> int:
 
 
 def _reserved(live: LiveSubscription, window: Window, pool: str, asked: Asked, learner: str) -> int:
-    """Places kept for others who have not acted yet."""
-    others = Reservation.objects.filter(subscription=live.key, window_number=window.number, pool=pool)
-    return sum(
-        not _is_counted(live, window, it.learner)
-        for it in others.exclude(organisation=asked.organisation, learner=learner)
-    )
+    """Places kept for others who have not acted yet; one question, however many there are."""
+    scope = "''" if live.scope("of one") == "" else "reservation.organisation"
+    active = "active.subscription = %s and active.window_number = %s"
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""with linked as (select scope, cluster from activation as active where {active} and cluster <> unit)
+                select count(*) from reservation
+                where subscription_id = %s and window_number = %s and pool = %s
+                and not (organisation = %s and learner = %s)
+                and not exists (select 1 from activation as active
+                                where {active} and active.scope = {scope} and active.unit = reservation.learner)
+                and not exists (select 1 from linked
+                                where linked.scope = {scope} and linked.cluster = reservation.learner)""",
+            [
+                *(live.key, window.number, live.key, window.number, pool, asked.organisation, learner),
+                *(live.key, window.number),
+            ],
+        )
+        return int(cursor.fetchone()[0])
 
 
 def _reserve(verdict: _Verdict, organisation: str, learner: str, now_us: int) -> None:

@@ -26,16 +26,15 @@ FACTS_MAX = 50_000
 """Facts of one person that are read; more are a program's, and nobody would read their account."""
 
 
-def explain_learner(row: Subscription, learner: str, now_us: int) -> Explanation:
-    """The account of one surrogate, or of a guest's entry by its fact's id.
+def explain_learner(row: Subscription, learner: str, now_us: int, *, is_entry: bool = False) -> Explanation:
+    """The account of one surrogate; or, where `is_entry`, of a guest's entry by its fact's id, which may look like one.
 
     Raises UsageError where nothing is known of them, or too much to be read.
     """
     live = contracts.live(row)
     organisations = live.subscription.organisations or ()
-    ids = _linked(organisations, learner)
-    facts = _facts(organisations, "learner", ids) + _facts(organisations, "object", ids, extra=f"and type = '{LINKED}'")
-    facts = list({fact.key: fact for fact in facts}.values()) or _entry(organisations, learner)
+    ids = {learner} if is_entry else _linked(organisations, learner)
+    facts = _entry(organisations, learner) if is_entry else _of_people(organisations, ids)
     if not facts:
         rule, remedy = "no fact of this subscription's organisations names this learner", "correct the id"
         raise UsageError(Problem("learner", rule, remedy))
@@ -43,6 +42,12 @@ def explain_learner(row: Subscription, learner: str, now_us: int) -> Explanation
     facts = list({fact.key: fact for fact in facts}.values())
     outcome = reference.meter(facts, live.subscription, now_us + 1, live.assumed)
     return explain(sorted(ids), facts, outcome, metered_windows(live.subscription, now_us + 1))
+
+
+def _of_people(organisations: Sequence[str], ids: set[str]) -> list[Fact]:
+    """Every fact that names one of these, as its learner or as who was linked to another."""
+    facts = _facts(organisations, "learner", ids) + _facts(organisations, "object", ids, extra=f"and type = '{LINKED}'")
+    return list({fact.key: fact for fact in facts}.values())
 
 
 def _linked(organisations: Sequence[str], learner: str) -> set[str]:

@@ -9,7 +9,7 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from rollbook.model.fact import MODES, ROLES
-from rollbook.server.access import customer_for, needs, principal_of
+from rollbook.server.access import Principal, customer_for, needs, principal_of, subscriptions_of
 from rollbook.server.admissions import Asked, admit
 from rollbook.server.api.errors import missing, refused
 from rollbook.server.api.facts import RejectedOut
@@ -100,12 +100,20 @@ def ask_admission(request: HttpRequest, body: AdmissionIn) -> dict[str, Any]:
     organisation = Organisation.objects.filter(name=body.organisation).first()
     if organisation is None or principal.customer not in (None, organisation.customer_id):
         raise missing("organisation")
-    asked = Asked(**body.dict())
-    return admit(asked, customer_for(principal, organisation.customer_id), now_us())
+    found = admit(Asked(**body.dict()), customer_for(principal, organisation.customer_id), now_us())
+    return found | {"subscriptions": _shown(principal, found["subscriptions"])}
 
 
 @router.post("/preview", auth=needs("usage:read"), response=PreviewOut)
 def ask_preview(request: HttpRequest, body: PreviewIn) -> dict[str, Any]:
     """What would these facts add? Nothing is kept (W-07)."""
     principal = principal_of(request)
-    return preview(read_rows(body.facts), Sender(principal.name, principal.customer), now_us())
+    found = preview(read_rows(body.facts), Sender(principal.name, principal.customer), now_us())
+    return found | {"changes": _shown(principal, found["changes"])}
+
+
+def _shown(principal: Principal, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Those about subscriptions that whoever asks may see; pilots and shadows take part, and are the vendor's."""
+    known = {it["subscription"] for it in items}
+    shown = set(subscriptions_of(principal).filter(pk__in=known).values_list("pk", flat=True))
+    return [it for it in items if it["subscription"] in shown]

@@ -226,8 +226,9 @@ def read_learner(request: HttpRequest, number: Id, learner: LearnerId) -> dict[s
     """Why one learner counted or did not, window by window, with everything they did; or a guest's entry by its id."""
     row = subscription_for(principal_of(request), number)
     known = people.surrogate(row.customer_id, learner)
-    found = explain_learner(row, known or learner, now_us())
-    names = people.named(found.learners)
+    # An id that nobody has is no surrogate either: it would tell of somebody else.
+    found = explain_learner(row, known or learner, now_us(), is_entry=known is None)
+    names = people.named(found.learners) if known else {}
     return {
         "ids": [names[it].learner or "(erased)" if it in names else it for it in found.learners],
         "before": [_fact(line) for line in found.before],
