@@ -26,7 +26,8 @@ from django.utils import timezone
 from rollbook.server import keys
 from rollbook.server.access import Anybody, Needs, needs
 from rollbook.server.api.app import api, declared
-from rollbook.server.models import Customer, Endpoint, ReportOrder, Subscription, UpgradeTask
+from rollbook.server.models import Customer, Endpoint, Message, ReportOrder, Subscription, UpgradeTask
+from rollbook.server.notices.announce import announce
 from rollbook.server.notices.webhooks import new_secret
 from tests.server import callers, world
 from tests.server.callers import Caller
@@ -69,13 +70,18 @@ GET    /endpoints                                                       200 200 
 POST   /endpoints                                                       201 201 403 404 403 403 403 403 403 403 201 403 401
 POST   /endpoints/{number}/rotate                                       200 200 403 404 403 403 403 403 403 403 200 403 401
 DELETE /endpoints/{number}                                              200 200 403 404 403 403 403 403 403 403 200 403 401
+POST   /endpoints/{number}/enable                                       200 200 403 404 403 403 403 403 403 403 200 403 401
 GET    /report-orders                                                   200 200 403 200 403 403 403 403 403 403 200 403 401
 POST   /report-orders                                                   201 201 403 404 403 403 403 403 403 403 201 403 401
 DELETE /report-orders/{number}                                          204 204 403 404 403 403 403 403 403 403 204 403 401
+GET    /messages                                                        200 200 403 200 403 403 403 403 403 403 200 403 401
+POST   /messages/{number}/resend                                        200 200 403 404 403 403 403 403 403 403 200 403 401
 GET    /upgrade-tasks                                                   200 403 403 403 403 403 403 403 403 403 200 403 401
 POST   /upgrade-tasks/{number}/done                                     200 403 403 403 403 403 403 403 403 403 200 403 401
 POST   /people/erase                                                    200 403 403 403 403 403 403 403 403 403 200 403 401
 PUT    /people                                                          200 403 403 403 200 403 403 403 403 403 403 404 401
+GET    /held-facts                                                      200 403 403 403 200 403 403 403 403 403 200 200 401
+GET    /refusals                                                        200 403 403 403 200 403 403 403 403 403 200 200 401
 POST   /facts                                                           200 403 403 403 200 403 403 403 403 403 403 200 401
 POST   /cloudevents                                                     200 403 403 403 200 403 403 403 403 403 403 200 401
 POST   /caliper                                                         422 403 403 403 422 403 403 403 403 403 403 422 401
@@ -88,6 +94,8 @@ GET    /xapi/about                                                      200 200 
 GET    /subscriptions/{number}/usage                                    200 200 200 404 403 200 403 403 403 403 403 404 401
 GET    /subscriptions/{number}/learners                                 200 200 403 404 403 403 200 403 403 403 403 404 401
 GET    /subscriptions/{number}/learners/{learner}                       422 422 403 404 403 403 422 403 403 403 403 404 401
+GET    /subscriptions/{number}/not-counted                              200 200 403 404 403 403 200 403 403 403 403 404 401
+GET    /subscriptions/{number}/crossings                                200 200 200 404 403 200 403 403 403 403 403 404 401
 POST   /subscriptions/{number}/reported-counts                          201 403 403 403 201 403 403 403 403 403 403 404 401
 GET    /subscriptions/{number}/reports                                  200 200 200 404 403 200 403 403 403 403 403 404 401
 GET    /subscriptions/{number}/reports/{name}                           200 200 200 404 403 200 403 403 403 403 403 404 401
@@ -173,6 +181,7 @@ class World:
             "endpoints": lambda: (
                 Endpoint.objects.create(customer=self.north, url="https://a.example/x", secret=new_secret()).pk
             ),
+            "messages": lambda: dead_message(self.north).pk,
             "report-orders": lambda: (
                 ReportOrder.objects.create(subscription=row, report="usage", address="a@example.org").pk
             ),
@@ -249,6 +258,15 @@ class World:
         answer = caller.call(method, address, body, **headers)
         answer.close()
         return answer.status_code
+
+
+def dead_message(customer: Customer) -> Message:
+    """A webhook that was given up."""
+    endpoint = Endpoint.objects.create(customer=customer, url="https://a.example/x", secret=new_secret())
+    announce("report.sent", customer, {"report": "usage"})
+    found = Message.objects.filter(endpoint=endpoint)
+    found.update(state=Message.DEAD)
+    return found.get()
 
 
 def _day(number: int) -> str:

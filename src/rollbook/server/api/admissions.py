@@ -11,7 +11,7 @@ from pydantic import Field
 from rollbook.model.fact import MODES, ROLES
 from rollbook.server.access import Principal, customer_for, needs, principal_of, subscriptions_of
 from rollbook.server.admissions import Asked, admit
-from rollbook.server.api.errors import missing, refused
+from rollbook.server.api.errors import also, missing, refused
 from rollbook.server.api.facts import RejectedOut
 from rollbook.server.api.fields import LearnerId, Line, OptionalLine
 from rollbook.server.clock import now_us
@@ -89,7 +89,7 @@ class PreviewOut(Schema):
     changes: list[ChangeOut]
 
 
-@router.post("/admissions", auth=needs("admissions:write"), response=AdmissionOut)
+@router.post("/admissions", auth=needs("admissions:write"), response=AdmissionOut, openapi_extra=also(404))
 def ask_admission(request: HttpRequest, body: AdmissionIn) -> dict[str, Any]:
     """May this learner start now? A place is kept for an hour where the answer is yes, unless `reserve` is false."""
     for name, text, known in (("role", body.role, ROLES), ("mode", body.mode, ("", *MODES))):

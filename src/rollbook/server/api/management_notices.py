@@ -127,7 +127,8 @@ def _endpoints_of(principal: Principal) -> QuerySet[Endpoint]:
     return rows if principal.vendor else rows.filter(customer=principal.customer, customer__isnull=False)
 
 
-def _endpoint_for(principal: Principal, number: int) -> Endpoint:
+def endpoint_for(principal: Principal, number: int) -> Endpoint:
+    """One of those that somebody manages. Raises 404."""
     row = _endpoints_of(principal).filter(pk=number).first()
     if row is None:
         raise missing("endpoint")
@@ -138,7 +139,7 @@ def _endpoint_for(principal: Principal, number: int) -> Endpoint:
 def list_endpoints(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> EndpointsOut:
     """All for operators; the customer's own for its administrators."""
     found, following = page(_endpoints_of(principal_of(request)), after, limit)
-    return EndpointsOut(items=[_endpoint(it) for it in found], next=following)
+    return EndpointsOut(items=[endpoint_out(it) for it in found], next=following)
 
 
 @router.post(
@@ -165,7 +166,7 @@ def add_endpoint(request: HttpRequest, body: EndpointIn) -> Status[EndpointSecre
         secret = webhooks.new_secret()
         row = Endpoint.objects.create(customer=owner, url=body.url, secret=secret, events=sorted(set(body.events)))
         audit.record(principal, "endpoint.added", f"endpoint {row.pk}", row.customer_id, events=row.events)
-    return Status(201, EndpointSecretOut(endpoint=_endpoint(row), secret=secret))
+    return Status(201, EndpointSecretOut(endpoint=endpoint_out(row), secret=secret))
 
 
 @router.post("/endpoints/{number}/rotate", auth=needs(OWN), response=EndpointSecretOut, openapi_extra=also(409))
@@ -173,13 +174,13 @@ def rotate_endpoint(request: HttpRequest, number: Id) -> EndpointSecretOut:
     """A new secret. The one before signs too, until the next rotation."""
     principal = principal_of(request)
     with transaction.atomic():
-        row = _endpoint_for(principal, number)
+        row = endpoint_for(principal, number)
         if not row.active:
             raise refused(409, "disabled", "endpoint", "nothing is sent there any more", "add another one")
         row.secret = webhooks.rotated(row.secret)
         row.save(update_fields=["secret"])
         audit.record(principal, "endpoint.rotated", f"endpoint {row.pk}", row.customer_id)
-    return EndpointSecretOut(endpoint=_endpoint(row), secret=webhooks.settled(row.secret))
+    return EndpointSecretOut(endpoint=endpoint_out(row), secret=webhooks.settled(row.secret))
 
 
 @router.delete("/endpoints/{number}", auth=needs(OWN), response=EndpointOut, summary="Remove an endpoint")
@@ -187,11 +188,11 @@ def remove_endpoint(request: HttpRequest, number: Id) -> EndpointOut:
     """Nothing is sent there any more. What was sent stays in the list of messages."""
     principal = principal_of(request)
     with transaction.atomic():
-        row = _endpoint_for(principal, number)
+        row = endpoint_for(principal, number)
         row.active = False
         row.save(update_fields=["active"])
         audit.record(principal, "endpoint.removed", f"endpoint {row.pk}", row.customer_id)
-    return _endpoint(row)
+    return endpoint_out(row)
 
 
 def _orders_of(principal: Principal) -> QuerySet[ReportOrder]:
@@ -276,7 +277,8 @@ def finish_task(request: HttpRequest, number: Id, body: DoneIn) -> TaskOut:
     return _task(row)
 
 
-def _endpoint(row: Endpoint) -> EndpointOut:
+def endpoint_out(row: Endpoint) -> EndpointOut:
+    """A row as it is shown."""
     return EndpointOut(
         id=row.pk,
         customer=row.customer_id,

@@ -12,10 +12,10 @@ from pydantic import Field
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso
 from rollbook.reports.explain import FactLine
-from rollbook.server import contracts, people
+from rollbook.server import contracts, people, uncounted
 from rollbook.server.access import needs, principal_of, subscription_for
 from rollbook.server.api.errors import also, missing, refused
-from rollbook.server.api.fields import Id, LearnerId, Limit
+from rollbook.server.api.fields import Cursor, Id, LearnerId, Limit
 from rollbook.server.clock import now_us
 from rollbook.server.explaining import explain_learner
 from rollbook.server.models import ReportedCount, Subscription
@@ -148,6 +148,35 @@ class RollOut(Schema):
     next: int | None
 
 
+class ReasonOut(Schema):
+    """What became of some facts of one organisation, and what that means."""
+
+    organisation: str
+    disposition: str
+    meaning: str
+    facts: int
+
+
+class UncountedLearnerOut(Schema):
+    """Somebody who did something and did not count."""
+
+    learner: str
+    erased: bool
+    name: str
+    email: str
+    reasons: list[ReasonOut]
+
+
+class NotCountedOut(Schema):
+    """A page of those who did not count; `next` is what `after` asks for, null at the end."""
+
+    window: int
+    start: str
+    end: str
+    learners: list[UncountedLearnerOut]
+    next: int | None
+
+
 class FactOut(Schema):
     """One fact and what became of it; `proves` where it is the one that made its unit active."""
 
@@ -217,7 +246,21 @@ def read_learners(
 
 
 @router.get(
-    "/subscriptions/{number}/learners/{learner}",
+    "/subscriptions/{number}/not-counted",
+    auth=needs("learners:read"),
+    response=NotCountedOut,
+    openapi_extra=also(409, 503),
+)
+def read_not_counted(
+    request: HttpRequest, number: Id, window: Window | None = None, after: Cursor = 0, limit: Limit = 500
+) -> dict[str, Any]:
+    """Who did something in a window and did not count in it, and why. Each page is a count of all facts."""
+    row = subscription_for(principal_of(request), number)
+    return uncounted.not_counted(row, _window(row, window), now_us(), after=after, limit=limit)
+
+
+@router.get(
+    "/subscriptions/{number}/learners/{path:learner}",
     auth=needs("learners:read"),
     response=ExplanationOut,
     openapi_extra=also(422),
