@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from rollbook.errors import Problem, RollbookError
+from rollbook.server.configuration import CONNECTION
 
 SQLITE_MAGIC = b"SQLite format 3\0"
 POSTGRESQL_MAGIC = b"PGDMP"
@@ -176,14 +177,14 @@ def _refuse_filled_server(database: Mapping[str, Any]) -> None:
         "host": database["HOST"],
         "port": database["PORT"],
     }
-    given = {name: value for name, value in where.items() if value}
+    given = {name: value for name, value in where.items() if value} | {"connect_timeout": 10, **_connection(database)}
     asked = (
         "select count(*) from pg_class join pg_namespace on pg_namespace.oid = relnamespace "
         "where relkind in ('r', 'p', 'v', 'm', 'S', 'f') "
         "and nspname <> 'information_schema' and nspname not like 'pg\\_%'"
     )
     try:
-        with psycopg.connect(**given, connect_timeout=10) as connection:
+        with psycopg.connect(**given) as connection:
             row = connection.execute(asked).fetchone()
     except psycopg.OperationalError as error:
         remedy = "look at the server, and at DATABASE_URL"
@@ -218,6 +219,17 @@ def _run(database: Mapping[str, Any], program: str, *arguments: str) -> None:
         raise BackupError(Problem(program, f"it failed: {said}", "put that right, and try again; nothing was changed"))
 
 
+_VARIABLES = {name: f"PG{name.replace('_', '').upper()}" for name in CONNECTION} | {
+    "connect_timeout": "PGCONNECT_TIMEOUT",
+}
+"""Options of a connection as PostgreSQL's programs read them from the environment."""
+
+
+def _connection(database: Mapping[str, Any]) -> dict[str, Any]:
+    """How DATABASE_URL wants the server to be connected to."""
+    return {name: value for name, value in database["OPTIONS"].items() if name in CONNECTION}
+
+
 def _environment(database: Mapping[str, Any]) -> dict[str, str]:
     given = {
         "PGHOST": database["HOST"],
@@ -226,5 +238,6 @@ def _environment(database: Mapping[str, Any]) -> dict[str, str]:
         "PGPASSWORD": database["PASSWORD"],
         "PGDATABASE": database["NAME"],
         "PGCONNECT_TIMEOUT": "10",
+        **{_VARIABLES[name]: value for name, value in _connection(database).items()},
     }
     return {name: str(value) for name, value in given.items() if value}

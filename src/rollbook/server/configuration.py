@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import parse_qsl, unquote, urlsplit
 
 from rollbook.errors import Problem, RollbookError
 
@@ -115,8 +115,15 @@ def _value(setting: Setting, text: str, problems: list[Problem]) -> Any:
     return text
 
 
+CONNECTION = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding", "connect_timeout")
+"""What may stand after ? in the address of a PostgreSQL, beside host: how it is connected to, in its own words."""
+
+
 def database(url: str) -> dict[str, Any]:
-    """Django's settings of a database. Raises ValueError for an address that is none."""
+    """Django's settings of a database. Raises ValueError for an address that is none.
+
+    Nothing that an address says is passed over: whoever asks for sslmode=verify-full gets it, or an error.
+    """
     parts = urlsplit(url)
     if parts.scheme == "sqlite":
         path = unquote(parts.path.removeprefix("/"))
@@ -133,18 +140,20 @@ def database(url: str) -> dict[str, Any]:
             },
         }
     if parts.scheme in ("postgresql", "postgres"):
-        query = dict(item.split("=", 1) for item in parts.query.split("&") if "=" in item)
+        query = dict(parse_qsl(parts.query, keep_blank_values=True))
+        if unknown := query.keys() - {"host", *CONNECTION}:
+            raise ValueError(f"what can stand after ? is host, {', '.join(CONNECTION)}, and not {min(unknown)}")
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(parts.path.removeprefix("/")),
             "USER": unquote(parts.username or ""),
             "PASSWORD": unquote(parts.password or ""),
-            "HOST": unquote(query.get("host") or parts.hostname or ""),
+            "HOST": query.pop("host", "") or unquote(parts.hostname or ""),
             "PORT": parts.port or "",
             "CONN_MAX_AGE": 600,
             "CONN_HEALTH_CHECKS": True,
             # Metering is one long statement: compiling it costs more than running it.
-            "OPTIONS": {"options": "-c jit=off -c timezone=UTC", "prepare_threshold": 5},
+            "OPTIONS": {"options": "-c jit=off -c timezone=UTC", "prepare_threshold": 5, **query},
         }
     raise ValueError("it is no address of a database that can be used")
 

@@ -1,0 +1,37 @@
+"""What an address of a database says holds, for the server and for the programs that back it up."""
+
+from __future__ import annotations
+
+import pytest
+
+from rollbook.server.backup import _environment
+from rollbook.server.configuration import ConfigurationError, configuration, database
+
+SECRETS = {"ROLLBOOK_SECRET_KEY": "s" * 32, "ROLLBOOK_DIGEST_KEY": "d" * 32}
+
+
+def test_how_a_database_is_to_be_connected_to_is_never_passed_over() -> None:
+    url = "postgresql://ana:p%40ss@db.example:5433/roll?sslmode=verify-full&sslrootcert=%2Fetc%2Fca%20file.pem"
+    found = database(url)
+    assert (found["HOST"], found["PORT"], found["USER"], found["PASSWORD"]) == ("db.example", 5433, "ana", "p@ss")
+    assert found["OPTIONS"]["sslmode"] == "verify-full"
+    assert found["OPTIONS"]["sslrootcert"] == "/etc/ca file.pem"
+    assert found["OPTIONS"]["options"] == "-c jit=off -c timezone=UTC"
+    programs = _environment(found)
+    assert (programs["PGSSLMODE"], programs["PGSSLROOTCERT"]) == ("verify-full", "/etc/ca file.pem")
+    assert (programs["PGHOST"], programs["PGCONNECT_TIMEOUT"]) == ("db.example", "10")
+
+
+def test_a_socket_s_folder_is_a_host() -> None:
+    found = database("postgresql://rollbook@/roll?host=/var/run/postgresql")
+    assert (found["HOST"], found["NAME"]) == ("/var/run/postgresql", "roll")
+    assert "host" not in found["OPTIONS"]
+
+
+@pytest.mark.parametrize("query", ["sslmod=require", "host=/run&options=-cfsync=off", "password=x"])
+def test_what_is_not_known_of_a_connection_is_refused_and_not_left_out(query: str) -> None:
+    with pytest.raises(ConfigurationError) as refused:
+        configuration(SECRETS | {"DATABASE_URL": f"postgresql://rollbook@/roll?{query}"})
+    [problem] = refused.value.problems
+    assert problem.place == "DATABASE_URL"
+    assert "sslmode" in problem.rule
