@@ -140,5 +140,5 @@ class SQLiteDatabase(Database):
 
     def has_temporary(self) -> bool:
         """Asks the catalogue."""
-        found = self.run("select count(*) from sqlite_temp_master where name = 'live_incoming'").fetchone()
+        found = self.run("select count(*) from sqlite_temp_master where name = 'live_touched'").fetchone()
         return bool(found[0])

@@ -8,11 +8,12 @@ inserted in order, so two batches that share some wait for each other in one dir
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from operator import attrgetter
+from operator import attrgetter, itemgetter
 from typing import Any
+
+import msgspec
 
 from rollbook.engines.database import schema
 from rollbook.engines.database.dialects import Database, Row, prepare
@@ -21,6 +22,7 @@ from rollbook.model.instants import DAY_US
 
 DIGEST_BYTES = 16
 
+_encode = msgspec.json.Encoder().encode
 _CONTENT = attrgetter(*(name for name in Fact.__slots__ if name != "recorded_us"))
 _STORED = attrgetter(
     *(name for name in schema.FACT if name not in ("number", "day", "recorded_us", "status", "source", "id"))
@@ -43,8 +45,7 @@ class Stored:
 
 def digest(fact: Fact) -> bytes:
     """Of the content: what must be the same when a fact is delivered again. When it was received may differ."""
-    content = json.dumps(_CONTENT(fact), ensure_ascii=False, separators=(",", ":"))
-    return hashlib.blake2b(content.encode(), digest_size=DIGEST_BYTES).digest()
+    return hashlib.blake2b(_encode(_CONTENT(fact)), digest_size=DIGEST_BYTES).digest()
 
 
 def is_kept_for_ever(type_: str) -> bool:
@@ -74,7 +75,7 @@ def store(cursor: Any, facts: Sequence[Fact], owner: int = 0) -> Stored:
 
 
 def _row(place: int, fact: Fact, content: bytes) -> Row:
-    """One row of `live_incoming`, in the order of its columns."""
+    """(place, digest) and what is stored but the number, in the order of `schema.FACT`."""
     at_us, *texts = _STORED(fact)
     return (
         *(place, content, fact.source, fact.id, at_us, at_us // DAY_US, fact.recorded_us),
@@ -82,36 +83,35 @@ def _row(place: int, fact: Fact, content: bytes) -> Row:
     )
 
 
+_PLACE, _DIGEST, _SOURCE, _ID, _AT_US = range(5)
+_KEY = itemgetter(_SOURCE, _ID)
 _COLUMNS = ", ".join(schema.FACT)
-_INCOMING = ", ".join(f"live_incoming.{name}" for name in schema.FACT if name != "number")
-
-_STORE = f"""
-with keys as (
-    insert into fact_key (owner, source, id, digest)
-    select cast(%(owner)s as bigint), source, id, digest from live_incoming order by source, id
-    on conflict do nothing returning source, id, number
-), rows as (
-    insert into fact ({_COLUMNS})
-    select keys.number, {_INCOMING} from keys
-    join live_incoming on live_incoming.source = keys.source and live_incoming.id = keys.id
-    order by keys.number
-)
-select position, number from keys
-join live_incoming on live_incoming.source = keys.source and live_incoming.id = keys.id
-"""
 
 
 def _insert_copied(database: Database, rows: Sequence[Row], owner: int) -> dict[int, int]:
-    """By COPY into a temporary table and one statement from there."""
-    at_us = list(schema.TEMPORARY["live_incoming"]).index("at_us")
-    _make_partitions(database, {schema.year_of(row[at_us]) for row in rows if not row[-1]})
-    database.clear("live_incoming")
+    """Keys by one statement, which says which are new; those by COPY, as fast as a table is ever filled."""
+    _make_partitions(database, {schema.year_of(row[_AT_US]) for row in rows if not row[-1]})
+    dialect = database.dialect
+    given = dialect.rows("given", {"source": "text", "id": "text", "digest": "text"})
+    # Text is in the order of its bytes in Python too.
+    keys = [(row[_SOURCE], row[_ID], row[_DIGEST].hex()) for row in sorted(rows, key=_KEY)]
+    numbers = {
+        (source, id_): number
+        for source, id_, number in database.rows(
+            f"""insert into fact_key (owner, source, id, digest)
+                select {dialect.value("owner")}, source, id, decode(digest, 'hex') from ({given}) as given
+                on conflict do nothing returning source, id, number""",
+            {"owner": owner, "given": keys},
+        )
+    }
     cursor: Any = database.cursor  # type: ignore[attr-defined]
-    with cursor.copy("copy live_incoming from stdin") as copy:
+    found: dict[int, int] = {}
+    with cursor.copy(f"copy fact ({_COLUMNS}) from stdin") as copy:
         for row in rows:
-            copy.write_row(row)
-    with database.planned():
-        return dict(database.rows(_STORE, {"owner": owner}))
+            if number := numbers.get(_KEY(row)):
+                copy.write_row((number, *row[_SOURCE:]))
+                found[row[_PLACE]] = number
+    return found
 
 
 def _make_partitions(database: Database, years: set[int]) -> None:
@@ -134,19 +134,17 @@ def _make_partitions(database: Database, years: set[int]) -> None:
 
 def _insert_each(database: Database, rows: Sequence[Row], owner: int) -> dict[int, int]:
     """Key by key: within a process that is as fast as anything."""
-    incoming = list(schema.TEMPORARY["live_incoming"])
-    keyed = {name: incoming.index(name) for name in ("position", "source", "id", "digest")}
     numbers: dict[int, int] = {}
     stored = []
     for row in rows:
         found = database.run(
             "insert into fact_key (owner, source, id, digest) values (:owner, :source, :id, :digest) "
             "on conflict do nothing returning number",
-            {"owner": owner, **{name: row[index] for name, index in keyed.items() if name != "position"}},
+            {"owner": owner, "source": row[_SOURCE], "id": row[_ID], "digest": row[_DIGEST]},
         ).fetchone()
         if found:
-            numbers[row[0]] = found[0]
-            stored.append(dict(zip(incoming, row, strict=True)) | {"number": found[0]})
+            numbers[row[_PLACE]] = found[0]
+            stored.append(dict(zip(schema.FACT, (found[0], *row[_SOURCE:]), strict=True)))
     values = ", ".join(f":{name}" for name in schema.FACT)
     database.run_many(f"insert into fact ({_COLUMNS}) values ({values})", stored)
     return numbers

@@ -19,7 +19,7 @@ from rollbook.metering.steps import Step, quoted_list
 from rollbook.model.fact import LINKED, VOIDED, Fact, is_status
 from rollbook.model.plan import Meter
 
-WORKING = tuple(name for name in schema.TEMPORARY if name != "live_incoming")
+WORKING = tuple(schema.TEMPORARY)
 """What is emptied before each run: several subscriptions may be metered in one transaction."""
 
 

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
+import msgspec
 import psycopg
 from psycopg.rows import tuple_row
 
@@ -26,12 +27,13 @@ _PLANNED = {
     "enable_nestloop": "off",
     "enable_mergejoin": "off",
 }
+_encode = msgspec.json.Encoder().encode
 _BEGIN = "; ".join(f"set local {name} = {value}" for name, value in _PLANNED.items())
 _END = "; ".join(f"set local {name} to default" for name in _PLANNED)
 
 
 class PostgreSQL(Dialect):
-    """Relations come as one array a column."""
+    """Relations come as one JSON array a column, which is faster made and read than an array of PostgreSQL."""
 
     name = "postgresql"
 
@@ -49,12 +51,13 @@ class PostgreSQL(Dialect):
 
     def rows(self, name: str, columns: Mapping[str, str]) -> str:
         """From arrays, each text compared as bytes."""
-        arrays = ", ".join(f"cast(%({name}__{n})s as {kind}[])" for n, kind in enumerate(columns.values()))
+        arrays = ", ".join(f"json_array_elements_text(cast(%({name}__{n})s as json))" for n in range(len(columns)))
         named = ", ".join(columns)
-        sorted_as_bytes = ", ".join(
-            f'{column} collate "C" as {column}' if kind == "text" else column for column, kind in columns.items()
+        typed = ", ".join(
+            f'{column} collate "C" as {column}' if kind == "text" else f"cast({column} as {kind}) as {column}"
+            for column, kind in columns.items()
         )
-        return f"select {sorted_as_bytes} from unnest({arrays}) as {name}_given({named})"
+        return f"select {typed} from rows from ({arrays}) as {name}_given({named})"
 
 
 class PostgreSQLDatabase(Database):
@@ -74,7 +77,7 @@ class PostgreSQLDatabase(Database):
         for name, value in parameters.items():
             if isinstance(value, list | tuple):
                 for n, column in enumerate(zip(*value, strict=True)) if value else ():
-                    bound[f"{name}__{n}"] = list(column)
+                    bound[f"{name}__{n}"] = _encode(column).decode()
                 if not value:
                     bound |= _nothing(name)
             else:
@@ -87,7 +90,7 @@ class PostgreSQLDatabase(Database):
 
     def has_temporary(self) -> bool:
         """Asks the catalogue."""
-        return bool(self.run("select to_regclass('pg_temp.live_incoming') is not null").fetchone()[0])
+        return bool(self.run("select to_regclass('pg_temp.live_touched') is not null").fetchone()[0])
 
     def script(self, statements: Iterable[str]) -> None:
         """Runs statements without parameters, in one round trip."""
@@ -101,5 +104,5 @@ class PostgreSQLDatabase(Database):
         self.run(_END)
 
 
-def _nothing(name: str) -> dict[str, list[Any]]:
-    return {f"{name}__{n}": [] for n in range(16)}
+def _nothing(name: str) -> dict[str, str]:
+    return {f"{name}__{n}": "[]" for n in range(16)}

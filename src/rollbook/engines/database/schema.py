@@ -117,7 +117,6 @@ BEFORE: Mapping[str, str] = {
 }
 
 TEMPORARY: Mapping[str, Mapping[str, str]] = {
-    "live_incoming": {"position": "integer", "digest": "bytea", **{n: k for n, k in FACT.items() if n != "number"}},
     "live_touched": TOUCHED,
     "live_guests": GUESTS,
     "live_facts": METERED,
@@ -162,7 +161,7 @@ def columns(table: Mapping[str, str], dialect: str) -> str:
 def _type(kind: str, dialect: str) -> str:
     if dialect == "postgresql":
         return 'text collate "C"' if kind == "text" else kind
-    return {"bytea": "blob", "bigint": "integer", "boolean": "integer"}.get(kind, kind)
+    return {"bigint": "integer", "boolean": "integer"}.get(kind, kind)
 
 
 def _required(table: Mapping[str, str], dialect: str) -> str:
