@@ -1,0 +1,194 @@
+"""The list of messages and what can be done about them; and the thresholds that were reached.
+
+10 units are included in a month, and thresholds are at 80 and 100 %.
+"""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from django.utils import timezone
+
+from rollbook.server import clock
+from rollbook.server.api.management_notices import ENDPOINTS_MAX
+from rollbook.server.models import Audit, Endpoint, Message, Subscription
+from rollbook.server.notices.announce import announce
+from rollbook.server.notices.webhooks import new_secret
+from tests.server.callers import administrator, by_key, code, operator, user, viewer
+from tests.server.world import at, customer, own_plan, row, send, subscribe
+
+pytestmark = pytest.mark.usefixtures("ledger")
+
+PLAN = """
+[meter]
+counts = ["login"]
+[window]
+kind = "calendar-month"
+[allowance]
+per = "window"
+quantity = 10
+[limit]
+policy = "notify"
+thresholds = [80, 100]
+"""
+
+
+def endpoint(of=None, url: str = "https://hooks.example/x", *, active: bool = True) -> Endpoint:
+    return Endpoint.objects.create(customer=of, url=url, secret=new_secret(), active=active)
+
+
+def about(term: Subscription) -> int:
+    """Says that a report of a term was sent; how many messages it made."""
+    return announce("report.sent", term.customer, {"report": "usage"}, term, mail=["somebody@example.org"])
+
+
+def listed(caller, query: str = "") -> list[dict]:
+    answer = caller.get(f"/messages{query}")
+    assert answer.status_code == 200, answer.content
+    return answer.json()["items"]
+
+
+def died(message: Message | int, why: str = "answered 500") -> None:
+    number = message if isinstance(message, int) else message.pk
+    Message.objects.filter(pk=number).update(state=Message.DEAD, attempts=9, last_error=why)
+
+
+def test_the_list_says_what_became_of_each_message_and_names_nobody() -> None:
+    mine = customer()
+    term = subscribe(mine, own_plan(PLAN))
+    hook = endpoint(mine)
+    assert about(term) == 2
+    mail, webhook = sorted(listed(administrator(mine)), key=lambda it: it["channel"])
+    assert (mail["channel"], mail["endpoint"], webhook["endpoint"]) == ("mail", None, hook.pk)
+    for it in (mail, webhook):
+        assert (it["event"], it["state"], it["attempts"]) == ("report.sent", "waiting", 0)
+        assert (it["subscription"], it["customer"]) == (term.pk, mine.pk)
+    text = json.dumps([mail, webhook])
+    assert "somebody" not in text
+    assert mine.name not in text
+    assert "hooks.example" not in text
+
+
+def test_it_is_filtered_by_state_event_and_subscription_and_the_newest_comes_first() -> None:
+    mine = customer()
+    first = subscribe(mine, own_plan(PLAN), meter="first")
+    second = subscribe(mine, own_plan(PLAN), meter="second")
+    for term in (first, second, first):
+        about(term)
+    oldest = Message.objects.order_by("pk").first()
+    died(oldest)
+    caller = operator()
+    numbers = [it["id"] for it in listed(caller)]
+    assert numbers == sorted(numbers, reverse=True)
+    assert len(numbers) == 3
+    assert [it["id"] for it in listed(caller, "?state=dead")] == [oldest.pk]
+    assert {it["subscription"] for it in listed(caller, f"?subscription={first.pk}")} == {first.pk}
+    assert len(listed(caller, f"?subscription={first.pk}")) == 2
+    assert listed(caller, "?event=statement.closed") == []
+    assert len(listed(caller, "?event=report.sent&state=waiting")) == 2
+    assert code(caller.get("/messages?event=report.snet")) == "input-invalid"
+    page = caller.get("/messages?limit=2").json()
+    assert [it["id"] for it in page["items"]] == numbers[:2]
+    rest = caller.get(f"/messages?limit=2&after={page['next']}").json()
+    assert ([it["id"] for it in rest["items"]], rest["next"]) == (numbers[2:], None)
+
+
+def test_a_customer_sees_neither_the_vendors_messages_nor_anothers() -> None:
+    """Three terms: shown, a pilot, and another customer's. Of each a webhook to the vendor, and one mail."""
+    mine, other = customer(), customer("Southern Academy", ("south",))
+    endpoint()
+    own = endpoint(mine)
+    user("operator")
+    shown = subscribe(mine, own_plan(PLAN))
+    for term in (shown, subscribe(mine, own_plan(PLAN), kind="pilot", meter="pilot"), subscribe(other, own_plan(PLAN))):
+        about(term)
+    announce("statement.withheld", mine, {"window": 1, "reason": "it differs"}, shown)
+    announce("endpoint.disabled", mine, {"host": "hooks.example", "endpoint": own.pk}, mail=["admin@example.org"])
+    found = listed(administrator(mine))
+    assert sorted((it["event"], it["channel"], it["subscription"]) for it in found) == [
+        ("endpoint.disabled", "mail", None),
+        ("endpoint.disabled", "webhook", None),
+        ("report.sent", "mail", shown.pk),
+        ("report.sent", "webhook", shown.pk),
+    ]
+    assert {it["endpoint"] for it in found} == {None, own.pk}
+    # Of the shown term 3, of the pilot and the other's 2 each, of what is withheld 2, of the endpoint 3.
+    assert len(listed(operator())) == Message.objects.count() == 12
+    assert len(listed(by_key("manage"))) == 12
+    hidden = Message.objects.filter(event="statement.withheld").first()
+    died(hidden)
+    assert administrator(mine).post(f"/messages/{hidden.pk}/resend").status_code == 404
+
+
+def test_a_dead_letter_starts_over_with_the_same_id_and_the_audit_says_who_asked() -> None:
+    mine = customer()
+    endpoint(mine)
+    announce("report.sent", mine, {"report": "usage"})
+    message = Message.objects.get()
+    Message.objects.update(next_at=timezone.now() + timedelta(days=3))
+    died(message)
+    caller = administrator(mine)
+    found = caller.post(f"/messages/{message.pk}/resend").json()
+    assert (found["state"], found["attempts"], found["last_error"]) == ("waiting", 0, "")
+    assert found["message"] == message.message_id
+    message.refresh_from_db()
+    assert message.next_at <= timezone.now()
+    [audit] = Audit.objects.filter(action="message.resent")
+    assert (audit.actor, audit.object) == (f"administrator administrator{mine.pk}@example.org", f"message {message.pk}")
+    assert (audit.customer_id, audit.details) == (mine.pk, {"event": "report.sent"})
+    again = caller.post(f"/messages/{message.pk}/resend")
+    assert (again.status_code, code(again)) == (409, "not-dead")
+    assert Audit.objects.filter(action="message.resent").count() == 1
+
+
+def test_nothing_is_sent_again_to_an_endpoint_that_is_off_until_it_is_on() -> None:
+    mine = customer()
+    hook = endpoint(mine)
+    announce("report.sent", mine, {"report": "usage"})
+    [message] = Message.objects.all()
+    died(message)
+    caller = administrator(mine)
+    assert caller.call("DELETE", f"/endpoints/{hook.pk}").status_code == 200
+    refused = caller.post(f"/messages/{message.pk}/resend")
+    assert (refused.status_code, code(refused)) == (409, "disabled")
+    assert caller.post(f"/endpoints/{hook.pk}/enable").json()["active"] is True
+    assert caller.post(f"/messages/{message.pk}/resend").status_code == 200
+    assert list(Audit.objects.filter(action="endpoint.enabled").values_list("object", "customer_id")) == [
+        (f"endpoint {hook.pk}", mine.pk)
+    ]
+    assert caller.post(f"/endpoints/{hook.pk}/enable").status_code == 200
+    assert Audit.objects.filter(action="endpoint.enabled").count() == 1
+
+
+def test_an_endpoint_is_not_switched_on_beyond_the_most_or_where_none_could_be_added() -> None:
+    mine = customer()
+    plain = endpoint(mine, "http://hooks.example/x", active=False)
+    off = endpoint(mine, active=False)
+    caller = administrator(mine)
+    refused = caller.post(f"/endpoints/{plain.pk}/enable")
+    assert (refused.status_code, code(refused)) == (409, "url-invalid")
+    for _ in range(ENDPOINTS_MAX):
+        endpoint(mine)
+    refused = caller.post(f"/endpoints/{off.pk}/enable")
+    assert (refused.status_code, code(refused)) == (409, "too-many")
+    assert not Endpoint.objects.filter(pk__in=(plain.pk, off.pk), active=True).exists()
+
+
+def test_the_thresholds_that_were_reached_are_listed_with_when_and_at_what(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The 8th of 10 is 80 %, and the 10th 100 %."""
+    monkeypatch.setattr(clock, "source_ns", lambda: at("2026-01-06T12:00") * 1000)
+    mine = customer()
+    term = subscribe(mine, own_plan(PLAN))
+    for first, last, day in ((0, 8, 5), (8, 10, 6)):
+        when = f"2026-01-0{day}T09:00"
+        send([row(str(it), f"learner {it}", when) for it in range(first, last)], f"2026-01-0{day}T10:00")
+    answer = viewer(mine).get(f"/subscriptions/{term.pk}/crossings").json()
+    said = [
+        (it["window"], it["pool"], it["percent"], it["foreseen"], it["used"], it["allowance"]) for it in answer["items"]
+    ]
+    assert said == [(1, "", 100, False, 10, 10), (1, "", 80, False, 8, 10)]
+    assert all(it["at"].endswith("Z") for it in answer["items"])
+    first = viewer(mine).get(f"/subscriptions/{term.pk}/crossings?limit=1").json()
+    assert (first["items"][0]["percent"], first["next"]) == (100, first["items"][0]["id"])
