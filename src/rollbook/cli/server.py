@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import sys
 import threading
 from collections.abc import Iterator
@@ -115,10 +116,13 @@ def _load_demo(port: int) -> None:
 
 def worker() -> None:
     """Do what time triggers: close windows, send messages and reports. Several may run."""
+    stop = threading.Event()
+    # From the first moment on: an end that came while everything is loaded would interrupt just anything.
+    signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with _server():
         from rollbook.server import worker as loop  # noqa: PLC0415
 
-        loop.run(threading.Event())
+        loop.run(stop)
 
 
 def migrate() -> None:
