@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import re
 import time
-from io import StringIO
 
 import pytest
-from django.core.management import CommandError, call_command
 from django.test import Client, override_settings
 from django.utils import timezone
 
-from rollbook.server import clock, signin, throttle
+from rollbook.errors import UsageError
+from rollbook.server import accounts, clock, signin, throttle
 from rollbook.server.models import Audit, Throttle, User
 from tests.server import callers
 from tests.server.callers import PASSWORD, Caller, code, user
@@ -327,20 +326,19 @@ def test_last_sign_in_is_shown_to_those_who_manage():
     assert shown[:10] == timezone.now().date().isoformat()
 
 
-def test_the_first_operator_is_added_by_a_command_that_prints_a_link():
-    said = StringIO()
-    call_command("add_operator", "Olga@Example.org", stdout=said)
-    number, token = said.getvalue().strip().removeprefix("http://localhost:8000/password/").split("/")
+def test_the_first_operator_is_added_on_the_machine_by_a_link():
+    link = accounts.add_operator("Olga@Example.org")
+    number, token = link.removeprefix("http://localhost:8000/password/").split("/")
     visitor = Visitor()
     body = {"number": number, "token": token, "password": "a password of my own"}
     assert visitor.post("/session/password-link", body).status_code == 204
     visitor.token()
     assert visitor.sign_in("olga@example.org", "a password of my own").json()["role"] == "operator"
-    # Again it prints another link, for an operator alone.
-    call_command("add_operator", "olga@example.org", stdout=said)
+    # Again it gives another link, for an operator alone.
+    assert accounts.add_operator("olga@example.org") != link
     user("viewer", customer(), "vera@example.org")
-    with pytest.raises(CommandError, match="no operator"):
-        call_command("add_operator", "vera@example.org", stdout=said)
-    with pytest.raises(CommandError, match="no e-mail address"):
-        call_command("add_operator", "olga", stdout=said)
+    with pytest.raises(UsageError, match="no operator"):
+        accounts.add_operator("vera@example.org")
+    with pytest.raises(UsageError, match="no e-mail address"):
+        accounts.add_operator("olga")
     assert User.objects.filter(role="operator").count() == 1

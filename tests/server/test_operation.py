@@ -15,7 +15,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from rollbook.server import configuration
+from rollbook.cli import first_hour
+from rollbook.server import access, configuration
 from tests import server_settings
 from tests.server.operated import START_SECONDS, Operated, free_port
 
@@ -82,6 +83,31 @@ def test_a_command_over_an_empty_database_says_to_migrate(operated: Operated) ->
     assert ran.returncode == 2
     assert "rollbook migrate" in ran.stderr
     assert "Traceback" not in ran.stderr
+
+
+def test_a_new_server_gets_its_operator_and_its_first_key_from_the_command_line(migrated: Operated) -> None:
+    link = migrated.done("add-operator", "olga@example.org").strip()
+    assert re.fullmatch(r"http://localhost:8000/password/\S+", link)
+    key = migrated.done("add-key", "setup", "--scope", "manage", "--scope", "usage:read").strip()
+    assert re.fullmatch(r"rbk_[a-z0-9]{10}_[A-Za-z0-9_-]{43}", key)
+    with migrated.serving() as server:
+        headers = {"Authorization": f"Bearer {key}"}
+        made = httpx.post(f"{server.url}/v1/customers", headers=headers, json={"name": "Northern"}, timeout=30)
+        assert made.status_code == 201, made.text
+    # A key of a customer reaches that customer, and manages nothing.
+    assert migrated.done("add-key", "LMS", "--scope", "facts:write", "--customer", "Northern").startswith("rbk_")
+    refused = migrated.call("add-key", "LMS", "--scope", "manage", "--customer", "Northern")
+    assert (refused.returncode, refused.stdout) == (2, "")
+    assert "--scope: manage is for keys of no customer" in refused.stderr
+    refused = migrated.call("add-key", "LMS", "--scope", "fact:write", "--customer", "Northern")
+    assert refused.returncode == 2
+    assert 'nearest: facts:write' in refused.stderr
+    refused = migrated.call("add-key", "LMS", "--scope", "facts:write", "--customer", "Nothern")
+    assert 'nearest: Northern' in refused.stderr
+
+
+def test_the_scopes_in_the_help_are_those_of_the_server() -> None:
+    assert tuple(access.SCOPES) == first_hour.SCOPES
 
 
 def test_requests_under_way_are_answered_before_the_server_ends(operated: Operated) -> None:

@@ -8,7 +8,7 @@ Owns: options, exit codes, and the order in which things are said.
 Does not own: any figure (`library`), or how it looks (`render`).
 """
 
-from rollbook.cli import advice, outlook, proof, reports, server, statements
+from rollbook.cli import advice, first_hour, outlook, proof, reports, server, statements
 from rollbook.cli.commands import app, main
 from rollbook.cli.intake import intake
 
@@ -25,5 +25,7 @@ for served in (server.serve, server.worker, server.migrate, server.recount, serv
     app.command()(served)
 app.command("import")(server.import_)
 app.command("server-secrets")(server.server_secrets)
+app.command("add-operator")(first_hour.add_operator)
+app.command("add-key")(first_hour.add_key)
 
 __all__ = ["app", "main"]

@@ -50,7 +50,7 @@ File = Annotated[str, typer.Argument(metavar="FILE", help="The backup.")]
 
 
 @contextmanager
-def _server(*, configured: bool = True) -> Iterator[None]:
+def server_set_up(*, configured: bool = True) -> Iterator[None]:
     """Django, set up; whatever goes wrong within ends the run in words. Without `configured`, its libraries only."""
     with in_words_or_end():
         try:
@@ -77,13 +77,13 @@ def serve(
     host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1, threads: Threads = 4, demo: Demo = False
 ) -> None:
     """Answer HTTP: the API and the pages. Ctrl-C or SIGTERM end it when requests under way are answered."""
-    with _server(configured=False):
+    with server_set_up(configured=False):
         from rollbook.server import serving  # noqa: PLC0415
 
         with serving.figures_shared():
             if demo:
                 serving.embed(Path(DATA), port)
-            with _server():
+            with server_set_up():
                 from django.conf import settings  # noqa: PLC0415
 
                 style = settings.CONFIGURATION["ROLLBOOK_LOG_FORMAT"]
@@ -101,7 +101,7 @@ def _load_demo(port: int) -> None:
     from rollbook.server import demo, migrating  # noqa: PLC0415
     from rollbook.server.clock import now_us  # noqa: PLC0415
 
-    with _server():
+    with server_set_up():
         err = terminal.console(stderr=True)
         migrating.migrate(quietly=True)
         loaded = demo.load(now_us())
@@ -119,7 +119,7 @@ def worker() -> None:
     stop = threading.Event()
     # From the first moment on: an end that came while everything is loaded would interrupt just anything.
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
-    with _server():
+    with server_set_up():
         from rollbook.server import worker as loop  # noqa: PLC0415
 
         loop.run(stop)
@@ -127,7 +127,7 @@ def worker() -> None:
 
 def migrate() -> None:
     """Bring the database to this version. Safe to start more than once at the same time."""
-    with _server():
+    with server_set_up():
         from rollbook.server import migrating  # noqa: PLC0415
 
         migrating.migrate()
@@ -136,7 +136,7 @@ def migrate() -> None:
 @over_facts
 def import_(exports: Exports, customer: Customer = "") -> None:
     """Take history in: exports that any command reads. Interrupt and repeat it freely, repeats change nothing."""
-    with _server():
+    with server_set_up():
         refuse_target(exports.problems, exports.files, option="--problems")
         sender = _sender(customer)
         err = terminal.console(stderr=True)
@@ -201,7 +201,7 @@ def _batches(store: FactStore) -> Iterator[list[Any]]:
 
 def recount(subscription: OneSubscription = None) -> None:
     """Count everything again beside the live counts. Exit code 1 where they differ, which must never be."""
-    with _server():
+    with server_set_up():
         from rollbook.server import recounting  # noqa: PLC0415
 
         out = terminal.console()
@@ -216,7 +216,7 @@ def recount(subscription: OneSubscription = None) -> None:
 
 def backup(file: File) -> None:
     """Write the whole database to a new file, while the server runs."""
-    with _server():
+    with server_set_up():
         from django.conf import settings  # noqa: PLC0415
 
         from rollbook.server import backup as backups  # noqa: PLC0415
@@ -228,7 +228,7 @@ def backup(file: File) -> None:
 
 def restore(file: File) -> None:
     """Bring a backup into an empty database."""
-    with _server():
+    with server_set_up():
         from django.conf import settings  # noqa: PLC0415
 
         from rollbook.server import backup as backups  # noqa: PLC0415
@@ -239,7 +239,7 @@ def restore(file: File) -> None:
 
 def server_secrets() -> None:
     """Print new secrets as lines of an environment file."""
-    with _server(configured=False):
+    with server_set_up(configured=False):
         from rollbook.server import secrets  # noqa: PLC0415
 
         sys.stdout.write(secrets.lines())

@@ -9,17 +9,24 @@ from __future__ import annotations
 from collections.abc import Sequence
 from datetime import datetime
 
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import IntegrityError, transaction
 from django.db.models import QuerySet
 from django.utils import timezone
 
+from rollbook.errors import Problem, UsageError
 from rollbook.server import audit, keys, signin
-from rollbook.server.access import READS, SCOPES, Principal, customer_for
+from rollbook.server.access import OWN, READS, SCOPES, SCOPES_OF_ROLE, Principal, customer_for
 from rollbook.server.api.errors import missing, refused
 from rollbook.server.models import ApiKey, User
 
 KEYS_MAX = 200
 """Of one customer, and of none."""
+
+COMMAND = Principal("command", "line", frozenset({*SCOPES, OWN}), None, vendor=True)
+"""Whoever may run the commands on the server's machine: they may do everything anyway."""
 
 
 def users_of(principal: Principal) -> QuerySet[User]:
@@ -57,6 +64,29 @@ def add_user(principal: Principal, email: str, role: str, customer: int | None, 
             raise refused(409, "exists", "body.email", "this address cannot be used", "use another one") from None
         audit.record(principal, "user.added", f"user {row.pk}", row.customer_id, role=role)
     return row
+
+
+def add_operator(email: str) -> str:
+    """The address of a page on which an operator sets their password, once: a new one, or one who is there already.
+
+    The first operator is made so, whom nobody else could add. Raises UsageError for no e-mail address, and for
+    somebody who is no operator that may sign in.
+    """
+    email = email.strip().lower()
+    try:
+        validate_email(email)
+    except ValidationError:
+        raise UsageError(Problem("ADDRESS", "it is no e-mail address", "write it as olga@example.org")) from None
+    with transaction.atomic():
+        row, added = User.objects.get_or_create(username=email, defaults={"email": email, "role": User.OPERATOR})
+        if row.role != User.OPERATOR or not row.is_active:
+            rule = "somebody has this address, and is no operator who may sign in"
+            raise UsageError(Problem("ADDRESS", rule, "use another address"))
+        if added:
+            row.set_unusable_password()
+            row.save(update_fields=["password"])
+        audit.record(COMMAND, "user.added" if added else "user.link-made", f"user {row.pk}", role=row.role)
+    return f"{settings.CONFIGURATION['ROLLBOOK_BASE_URL'].rstrip('/')}{signin.password_link(row)}"
 
 
 def renew_link(principal: Principal, row: User) -> str:
@@ -110,7 +140,8 @@ def add_key(
             scopes=[it for it in SCOPES if it in scopes],
             customer=owner,
             expires_at=expires_at,
-            created_by_id=principal.number if principal.kind != "key" else None,
+            # A key and the command line are no users.
+            created_by_id=principal.number if principal.kind in SCOPES_OF_ROLE else None,
         )
         audit.record(principal, "key.added", f"key {row.prefix}", row.customer_id, scopes=row.scopes)
     return row, text

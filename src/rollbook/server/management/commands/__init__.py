@@ -1,1 +1,0 @@
-"""Commands of `django-admin` that the server adds."""
