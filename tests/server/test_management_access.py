@@ -52,16 +52,16 @@ def test_an_administrator_makes_and_renews_keys_that_read_alone(own, north, oper
 
 def test_a_key_is_shown_once_and_works_until_it_is_revoked(own):
     made = own.post("/keys", {"name": "BI", "scopes": ["usage:read", "usage:read"]}).json()
-    caller = Caller(key=made["text"])
+    caller = Caller(key=made["secret"])
     assert caller.get("/customers").status_code == 200
     listed = own.get("/keys").json()["items"]
-    assert made["text"].split("_")[2] not in str(listed)
+    assert made["secret"].split("_")[2] not in str(listed)
     assert (listed[0]["scopes"], listed[0]["last_used_at"] is not None) == (["usage:read"], True)
     rotated = own.post(f"/keys/{made['key']['id']}/rotate", {"old_valid_hours": 0}).json()
     assert caller.get("/customers").status_code == 401
-    assert Caller(key=rotated["text"]).get("/customers").status_code == 200
+    assert Caller(key=rotated["secret"]).get("/customers").status_code == 200
     own.post(f"/keys/{made['key']['id']}/revoke")
-    assert Caller(key=rotated["text"]).get("/customers").status_code == 401
+    assert Caller(key=rotated["secret"]).get("/customers").status_code == 401
     assert own.post(f"/keys/{made['key']['id']}/rotate", {}).status_code == 409
 
 
@@ -195,9 +195,9 @@ def test_an_organisation_belongs_to_one_customer_for_ever(operator, north):
 
 
 def test_no_secret_and_no_password_stands_in_the_audit(operator, north):
-    key = operator.post("/keys", {"name": "k", "scopes": ["usage:read"], "customer": north.pk}).json()["text"]
+    key = operator.post("/keys", {"name": "k", "scopes": ["usage:read"], "customer": north.pk}).json()["secret"]
     link = operator.post("/users", {"email": "v@example.org", "role": "viewer", "customer": north.pk}).json()
-    secret = operator.post("/endpoints", {"url": "https://hooks.example/x"}).json()["secret"]
+    secret = operator.post("/endpoints", {"url": "https://hooks.example/x", "customer": None}).json()["secret"]
     rows = str(list(Audit.objects.values()))
     assert len(Audit.objects.all()) == 3
     for hidden in (key.split("_")[2], link["password_link"].split("/")[-1], secret):

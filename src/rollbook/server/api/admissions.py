@@ -13,7 +13,7 @@ from rollbook.server.access import Principal, customer_for, needs, principal_of,
 from rollbook.server.admissions import Asked, admit
 from rollbook.server.api.errors import also, missing, refused
 from rollbook.server.api.facts import RejectedOut
-from rollbook.server.api.fields import LearnerId, Line, OptionalLine
+from rollbook.server.api.fields import Body, LearnerId, Line, OptionalLine
 from rollbook.server.clock import now_us
 from rollbook.server.ingest import Sender, read_rows
 from rollbook.server.models import Organisation
@@ -25,7 +25,7 @@ FACTS_MAX = 1000
 """Facts of one preview."""
 
 
-class AdmissionIn(Schema):
+class AdmissionIn(Body):
     """Who wants to start what. Without a type, the first that the plan counts is taken."""
 
     organisation: Line
@@ -57,7 +57,7 @@ class AdmissionOut(Schema):
     subscriptions: list[VerdictOut]
 
 
-class PreviewIn(Schema):
+class PreviewIn(Body):
     """Facts as they would be sent."""
 
     facts: Annotated[list[dict[str, Any]], Field(max_length=FACTS_MAX)]

@@ -19,6 +19,8 @@ To add routes, write a module of this folder with a `router` and name it in `ROU
   named by the route: `openapi_extra=errors.also(404, 409)`.
 - A body that is a Schema must be JSON of at most `BODY_BYTES_MAX`. A route that reads `request` itself (facts) bounds
   it itself and says which contents it takes in `openapi_extra`.
+- A body is a `fields.Body`, which refuses fields that it does not know; parameters that a route does not know are
+  refused by themselves.
 - Texts and numbers of input use `fields`: they keep out what a database refuses, such as NUL.
 - A route needs its row in the table of `tests/server/test_routes_by_role.py`.
 """
@@ -26,6 +28,7 @@ To add routes, write a module of this folder with a `router` and name it in `ROU
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
@@ -33,12 +36,15 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 from ninja import NinjaAPI
+from ninja.errors import ValidationError, ValidationErrorContext
 from ninja.openapi.docs import Swagger
 from ninja.openapi.schema import OpenAPISchema
+from ninja.params.models import QueryModel
 from ninja.parser import Parser
+from pydantic import BaseModel
 
 from rollbook.server.access import Anybody, Needs, Undeclared
-from rollbook.server.api import errors
+from rollbook.server.api import errors, strict
 from rollbook.server.api.errors import DESCRIPTIONS, also, refused
 
 ROUTERS = (
@@ -110,6 +116,40 @@ class Api(NinjaAPI):
                 _describe(found, operation["needs"])
         return document
 
+    def validation_error_from_error_contexts(self, error_contexts: list[ValidationErrorContext]) -> ValidationError:
+        """What is wrong with an input; of an unknown field, which ones are known there."""
+        found = super().validation_error_from_error_contexts(error_contexts)
+        for error, (model, path) in zip(found.errors, _places(error_contexts), strict=True):
+            if error["type"] == "extra_forbidden":
+                error["known"] = strict.fields_at(model, path)
+        return found
+
+
+def _only_known_parameters(api: NinjaAPI) -> None:
+    """Lets routes that read parameters of their address refuse those that they do not know."""
+    for bound in api._get_bound_routers():  # noqa: SLF001 - the only list of what is mounted
+        for view in bound.path_operations.values():
+            for model in (it for operation in view.operations for it in operation.models):
+                if issubclass(model, QueryModel):
+                    model.get_request_data = _reader(model)  # type: ignore[method-assign]
+
+
+def _reader(model: type[QueryModel]) -> Any:
+    read, known = model.get_request_data, tuple(getattr(model, "__ninja_flatten_map__", ()))
+
+    def strictly(request: HttpRequest, api: NinjaAPI, path_params: dict[str, Any]) -> dict[str, Any] | None:
+        strict.refuse_parameters(request, known)
+        return read(request, api, path_params)
+
+    return strictly
+
+
+def _places(contexts: list[ValidationErrorContext]) -> Iterator[tuple[type[BaseModel], tuple[str | int, ...]]]:
+    """Of each thing that is wrong: the model that found it, and the path to the object that it stands in."""
+    for it in contexts:
+        for error in it.pydantic_validation_error.errors(include_url=False, include_input=False):
+            yield it.model, error["loc"][:-1]
+
 
 def declared(api: NinjaAPI) -> list[dict[str, Any]]:
     """Every route that is mounted: its path, method and need; None where it declares none."""
@@ -175,6 +215,7 @@ def build() -> Api:
         module = f"rollbook.server.api.{name}"
         if find_spec(module) is not None:
             api.add_router("", import_module(module).router)
+    _only_known_parameters(api)
     return api
 
 

@@ -187,5 +187,9 @@ def _problem(found: dict[str, Any]) -> Problem:
     source, *rest = [str(it) for it in found.get("loc", ("request",))]
     if source == "body" and rest:
         rest = rest[1:] or rest
+    if found.get("type") == "extra_forbidden":
+        from rollbook.server.api.strict import unknown  # noqa: PLC0415 - it needs these answers itself
+
+        return unknown(".".join((source, *rest[:-1])), rest[-1] if rest else "", found.get("known", ()))
     rule = str(found.get("msg", "it is not valid")).removeprefix("Value error, ")
     return Problem(".".join((source, *rest)), rule[:1].lower() + rule[1:], "see /v1/openapi.json for what is expected")

@@ -6,7 +6,15 @@ import re
 from datetime import date
 from typing import Annotated
 
-from pydantic import AfterValidator, Field
+from ninja import Schema
+from pydantic import AfterValidator, ConfigDict, Field
+
+
+class Body(Schema):
+    """What a request says in its body. A field that is not known is refused: a typo must never be a silent default."""
+
+    model_config = ConfigDict(extra="forbid")
+
 
 NUMBER_MAX = 2**63 - 1
 UNITS_MAX = 10**9

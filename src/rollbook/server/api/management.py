@@ -13,7 +13,7 @@ from pydantic import Field
 from rollbook.server import audit, metering
 from rollbook.server.access import customer_for, customers_of, needs, principal_of
 from rollbook.server.api.errors import also, refused
-from rollbook.server.api.fields import Cursor, Id, Limit, Line
+from rollbook.server.api.fields import Body, Cursor, Id, Limit, Line
 from rollbook.server.api.paging import page
 from rollbook.server.models import Audit, Customer, Organisation
 from rollbook.server.models.lengths import NAME
@@ -24,13 +24,13 @@ ORGANISATIONS_MAX = 2000
 """Of one customer: each is a pool, and all of them are read whenever its facts are counted."""
 
 
-class CustomerIn(Schema):
+class CustomerIn(Body):
     """Who pays."""
 
     name: Line
 
 
-class OrganisationIn(Schema):
+class OrganisationIn(Body):
     """An organisation whose facts belong to a customer from now on, and for ever."""
 
     name: Line

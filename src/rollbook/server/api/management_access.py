@@ -14,8 +14,9 @@ from pydantic import AwareDatetime, Field
 from rollbook.server import accounts, keys, signin
 from rollbook.server.access import OWN, needs, principal_of
 from rollbook.server.api.errors import also
-from rollbook.server.api.fields import Cursor, Email, Id, Limit, Line, OptionalLine
+from rollbook.server.api.fields import Body, Cursor, Email, Id, Limit, Line, OptionalLine
 from rollbook.server.api.paging import page
+from rollbook.server.api.strict import whose_is_said
 from rollbook.server.models import ApiKey, User
 
 router = Router(tags=["access"])
@@ -32,7 +33,7 @@ Scope = Literal[
 ]
 
 
-class UserIn(Schema):
+class UserIn(Body):
     """Somebody who is to sign in. An operator has no customer; an administrator's own need not be named."""
 
     email: Email
@@ -68,8 +69,8 @@ class UsersOut(Schema):
     next: int | None
 
 
-class KeyIn(Schema):
-    """A key for a program. Without a customer it is the vendor's own platform's, and reaches all customers."""
+class KeyIn(Body):
+    """A key for a program. Operators say whose it is: a customer's number, or null for one that reaches all."""
 
     name: Line
     scopes: Annotated[list[Scope], Field(min_length=1, max_length=7)]
@@ -77,7 +78,7 @@ class KeyIn(Schema):
     expires_at: AwareDatetime | None = None
 
 
-class RotationIn(Schema):
+class RotationIn(Body):
     """For how many hours the secret before still holds; 0 for not at all."""
 
     old_valid_hours: Annotated[int, Field(ge=0, le=keys.ROTATION_HOURS_MAX)] = 24
@@ -99,10 +100,10 @@ class KeyOut(Schema):
 
 
 class SecretOut(Schema):
-    """A key with its text, which is shown now and never again."""
+    """A key with its secret, the whole text rbk_…, which is shown now and never again."""
 
     key: KeyOut
-    text: str
+    secret: str
 
 
 class KeysOut(Schema):
@@ -164,8 +165,10 @@ def list_keys(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> Ke
 @router.post("/keys", auth=needs(OWN), response={201: SecretOut}, openapi_extra=also(404, 409), summary="Make a key")
 def add_key(request: HttpRequest, body: KeyIn) -> Status[SecretOut]:
     """Makes a key. A customer's administrators make keys that read."""
-    row, text = accounts.add_key(principal_of(request), body.name, body.scopes, body.customer, body.expires_at)
-    return Status(201, SecretOut(key=_key(row), text=text))
+    principal = principal_of(request)
+    whose_is_said(principal, body, "a key that reaches all customers")
+    row, text = accounts.add_key(principal, body.name, body.scopes, body.customer, body.expires_at)
+    return Status(201, SecretOut(key=_key(row), secret=text))
 
 
 @router.post("/keys/{number}/rotate", auth=needs(OWN), response=SecretOut, openapi_extra=also(409))
@@ -173,7 +176,7 @@ def rotate_key(request: HttpRequest, number: Id, body: RotationIn) -> SecretOut:
     """A new secret for a key."""
     principal = principal_of(request)
     text = accounts.rotate_key(principal, accounts.key_for(principal, number), body.old_valid_hours)
-    return SecretOut(key=_key(accounts.key_for(principal, number)), text=text)
+    return SecretOut(key=_key(accounts.key_for(principal, number)), secret=text)
 
 
 @router.post("/keys/{number}/revoke", auth=needs(OWN), response=KeyOut, summary="Revoke a key")

@@ -18,7 +18,7 @@ from rollbook.model.subscription import Subscription
 from rollbook.server import agreements, contracts, models
 from rollbook.server.access import Principal, customer_for, needs, principal_of, subscription_for, subscriptions_of
 from rollbook.server.api.errors import also, missing
-from rollbook.server.api.fields import Cursor, Day, Document, Id, Name, Organisation, Units, Zone
+from rollbook.server.api.fields import Body, Cursor, Day, Document, Id, Name, Organisation, Units, Zone
 from rollbook.server.api.paging import page
 
 router = Router(tags=["management"])
@@ -30,7 +30,7 @@ Kind = Literal["paid", "pilot", "internal", "shadow"]
 When = Literal["past", "current", "future"]
 
 
-class PlanIn(Schema):
+class PlanIn(Body):
     """The text of a plan.toml."""
 
     text: Document
@@ -54,14 +54,14 @@ class PlanVersionsOut(Schema):
     items: list[PlanVersionOut]
 
 
-class UnitsIn(Schema):
+class UnitsIn(Body):
     """What is bought from the first day on; of one organisation where the plan's pools are theirs."""
 
     units: Units
     organisation: Organisation = ""
 
 
-class SubscriptionIn(Schema):
+class SubscriptionIn(Body):
     """A customer on a plan for a term of whole days, `end` excluded.
 
     end            without it the term has the plan's own length
@@ -151,7 +151,7 @@ class SubscriptionsOut(Schema):
     next: int | None
 
 
-class QuantityIn(Schema):
+class QuantityIn(Body):
     """So many units in all, from the start of a day on; without a day, from now on."""
 
     units: Units
@@ -159,14 +159,14 @@ class QuantityIn(Schema):
     organisation: Organisation = ""
 
 
-class ApprovalIn(Schema):
+class ApprovalIn(Body):
     """So many more released seats, from the start of a day on; without a day, from now on."""
 
     seats: Annotated[int, Field(ge=1, le=1_000_000)]
     day: Day | None = None
 
 
-class ChangeIn(Schema):
+class ChangeIn(Body):
     """A plan, in the version that is effective on a day, from the next window on."""
 
     plan: Name

@@ -19,8 +19,9 @@ from rollbook.reports.named import REPORTS
 from rollbook.server import audit, contracts
 from rollbook.server.access import OWN, Principal, customer_for, needs, principal_of, subscription_for, subscriptions_of
 from rollbook.server.api.errors import RefusedError, also, missing, refused
-from rollbook.server.api.fields import Cursor, Email, Id, Limit, OptionalLine
+from rollbook.server.api.fields import Body, Cursor, Email, Id, Limit, OptionalLine
 from rollbook.server.api.paging import page
+from rollbook.server.api.strict import whose_is_said
 from rollbook.server.models import Endpoint, ReportOrder, UpgradeTask
 from rollbook.server.notices import webhooks
 from rollbook.server.notices.events import EVENTS
@@ -31,8 +32,11 @@ ENDPOINTS_MAX, ORDERS_MAX = 20, 50
 """Endpoints of one customer, and orders of one subscription."""
 
 
-class EndpointIn(Schema):
-    """Where webhooks go. Without events all of them; without a customer it is the vendor's, and hears of everybody."""
+class EndpointIn(Body):
+    """Where webhooks go. Without events all of them.
+
+    customer  operators say whose it is: a customer's number, or null for the vendor's own, which hears of everybody
+    """
 
     url: Annotated[str, Field(min_length=10, max_length=2000)]
     customer: Id | None = None
@@ -64,7 +68,7 @@ class EndpointsOut(Schema):
     next: int | None
 
 
-class OrderIn(Schema):
+class OrderIn(Body):
     """A report that is mailed when a window closes, or on the first of each month (W-23)."""
 
     subscription: Id
@@ -116,7 +120,7 @@ class TasksOut(Schema):
     next: int | None
 
 
-class DoneIn(Schema):
+class DoneIn(Body):
     """What came of it."""
 
     note: OptionalLine = ""
@@ -148,6 +152,7 @@ def list_endpoints(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) 
 def add_endpoint(request: HttpRequest, body: EndpointIn) -> Status[EndpointSecretOut]:
     """Adds an endpoint. Messages are signed with its secret as the standard for webhooks says."""
     principal = principal_of(request)
+    whose_is_said(principal, body, "an endpoint of the vendor, which hears of everybody")
     owner = None if body.customer is None and principal.vendor else customer_for(principal, body.customer)
     if wrong := webhooks.wrong_address(body.url, private=settings.CONFIGURATION["ROLLBOOK_WEBHOOKS_PRIVATE"]):
         raise RefusedError(422, "url-invalid", wrong)
@@ -156,7 +161,11 @@ def add_endpoint(request: HttpRequest, body: EndpointIn) -> Status[EndpointSecre
             422,
             "input-invalid",
             [
-                Problem("body.events", f"there is no such event{nearest(it, list(EVENTS))}", "see the list")
+                Problem(
+                    "body.events",
+                    f"there is no such event{nearest(it, list(EVENTS))}",
+                    "use one of " + ", ".join(EVENTS),
+                )
                 for it in unknown
             ],
         )

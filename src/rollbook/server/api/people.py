@@ -12,13 +12,13 @@ from pydantic import AfterValidator, Field
 from rollbook.server import erasure
 from rollbook.server.access import customer_for, needs, principal_of
 from rollbook.server.api.errors import also, refused
-from rollbook.server.api.fields import Id, LearnerId, one_line
+from rollbook.server.api.fields import Body, Id, LearnerId, one_line
 from rollbook.server.models.lengths import LEARNER
 
 router = Router(tags=["people"])
 
 
-class ErasureIn(Schema):
+class ErasureIn(Body):
     """Who is to be forgotten: the id as facts carry it, and whose learner it is."""
 
     customer: Id | None = None
@@ -40,7 +40,7 @@ class ErasureOut(Schema):
     stays: str
 
 
-class PersonIn(Schema):
+class PersonIn(Body):
     """A name and an address for an id; an empty one takes it away."""
 
     learner: LearnerId
@@ -48,7 +48,7 @@ class PersonIn(Schema):
     email: Annotated[str, Field(max_length=320), AfterValidator(one_line)] = ""
 
 
-class PeopleIn(Schema):
+class PeopleIn(Body):
     """Names of people of one customer."""
 
     customer: Id | None = None

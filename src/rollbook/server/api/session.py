@@ -12,6 +12,7 @@ from pydantic import Field
 from rollbook.server import signin
 from rollbook.server.access import NOBODY, PERSON, Principal, anybody, needs, user_principal
 from rollbook.server.api.errors import also
+from rollbook.server.api.fields import Body
 from rollbook.server.models import User
 
 router = Router(tags=["session"])
@@ -19,21 +20,21 @@ router = Router(tags=["session"])
 Password = Annotated[str, Field(min_length=1, max_length=signin.PASSWORD_LENGTH_MAX)]
 
 
-class SignInIn(Schema):
+class SignInIn(Body):
     """Who signs in: the e-mail address and the password of a user."""
 
     name: Annotated[str, Field(min_length=1, max_length=150)]
     password: Password
 
 
-class NewPasswordIn(Schema):
+class NewPasswordIn(Body):
     """A new password for whoever is signed in."""
 
     old: Password
     new: Password
 
 
-class LinkIn(Schema):
+class LinkIn(Body):
     """A new password for whoever was sent a link: the two parts of its path."""
 
     number: Annotated[str, Field(min_length=1, max_length=13, pattern="^[0-9a-z]+$")]

@@ -14,7 +14,7 @@ from rollbook.render.data import write_csv, write_json
 from rollbook.server import approvals, people, statements
 from rollbook.server.access import Principal, needs, principal_of, subscription_for
 from rollbook.server.api.errors import also, missing
-from rollbook.server.api.fields import Id, LearnerId, Reason
+from rollbook.server.api.fields import Body, Id, LearnerId, Reason
 from rollbook.server.clock import now_us
 from rollbook.server.models import Closing, Statement, Subscription
 
@@ -80,7 +80,7 @@ class RecordOut(StatementOut):
     record: dict[str, Any]
 
 
-class ReasonIn(Schema):
+class ReasonIn(Body):
     """Why, for whoever looks at it later."""
 
     reason: Reason

@@ -15,7 +15,7 @@ from rollbook.reports.explain import FactLine
 from rollbook.server import contracts, people, uncounted
 from rollbook.server.access import needs, principal_of, subscription_for
 from rollbook.server.api.errors import also, missing, refused
-from rollbook.server.api.fields import Cursor, Id, LearnerId, Limit
+from rollbook.server.api.fields import Body, Cursor, Id, LearnerId, Limit
 from rollbook.server.clock import now_us
 from rollbook.server.explaining import explain_learner
 from rollbook.server.models import ReportedCount, Subscription
@@ -210,7 +210,7 @@ class ExplanationOut(Schema):
     after: list[FactOut]
 
 
-class ReportedIn(Schema):
+class ReportedIn(Body):
     """What another system says is the count of a window."""
 
     active: Annotated[int, Field(ge=0, le=2**31 - 1)]
