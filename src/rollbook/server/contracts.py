@@ -6,12 +6,14 @@ subscription that contradicts its plan is told in the words of `model.subscripti
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 from functools import lru_cache
+from typing import Any
 
 from dateutil.relativedelta import relativedelta
-from django.db import transaction
+from django.db import connection, transaction
 
 from rollbook import plans
 from rollbook.engines.database import LiveSubscription
@@ -112,16 +114,68 @@ def live(row: models.Subscription) -> LiveSubscription:
 
 
 def live_of_customers(customers: Iterable[int]) -> list[LiveSubscription]:
-    """All subscriptions of customers, in order. A fact may matter to past terms (late) and future ones (history)."""
+    """All subscriptions of customers, in order. A fact may matter to past terms (late) and future ones (history).
+
+    What is agreed is asked in one question each time, and read and checked again where it has changed.
+    """
+    return [live for customer in sorted(set(customers)) for live in _live_of(customer)]
+
+
+_READ_MAX = 1000
+_READ: OrderedDict[int, tuple[tuple[Any, ...], list[LiveSubscription]]] = OrderedDict()
+"""By customer: what stood in the rows, and what they were read as; those asked for last."""
+
+_AGREED = """
+select s.id, '', p.digest, cast(s.start as text), cast(s."end" as text), s.zone, cast(s.anchor as text), s.quote,
+       cast(s.assumed as text), c.name, s.term, s.windows_begun
+from subscription as s join plan_version as p on p.id = s.plan_id join customer as c on c.id = s.customer_id
+where s.customer_id = %(customer)s
+union all
+select q.subscription_id, 'quantity', q.organisation, '', '', '', '', '', '', '', q.from_us, q.units
+from quantity as q join subscription as s on s.id = q.subscription_id where s.customer_id = %(customer)s
+union all
+select a.subscription_id, 'approval', '', '', '', '', '', '', '', '', a.from_us, a.seats
+from approval as a join subscription as s on s.id = a.subscription_id where s.customer_id = %(customer)s
+union all
+select h.subscription_id, 'change', p.digest, '', '', '', '', '', '', '', h.from_us, 0
+from plan_change as h join subscription as s on s.id = h.subscription_id join plan_version as p on p.id = h.plan_id
+where s.customer_id = %(customer)s
+union all
+select so.subscription_id, 'organisation', o.name, '', '', '', '', '', '', '', 0, 0
+from subscription_organisations as so join subscription as s on s.id = so.subscription_id
+join organisation as o on o.id = so.organisation_id where s.customer_id = %(customer)s
+union all
+select 0, 'organisation', name, '', '', '', '', '', '', '', 0, 0 from organisation where customer_id = %(customer)s
+"""
+"""Everything that `subscription_of` and `live` read, of one customer."""
+
+
+def _live_of(customer: int) -> Sequence[LiveSubscription]:
+    agreed = _agreed(customer)
+    known = _READ.get(customer)
+    if known and known[0] == agreed:
+        return known[1]
     rows = (
-        models.Subscription.objects.filter(customer__in=list(customers))
+        models.Subscription.objects.filter(customer=customer)
         .select_related("plan", "customer")
         .prefetch_related(
             "organisations", "customer__organisations", "quantities", "approvals", "changes", "changes__plan"
         )
         .order_by("id")
     )
-    return [live(row) for row in rows]
+    read = [live(row) for row in rows]
+    if _agreed(customer) == agreed:
+        # Otherwise somebody changed it in between, and what was read may belong to neither.
+        _READ[customer] = agreed, read
+        while len(_READ) > _READ_MAX:
+            _READ.popitem(last=False)
+    return read
+
+
+def _agreed(customer: int) -> tuple[Any, ...]:
+    with connection.cursor() as cursor:
+        cursor.execute(_AGREED, {"customer": customer})
+        return tuple(sorted(cursor.fetchall(), key=repr))
 
 
 @transaction.atomic

@@ -65,17 +65,18 @@ def _known(customer: int, wanted: Mapping[bytes, str]) -> dict[str, str]:
             part = keys[first : first + _CHUNK]
             if connection.vendor == "postgresql":
                 cursor.execute(_FIND, [_array(part), customer])
+                found.update({wanted[part[nth - 1]]: str(number) for number, nth in cursor.fetchall()})
             else:
                 marks = ", ".join(["%s"] * len(part))
                 cursor.execute(
                     f"select id, digest from person where customer_id = %s and digest in ({marks})", [customer, *part]
                 )
-            found.update({wanted[bytes(key)]: str(number) for number, key in cursor.fetchall()})
+                found.update({wanted[bytes(key)]: str(number) for number, key in cursor.fetchall()})
     return found
 
 
 _FIND = """
-    select person.id, asked.digest from unnest(%s::bytea[]) as asked(digest)
+    select person.id, asked.nth from unnest(%s::bytea[]) with ordinality as asked(digest, nth)
     cross join lateral (select id from person where customer_id = %s and digest = asked.digest offset 0) as person"""
 """One by one, by the index. Asked for all of them at once the database reads everybody of the customer."""
 

@@ -83,14 +83,15 @@ def _row(place: int, fact: Fact, content: bytes) -> Row:
     )
 
 
-_PLACE, _DIGEST, _SOURCE, _ID, _AT_US = range(5)
+_PLACE, _DIGEST, _SOURCE, _ID, _, _DAY = range(6)
 _KEY = itemgetter(_SOURCE, _ID)
 _COLUMNS = ", ".join(schema.FACT)
 
 
 def _insert_copied(database: Database, rows: Sequence[Row], owner: int) -> dict[int, int]:
     """Keys by one statement, which says which are new; those by COPY, as fast as a table is ever filled."""
-    _make_partitions(database, {schema.year_of(row[_AT_US]) for row in rows if not row[-1]})
+    days = {row[_DAY] for row in rows if not row[-1]}
+    _make_partitions(database, {schema.year_of(day * DAY_US) for day in days})
     dialect = database.dialect
     given = dialect.rows("given", {"source": "text", "id": "text", "digest": "text"})
     # Text is in the order of its bytes in Python too.
