@@ -35,3 +35,13 @@ def test_what_is_not_known_of_a_connection_is_refused_and_not_left_out(query: st
     [problem] = refused.value.problems
     assert problem.place == "DATABASE_URL"
     assert "sslmode" in problem.rule
+
+
+def test_nobody_waits_for_ever_for_a_host_and_the_database_is_told_who_is_connected() -> None:
+    assert database("postgresql://rollbook@db.example/roll")["OPTIONS"]["connect_timeout"] == "10"
+    found = database("postgresql://rollbook@db.example/roll?connect_timeout=3&application_name=rollbook%20one")
+    assert (found["OPTIONS"]["connect_timeout"], found["OPTIONS"]["application_name"]) == ("3", "rollbook one")
+    assert (_environment(found)["PGCONNECT_TIMEOUT"], _environment(found)["PGAPPNAME"]) == ("3", "rollbook one")
+    for wrong in ("", "soon", "-1", "1.5"):
+        with pytest.raises(ValueError, match="connect_timeout is no whole number"):
+            database(f"postgresql://rollbook@db.example/roll?connect_timeout={wrong}")

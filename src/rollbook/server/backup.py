@@ -221,6 +221,7 @@ def _run(database: Mapping[str, Any], program: str, *arguments: str) -> None:
 
 _VARIABLES = {name: f"PG{name.replace('_', '').upper()}" for name in CONNECTION} | {
     "connect_timeout": "PGCONNECT_TIMEOUT",
+    "application_name": "PGAPPNAME",
 }
 """Options of a connection as PostgreSQL's programs read them from the environment."""
 
@@ -237,7 +238,6 @@ def _environment(database: Mapping[str, Any]) -> dict[str, str]:
         "PGUSER": database["USER"],
         "PGPASSWORD": database["PASSWORD"],
         "PGDATABASE": database["NAME"],
-        "PGCONNECT_TIMEOUT": "10",
         **{_VARIABLES[name]: value for name, value in _connection(database).items()},
     }
     return {name: str(value) for name, value in given.items() if value}

@@ -115,8 +115,14 @@ def _value(setting: Setting, text: str, problems: list[Problem]) -> Any:
     return text
 
 
-CONNECTION = ("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding", "connect_timeout")
+CONNECTION = (
+    *("sslmode", "sslrootcert", "sslcert", "sslkey", "sslcrl", "channel_binding"),
+    *("connect_timeout", "application_name"),
+)
 """What may stand after ? in the address of a PostgreSQL, beside host: how it is connected to, in its own words."""
+
+CONNECTION_USUAL = {"connect_timeout": "10"}
+"""What of it holds where the address does not say, in seconds: nobody waits for ever for a host that is not there."""
 
 
 def database(url: str) -> dict[str, Any]:
@@ -143,6 +149,9 @@ def database(url: str) -> dict[str, Any]:
         query = dict(parse_qsl(parts.query, keep_blank_values=True))
         if unknown := query.keys() - {"host", *CONNECTION}:
             raise ValueError(f"what can stand after ? is host, {', '.join(CONNECTION)}, and not {min(unknown)}")
+        seconds = query.get("connect_timeout", "1")
+        if not (seconds.isascii() and seconds.isdecimal()):
+            raise ValueError("connect_timeout is no whole number of seconds")
         return {
             "ENGINE": "django.db.backends.postgresql",
             "NAME": unquote(parts.path.removeprefix("/")),
@@ -153,7 +162,7 @@ def database(url: str) -> dict[str, Any]:
             "CONN_MAX_AGE": 600,
             "CONN_HEALTH_CHECKS": True,
             # Metering is one long statement: compiling it costs more than running it.
-            "OPTIONS": {"options": "-c jit=off -c timezone=UTC", "prepare_threshold": 5, **query},
+            "OPTIONS": {"options": "-c jit=off -c timezone=UTC", "prepare_threshold": 5, **CONNECTION_USUAL, **query},
         }
     raise ValueError("it is no address of a database that can be used")
 
