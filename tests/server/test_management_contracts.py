@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollbook.server import clock, metering
+from rollbook.server import clock, closing, metering
 from rollbook.server.models import Audit, PlanVersion, Statement, Subscription
 from tests.server import callers, world
 from tests.server.callers import code
@@ -118,6 +118,7 @@ def test_a_subscription_is_said_in_words_and_windows(operator):
     assert len(said["windows"]) == 12
     assert said["windows"][6] == {"number": 7, "start": "2026-06-30T22:00:00Z", "end": "2026-07-31T22:00:00Z"}
     assert said["quantities"] == [{"start": "2025-12-31T23:00:00Z", "units": 50, "organisation": ""}]
+    del said["closes_at_once"]
     assert operator.get(f"/subscriptions/{said['id']}").json() == said
 
 
@@ -129,6 +130,32 @@ def test_a_subscription_is_counted_at_once(operator):
     assert operator.get(f"/subscriptions/{said['id']}/usage").status_code == 200
 
 
+def test_a_subscription_that_begins_in_the_past_says_how_much_closes_at_once(operator):
+    """January to May are over on 15 June: five months, each closable when it ends, and the worker closes so many."""
+    publish(operator)
+    said = subscribe(operator).json()
+    assert (said["closes_at_once"], said["on_hold"]) == (5, False)
+    assert closing.close_subscription(said["id"], clock.now_us()) == 5
+    # One that begins today has nothing to close; what the plan lets nobody close without approval waits for it.
+    assert subscribe(operator, start="2027-01-01").json()["closes_at_once"] == 0
+
+
+def test_windows_that_wait_for_an_approval_do_not_close_at_once(operator):
+    publish(operator, text=PLAN.replace("[governance]", '[governance]\nclose = "approve"'))
+    assert subscribe(operator).json()["closes_at_once"] == 0
+
+
+def test_a_subscription_on_hold_from_the_start_closes_nothing_until_it_is_released(operator):
+    publish(operator)
+    said = subscribe(operator, on_hold="its history is being imported").json()
+    assert (said["on_hold"], said["hold_reason"]) == (True, "its history is being imported")
+    assert said["closes_at_once"] == 0
+    assert closing.close_subscription(said["id"], clock.now_us()) == 0
+    assert [it.action for it in Audit.objects.order_by("-id")[:2]] == ["closing.held", "subscription.added"]
+    assert operator.post(f"/subscriptions/{said['id']}/release").status_code == 200
+    assert closing.close_subscription(said["id"], clock.now_us()) == 5
+
+
 @pytest.mark.parametrize(
     ("more", "status", "found"),
     [
@@ -138,6 +165,7 @@ def test_a_subscription_is_counted_at_once(operator):
         ({"zone": "Europe/Pariss"}, 422, "subscription-invalid"),
         ({"organisations": ["south"]}, 422, "subscription-invalid"),
         ({"plan": "mad-up"}, 422, "plan-invalid"),
+        ({"on_hold": ""}, 422, "input-invalid"),
         ({"customer": 999_999}, 404, "not-found"),
         ({"quantities": [{"units": 5, "organisation": "north"}]}, 422, "subscription-invalid"),
         ({"quantities": [{"units": 5}, {"units": 6}]}, 422, "subscription-invalid"),

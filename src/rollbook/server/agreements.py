@@ -19,7 +19,7 @@ from rollbook.model.instants import iso, start_of_day_us
 from rollbook.model.keys import zone_exists
 from rollbook.model.plan import Plan, parse_plan
 from rollbook.model.subscription import Approval, Change, Quantity, Subscription, default_end
-from rollbook.server import audit, clock, contracts, metering, models
+from rollbook.server import approvals, audit, clock, contracts, metering, models
 from rollbook.server.access import Principal
 from rollbook.server.api.errors import RefusedError, refused
 from rollbook.server.models.contracts import PAID
@@ -36,6 +36,7 @@ class Agreement:
     zone           '' is the plan's
     organisations  none are all of the customer's
     units          by organisation ('' for all), bought from the first day on
+    on_hold        why nothing is closed yet; '' closes what is due
     """
 
     plan: str
@@ -50,6 +51,7 @@ class Agreement:
     units: tuple[tuple[str, int], ...] = ()
     assumed: tuple[str, ...] = ()
     quote: str = ""
+    on_hold: str = ""
 
 
 def publish(actor: Principal, text: str) -> models.PlanVersion:
@@ -97,6 +99,8 @@ def subscribe(actor: Principal, customer: models.Customer, asked: Agreement) -> 
         audit.record(
             actor, "subscription.added", f"subscription {row.pk}", customer.pk, plan=plan.id, digest=plan.digest
         )
+        if asked.on_hold:
+            approvals.hold(row, asked.on_hold, actor.label)
         metering.rebuild(row, clock.now_us())
     return row
 

@@ -17,6 +17,7 @@ import traceback
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
+from itertools import takewhile
 from pathlib import Path
 
 from django.db import InterfaceError, OperationalError, connection, transaction
@@ -139,6 +140,16 @@ def coming(row: models.Subscription, subscription: Subscription, now_us: int) ->
     elif _came_late(row, subscription):
         found = Coming(number, None)
     return found
+
+
+def closes_at_once(row: models.Subscription, now_us: int) -> int:
+    """How many windows the next runs close, were nothing else to happen: those that are over, up to an approval."""
+    subscription = contracts.subscription_of(row)
+    if row.close_on_hold or row.kind == SHADOW:
+        return 0
+    over = takewhile(lambda it: closes_us(subscription, it) <= now_us, windows(subscription))
+    found = sum(1 for _ in takewhile(lambda it: not approvals.asks_first(subscription, it), over))
+    return max(0, found - row.statements.filter(window_number__isnull=False).count())
 
 
 def refuse_difference(fresh: Account, live: Account, until_us: int) -> None:

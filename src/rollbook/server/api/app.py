@@ -116,7 +116,9 @@ class Api(NinjaAPI):
                 _describe(found, operation["needs"])
         return document
 
-    def validation_error_from_error_contexts(self, error_contexts: list[ValidationErrorContext]) -> ValidationError:
+    def validation_error_from_error_contexts(
+        self, error_contexts: list[ValidationErrorContext[Any]]
+    ) -> ValidationError:
         """What is wrong with an input; of an unknown field, which ones are known there."""
         found = super().validation_error_from_error_contexts(error_contexts)
         for error, (model, path) in zip(found.errors, _places(error_contexts), strict=True):
@@ -131,7 +133,7 @@ def _only_known_parameters(api: NinjaAPI) -> None:
         for view in bound.path_operations.values():
             for model in (it for operation in view.operations for it in operation.models):
                 if issubclass(model, QueryModel):
-                    model.get_request_data = _reader(model)  # type: ignore[method-assign]
+                    model.get_request_data = _reader(model)
 
 
 def _reader(model: type[QueryModel]) -> Any:
@@ -144,7 +146,7 @@ def _reader(model: type[QueryModel]) -> Any:
     return strictly
 
 
-def _places(contexts: list[ValidationErrorContext]) -> Iterator[tuple[type[BaseModel], tuple[str | int, ...]]]:
+def _places(contexts: list[ValidationErrorContext[Any]]) -> Iterator[tuple[type[BaseModel], tuple[str | int, ...]]]:
     """Of each thing that is wrong: the model that found it, and the path to the object that it stands in."""
     for it in contexts:
         for error in it.pydantic_validation_error.errors(include_url=False, include_input=False):

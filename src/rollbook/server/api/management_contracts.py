@@ -15,10 +15,10 @@ from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso, to_us
 from rollbook.model.plan import Plan
 from rollbook.model.subscription import Subscription
-from rollbook.server import agreements, contracts, models
+from rollbook.server import agreements, clock, closing, contracts, models
 from rollbook.server.access import Principal, customer_for, needs, principal_of, subscription_for, subscriptions_of
 from rollbook.server.api.errors import also, missing
-from rollbook.server.api.fields import Body, Cursor, Day, Document, Id, Name, Organisation, Units, Zone
+from rollbook.server.api.fields import Body, Cursor, Day, Document, Id, Name, Organisation, Reason, Units, Zone
 from rollbook.server.api.paging import page
 
 router = Router(tags=["management"])
@@ -69,6 +69,7 @@ class SubscriptionIn(Body):
     organisations  whose facts; without any all of the customer's, now and later
     assumed        organisations whose learners all count as members
     quote          prices for this customer alone: a text with [tariff]
+    on_hold        why nothing is to be closed yet: history is to be taken in first. POST …/release ends it
     """
 
     customer: Id
@@ -84,6 +85,7 @@ class SubscriptionIn(Body):
     quantities: Annotated[list[UnitsIn], Field(default_factory=list, max_length=500)]
     assumed: Annotated[list[Organisation], Field(default_factory=list, max_length=500)]
     quote: Annotated[str, Field(max_length=50_000, pattern=r"^[^\x00]*$")] = ""
+    on_hold: Reason | None = None
 
 
 class TermWindowOut(Schema):
@@ -142,6 +144,16 @@ class SubscriptionOut(Schema):
     hold_reason: str
     windows: list[TermWindowOut]
     problem: str
+
+
+class SubscriptionAddedOut(SubscriptionOut):
+    """A new subscription.
+
+    closes_at_once  windows that are over already and are closed by the next run of the worker, within seconds: facts
+                    of theirs that come later change no statement of theirs. Hold it if history is still to come.
+    """
+
+    closes_at_once: int
 
 
 class SubscriptionsOut(Schema):
@@ -211,8 +223,8 @@ def read_plan(request: HttpRequest, plan: Name) -> PlanVersionsOut:  # noqa: ARG
     return PlanVersionsOut(items=[_plan(it, row, text=True) for it, row in found])
 
 
-@router.post("/subscriptions", auth=needs("manage"), response={201: SubscriptionOut}, openapi_extra=also(404, 409))
-def add_subscription(request: HttpRequest, body: SubscriptionIn) -> Status[SubscriptionOut]:
+@router.post("/subscriptions", auth=needs("manage"), response={201: SubscriptionAddedOut}, openapi_extra=also(404, 409))
+def add_subscription(request: HttpRequest, body: SubscriptionIn) -> Status[SubscriptionAddedOut]:
     """Makes a subscription, and counts it from all facts that are there."""
     principal = principal_of(request)
     asked = agreements.Agreement(
@@ -228,9 +240,11 @@ def add_subscription(request: HttpRequest, body: SubscriptionIn) -> Status[Subsc
         units=tuple((it.organisation, it.units) for it in body.quantities),
         assumed=tuple(body.assumed),
         quote=body.quote,
+        on_hold=body.on_hold or "",
     )
     row = agreements.subscribe(principal, customer_for(principal, body.customer), asked)
-    return Status(201, _said(principal, row, whole=True))
+    said = _said(principal, row, whole=True).dict()
+    return Status(201, SubscriptionAddedOut(**said, closes_at_once=closing.closes_at_once(row, clock.now_us())))
 
 
 @router.get(

@@ -25,7 +25,7 @@ _NAME = re.compile(r"[A-Za-z_][A-Za-z_-]{0,39}")
 
 
 def unknown(place: str, name: str, known: Iterable[str], what: str = "field") -> Problem:
-    """A name that is not known, with the nearest that is. What does not look like a name could be a person's: hidden."""
+    """A name that is not known, with the nearest that is; what does not look like a name could be a person's."""
     names = sorted(known)
     shown = name if _NAME.fullmatch(name) else ""
     rule = f'there is no {what} "{shown}" here{nearest(shown, names)}' if shown else f"there is no such {what} here"
