@@ -122,9 +122,9 @@ def test_an_id_that_is_another_learners_number_tells_of_nobody() -> None:
     number = Person.objects.get().pk
     caller = callers.by_key("learners:read", customer=mine)
     assert caller.get(f"/subscriptions/{term.pk}/learners/ana").json()["ids"] == ["ana"]
-    assert caller.get(f"/subscriptions/{term.pk}/learners/{number}").status_code == 422
+    assert caller.get(f"/subscriptions/{term.pk}/learners/{number}").status_code == 404
     # Somebody who is known and did nothing is not the entry of a guest whose fact has the id of their number.
     world.send([row(str(number + 1), "", "2026-03-02T00:00", role="guest")], "2026-03-03T00:00")
     callers.operator().call("PUT", "/people", {"customer": mine.pk, "people": [{"learner": "ben", "name": "Ben"}]})
     assert Person.objects.get(learner="ben").pk == number + 1
-    assert caller.get(f"/subscriptions/{term.pk}/learners/ben").status_code == 422
+    assert caller.get(f"/subscriptions/{term.pk}/learners/ben").status_code == 404

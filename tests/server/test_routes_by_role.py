@@ -93,7 +93,7 @@ PUT    /xapi/organisations/{organisation}/statements                    204 403 
 GET    /xapi/about                                                      200 200 200 200 200 200 200 200 200 200 200 200 200
 GET    /subscriptions/{number}/usage                                    200 200 200 404 403 200 403 403 403 403 403 404 401
 GET    /subscriptions/{number}/learners                                 200 200 403 404 403 403 200 403 403 403 403 404 401
-GET    /subscriptions/{number}/learners/{learner}                       422 422 403 404 403 403 422 403 403 403 403 404 401
+GET    /subscriptions/{number}/learners/{learner}                       404 404 403 404 403 403 404 403 403 403 403 404 401
 GET    /subscriptions/{number}/not-counted                              200 200 403 404 403 403 200 403 403 403 403 404 401
 GET    /subscriptions/{number}/crossings                                200 200 200 404 403 200 403 403 403 403 403 404 401
 POST   /subscriptions/{number}/reported-counts                          201 403 403 403 201 403 403 403 403 403 403 404 401

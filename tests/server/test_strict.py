@@ -87,3 +87,54 @@ def test_every_shape_of_a_body_refuses_what_it_does_not_know():
                 assert issubclass(it, Body), it
                 found.add(it.__name__)
     assert {"KeyIn", "EndpointIn", "QuantityIn", "SignInIn", "ReportedIn", "PersonIn"} <= found
+
+
+@pytest.mark.parametrize("day", ["2026-13-01", "01/02/2026", "2026-02-01T09:30:00", "", 5.5, True])
+def test_a_day_that_is_none_is_answered_with_how_to_write_it(operator, day):
+    answer = operator.post("/subscriptions", {"customer": world.customer().pk, "plan": "monthly-login", "start": day})
+    assert (answer.status_code, first(answer)["place"]) == (422, "body.start")
+    assert first(answer)["remedy"] == "write it as 2026-02-01"
+
+
+def test_an_instant_without_its_offset_is_answered_with_how_to_write_it(operator):
+    answer = operator.post("/keys", {**KEY, "customer": None, "expires_at": "2030-01-01T00:00:00"})
+    assert (answer.status_code, first(answer)["place"]) == (422, "body.expires_at")
+    assert first(answer)["remedy"] == "write it with its offset from UTC, as 2026-02-01T09:30:00Z"
+
+
+def test_a_fact_whose_time_has_no_offset_is_answered_without_options_of_the_command_line():
+    world.customer()
+    sender = callers.by_key("facts:write", customer=world.customer())
+    for when in ("2026-03-02T09:00:00", "02/03/2026 09:00"):
+        answer = sender.post("/facts", [{**world.row("1", "ana", "2026-03-02T09:00"), "occurred_at": when}])
+        remedies = {it["remedy"] for it in answer.json()["rejected"]}
+        assert remedies == {"write it with its offset from UTC, as 2026-03-01T09:30:00Z"}
+
+
+@pytest.mark.parametrize("plan", ["montly-login", "monthly-login.toml"])
+def test_a_plan_that_is_not_known_is_looked_for_in_the_list_and_never_among_files(operator, plan):
+    answer = operator.post("/subscriptions", {"customer": world.customer().pk, "plan": plan, "start": "2026-01-01"})
+    assert (answer.status_code, first(answer)["code"]) == (422, "plan-invalid")
+    assert "(nearest: monthly-login)" in first(answer)["rule"]
+    assert first(answer)["remedy"] == "name one that GET /v1/plans lists, or send its text to POST /v1/plans first"
+
+
+def test_terms_that_overlap_are_told_how_to_be_another_meter(operator):
+    body = {"customer": world.customer().pk, "plan": "monthly-login", "start": "2030-01-01"}
+    assert operator.post("/subscriptions", body).status_code == 201
+    assert "`meter`" in first(operator.post("/subscriptions", body))["remedy"]
+    assert operator.post("/subscriptions", {**body, "meter": "courses"}).status_code == 201
+
+
+def test_a_learner_whom_nobody_knows_is_not_there(operator):
+    row = world.subscribe(world.customer(), "monthly-login")
+    answer = operator.get(f"/subscriptions/{row.pk}/learners/ana")
+    assert (answer.status_code, first(answer)["code"]) == (404, "not-found")
+    assert first(answer)["rule"] == "no fact of this subscription's organisations names this learner"
+
+
+def test_an_event_that_is_not_known_is_answered_with_those_that_are(operator):
+    answer = operator.post("/endpoints", {**ENDPOINT, "customer": None, "events": ["threshold.crosed"]})
+    assert (answer.status_code, first(answer)["place"]) == (422, "body.events")
+    assert "(nearest: threshold.crossed)" in first(answer)["rule"]
+    assert {"threshold.crossed", "statement.closed"} <= set(first(answer)["remedy"].removeprefix("use ").split(", "))

@@ -20,7 +20,7 @@ from rollbook.engines.database import LiveSubscription
 from rollbook.errors import PlanError, Problem, SubscriptionError
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso
-from rollbook.model.keys import Keys, parse_toml
+from rollbook.model.keys import Keys, nearest, parse_toml
 from rollbook.model.plan import Plan, parse_plan
 from rollbook.model.subscription import Approval, Change, Quantity, Subscription
 from rollbook.model.tariff import Tariff, read_tariff
@@ -58,6 +58,17 @@ def keep_plan(plan: Plan) -> models.PlanVersion:
     return row
 
 
+def _published(plan_id: str) -> Plan:
+    """The published plan of an id; never a file of this machine."""
+    published = {plan.id: plan for plan in plans.published()}
+    if plan_id not in published:
+        known = {*published, *models.PlanVersion.objects.values_list("plan_id", flat=True)}
+        rule = f'there is no plan "{plan_id}" here{nearest(plan_id, sorted(known))}'
+        remedy = "name one that GET /v1/plans lists, or send its text to POST /v1/plans first"
+        raise PlanError(Problem("plan", rule, remedy))
+    return published[plan_id]
+
+
 def version_on(plan_id: str, day: date) -> Plan:
     """The version of a plan that may be subscribed to from a day on (D-08): the latest that is effective by then.
 
@@ -67,7 +78,7 @@ def version_on(plan_id: str, day: date) -> Plan:
     usable = [row for row in rows if row.effective_from is None or row.effective_from <= day]
     if usable:
         return plan_of(max(usable, key=lambda row: (row.effective_from or date.min, row.id)))
-    plan = plans.find_plan(plan_id)
+    plan = _published(plan_id)
     if plan.governance.effective_from and plan.governance.effective_from > day:
         rule = f"no version of it is effective on {day}"
         raise PlanError(Problem(plan_id, rule, f"begin on {plan.governance.effective_from} or later"))
@@ -237,7 +248,7 @@ def _overlapping(customer: models.Customer, agreed: Subscription, kind: str, met
         named = {it.name for it in other.organisations.all()}
         if not named or not agreed.organisations or named & set(agreed.organisations):
             rule = f"{other} runs until {other.end}, and would count the same facts"
-            yield Problem("term", rule, "begin there, or say that it is another meter")
+            yield Problem("term", rule, "begin there; or, if this counts something else, give it a `meter` of its own")
 
 
 def term_words(subscription: Subscription) -> Mapping[str, str]:

@@ -16,6 +16,7 @@ from rollbook.metering.inputs import metered_windows
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.reports.explain import Explanation, explain
 from rollbook.server import contracts
+from rollbook.server.api.errors import refused
 from rollbook.server.models import Subscription
 
 _COLUMNS = (
@@ -29,15 +30,15 @@ FACTS_MAX = 50_000
 def explain_learner(row: Subscription, learner: str, now_us: int, *, is_entry: bool = False) -> Explanation:
     """The account of one surrogate; or, where `is_entry`, of a guest's entry by its fact's id, which may look like one.
 
-    Raises UsageError where nothing is known of them, or too much to be read.
+    Raises RefusedError 404 where nothing is known of them, and UsageError where it is too much to be read.
     """
     live = contracts.live(row)
     organisations = live.subscription.organisations or ()
     ids = {learner} if is_entry else _linked(organisations, learner)
     facts = _entry(organisations, learner) if is_entry else _of_people(organisations, ids)
     if not facts:
-        rule, remedy = "no fact of this subscription's organisations names this learner", "correct the id"
-        raise UsageError(Problem("learner", rule, remedy))
+        rule = "no fact of this subscription's organisations names this learner"
+        raise refused(404, "not-found", "learner", rule, "give the id as facts carry it, percent-encoded")
     facts += _voids_of(organisations, facts)
     facts = list({fact.key: fact for fact in facts}.values())
     outcome = reference.meter(facts, live.subscription, now_us + 1, live.assumed)

@@ -120,7 +120,12 @@ def read_rows(rows: Iterable[Item], received_us: int | None = None, *, trusts_re
 
 def problems(index: int, found: Iterable[Problem], code: str = "invalid") -> tuple[Rejected, ...]:
     """Problems of a reader as what is answered. What could be a person's is not repeated."""
-    return tuple(Rejected(index, code, _discreet(it.rule), it.remedy) for it in found)
+    return tuple(Rejected(index, code, _discreet(it.rule), _of_a_call(it.remedy)) for it in found)
+
+
+def _of_a_call(remedy: str) -> str:
+    """A remedy that whoever calls can follow: options of the command line say how exports write their times."""
+    return "write it with its offset from UTC, as 2026-03-01T09:30:00Z" if "--" in remedy else remedy
 
 
 def decode(text: msgspec.Raw | bytes) -> Any:

@@ -106,7 +106,7 @@ def ask_admission(request: HttpRequest, body: AdmissionIn) -> dict[str, Any]:
 
 @router.post("/preview", auth=needs("usage:read"), response=PreviewOut)
 def ask_preview(request: HttpRequest, body: PreviewIn) -> dict[str, Any]:
-    """What would these facts add? Nothing is kept (W-07)."""
+    """What would these facts add? Nothing is kept."""
     principal = principal_of(request)
     found = preview(read_rows(body.facts), Sender(principal.name, principal.customer), now_us())
     return found | {"changes": _shown(principal, found["changes"])}

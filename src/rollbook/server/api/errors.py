@@ -182,6 +182,27 @@ def _invalid(_: HttpRequest, error: ValidationError | type[ValidationError]) -> 
     )
 
 
+_A_DAY = ("it is no day of the calendar", "write it as 2026-02-01")
+_AN_INSTANT = ("it is no instant", "write it with its offset from UTC, as 2026-02-01T09:30:00Z")
+_TIMES = {
+    **dict.fromkeys(
+        ("date_type", "date_parsing", "date_from_datetime_parsing", "date_from_datetime_inexact"),
+        _A_DAY,
+    ),
+    **dict.fromkeys(
+        (
+            "datetime_type",
+            "datetime_parsing",
+            "datetime_from_date_parsing",
+            "datetime_object_invalid",
+            "timezone_aware",
+        ),
+        _AN_INSTANT,
+    ),
+}
+"""What is wrong with a time, in words, by the schema's kind of error: its own words are a parser's."""
+
+
 def _problem(found: dict[str, Any]) -> Problem:
     """One finding of a schema. Its text is the schema's own and quotes nothing that was sent."""
     source, *rest = [str(it) for it in found.get("loc", ("request",))]
@@ -191,5 +212,8 @@ def _problem(found: dict[str, Any]) -> Problem:
         from rollbook.server.api.strict import unknown  # noqa: PLC0415 - it needs these answers itself
 
         return unknown(".".join((source, *rest[:-1])), rest[-1] if rest else "", found.get("known", ()))
+    if found.get("type") in _TIMES:
+        rule, remedy = _TIMES[found["type"]]
+        return Problem(".".join((source, *rest)), rule, remedy)
     rule = str(found.get("msg", "it is not valid")).removeprefix("Value error, ")
     return Problem(".".join((source, *rest)), rule[:1].lower() + rule[1:], "see /v1/openapi.json for what is expected")

@@ -257,7 +257,7 @@ def add_subscription(request: HttpRequest, body: SubscriptionIn) -> Status[Subsc
 def list_subscriptions(
     request: HttpRequest,
     customer: Annotated[Id | None, Field(description="only those of this customer")] = None,
-    when: Annotated[When | None, Field(description="only past, current or future terms (S-24)")] = None,
+    when: Annotated[When | None, Field(description="only past, current or future terms")] = None,
     after: Cursor = 0,
     limit: Annotated[int, Field(ge=1, le=100)] = 50,
 ) -> SubscriptionsOut:
@@ -298,7 +298,7 @@ def add_quantity(request: HttpRequest, number: Id, body: QuantityIn) -> Subscrip
     "/subscriptions/{number}/approvals", auth=needs("manage"), response=SubscriptionOut, openapi_extra=also(409)
 )
 def approve_seats(request: HttpRequest, number: Id, body: ApprovalIn) -> SubscriptionOut:
-    """Lets so many more released seats be taken by others (S-07)."""
+    """Lets so many more released seats be taken by others."""
     principal = principal_of(request)
     agreements.approve(principal, subscription_for(principal, number), body.seats, body.day)
     return _said(principal, subscription_for(principal, number), whole=True)

@@ -69,7 +69,7 @@ class EndpointsOut(Schema):
 
 
 class OrderIn(Body):
-    """A report that is mailed when a window closes, or on the first of each month (W-23)."""
+    """A report that is mailed when a window closes, or on the first of each month."""
 
     subscription: Id
     report: Annotated[str, Field(max_length=40)]
@@ -101,7 +101,7 @@ class OrdersOut(Schema):
 
 
 class TaskOut(Schema):
-    """Who has gone beyond what is included, and the size that would fit (A-24, A-38)."""
+    """Who has gone beyond what is included, and the size that would fit."""
 
     id: int
     subscription: int
@@ -157,18 +157,11 @@ def add_endpoint(request: HttpRequest, body: EndpointIn) -> Status[EndpointSecre
     if wrong := webhooks.wrong_address(body.url, private=settings.CONFIGURATION["ROLLBOOK_WEBHOOKS_PRIVATE"]):
         raise RefusedError(422, "url-invalid", wrong)
     if unknown := [it for it in body.events if it not in EVENTS]:
-        raise RefusedError(
-            422,
-            "input-invalid",
-            [
-                Problem(
-                    "body.events",
-                    f"there is no such event{nearest(it, list(EVENTS))}",
-                    "use one of " + ", ".join(EVENTS),
-                )
-                for it in unknown
-            ],
-        )
+        remedy = "use " + ", ".join(EVENTS)
+        problems = [
+            Problem("body.events", f"there is no such event{nearest(it, list(EVENTS))}", remedy) for it in unknown
+        ]
+        raise RefusedError(422, "input-invalid", problems)
     with transaction.atomic():
         if Endpoint.objects.filter(customer=owner, active=True).count() >= ENDPOINTS_MAX:
             raise refused(409, "too-many", "endpoints", f"there are {ENDPOINTS_MAX}", "remove one")
