@@ -62,7 +62,7 @@ def made(message: Message, attachment: Attachment | None = None) -> EmailMultiAl
     """The mail of a message."""
     too_large = attachment is not None and len(attachment[2]) > ATTACHMENT_BYTES_MAX
     data = message.content["data"]
-    context = {**_for_people(data), "link": link(data), "too_large": too_large}
+    context = {**_for_people(data), "link": _base_url(), "too_large": too_large}
     subject, paragraphs = words(message.event, context)
     context |= {"subject": subject, "paragraphs": paragraphs}
     mail = EmailMultiAlternatives(
@@ -98,12 +98,8 @@ def words(event: str, context: Mapping[str, Any]) -> tuple[str, list[str]]:
     return " ".join(subject.split()), [it for it in paragraphs if it]
 
 
-def link(data: Mapping[str, Any]) -> str:
-    """Where the reader finds more."""
-    return f"{_base_url()}/subscriptions/{data['subscription']}" if "subscription" in data else _base_url()
-
-
 def _base_url() -> str:
+    """Where the reader finds more: the front page leads on."""
     return str(settings.CONFIGURATION["ROLLBOOK_BASE_URL"]).rstrip("/")
 
 
