@@ -5,6 +5,7 @@ from __future__ import annotations
 from importlib import import_module
 
 import pytest
+from django.test import Client
 from ninja import Schema
 
 from rollbook.server.api.app import ROUTERS
@@ -124,6 +125,19 @@ def test_terms_that_overlap_are_told_how_to_be_another_meter(operator):
     assert operator.post("/subscriptions", body).status_code == 201
     assert "`meter`" in first(operator.post("/subscriptions", body))["remedy"]
     assert operator.post("/subscriptions", {**body, "meter": "courses"}).status_code == 201
+
+
+@pytest.mark.parametrize("path", ["/v1/customers", "/v1/session", "/signin"])
+def test_a_host_name_that_the_server_does_not_have_is_told_with_its_setting(path, settings):
+    settings.ALLOWED_HOSTS = ["rollbook.example"]
+    answer = Client().get(path, headers={"Host": "elsewhere.example"})
+    assert answer.status_code == 400
+    words = answer.content.decode().lower()
+    assert "this server does not answer to that host name; see rollbook_allowed_hosts" in words
+    assert "elsewhere" not in words
+    if path.startswith("/v1"):
+        assert (first(answer)["code"], first(answer)["place"]) == ("host-unknown", "header Host")
+    assert Client().get(path, headers={"Host": "rollbook.example"}).status_code != 400
 
 
 def test_a_learner_whom_nobody_knows_is_not_there(operator):

@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from http import HTTPStatus
 
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -76,8 +77,12 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # no
     return _said(request, 403, "You may not do this.")
 
 
-def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
+def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
     """400."""
+    if request.path.startswith(API):
+        return errors.unreadable(exception)
+    if isinstance(exception, DisallowedHost):
+        return _said(request, 400, f"{errors.HOST_RULE[0].upper()}{errors.HOST_RULE[1:]}.")
     return _said(request, 400, "The request cannot be read.")
 
 

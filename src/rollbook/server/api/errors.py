@@ -13,7 +13,7 @@ from collections.abc import Iterable
 from http import HTTPStatus
 from typing import Any
 
-from django.core.exceptions import BadRequest, PermissionDenied, RequestDataTooBig, SuspiciousOperation
+from django.core.exceptions import BadRequest, DisallowedHost, PermissionDenied, RequestDataTooBig, SuspiciousOperation
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse, UnreadablePostError
 from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
@@ -109,6 +109,17 @@ def plain(status: int, headers: dict[str, str] | None = None) -> HttpResponse:
     return problems_response(status, code, [Problem("request", rule, remedy)], headers)
 
 
+HOST_RULE = "this server does not answer to that host name; see ROLLBOOK_ALLOWED_HOSTS"
+
+
+def unreadable(error: object) -> HttpResponse:
+    """400 for what Django will not read; of a wrong host name, whose setting decides."""
+    if not isinstance(error, DisallowedHost):
+        return plain(400)
+    remedy = "call it by a name that it has, or let whoever runs it add this one to ROLLBOOK_ALLOWED_HOSTS"
+    return problems_response(400, "host-unknown", [Problem("header Host", HOST_RULE, remedy)])
+
+
 _PLAIN = {
     400: ("request-unreadable", "the request cannot be read", "send what the API's description says"),
     401: (
@@ -155,7 +166,7 @@ def install(api: NinjaAPI) -> None:
     api.add_exception_handler(RollbookError, lambda _request, error: respond(_one(error)))
     api.add_exception_handler(RequestDataTooBig, lambda _request, _error: plain(413))
     api.add_exception_handler(UnreadablePostError, lambda _request, _error: plain(400))
-    api.add_exception_handler(SuspiciousOperation, lambda _request, _error: plain(400))
+    api.add_exception_handler(SuspiciousOperation, lambda _request, error: unreadable(error))
     api.add_exception_handler(BadRequest, lambda _request, _error: plain(400))
     api.add_exception_handler(PermissionDenied, lambda _request, _error: plain(403))
 
