@@ -149,8 +149,8 @@ class SubscriptionOut(Schema):
 class SubscriptionAddedOut(SubscriptionOut):
     """A new subscription.
 
-    closes_at_once  windows that are over already and are closed by the next run of the worker, within seconds: facts
-                    of theirs that come later change no statement of theirs. Hold it if history is still to come.
+    closes_at_once  windows that are over already and are closed by the next run of the worker, within seconds: what
+                    comes later is booked as a difference on a later statement. Hold it if history is still to come.
     """
 
     closes_at_once: int
