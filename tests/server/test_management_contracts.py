@@ -136,7 +136,7 @@ def test_a_subscription_that_begins_in_the_past_says_how_much_closes_at_once(ope
     said = subscribe(operator).json()
     assert (said["closes_at_once"], said["on_hold"]) == (5, False)
     assert closing.close_subscription(said["id"], clock.now_us()) == 5
-    # One that begins today has nothing to close; what the plan lets nobody close without approval waits for it.
+    # One that begins later has nothing to close.
     assert subscribe(operator, start="2027-01-01").json()["closes_at_once"] == 0
 
 

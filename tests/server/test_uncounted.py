@@ -148,7 +148,8 @@ def test_names_stand_with_ids_and_whoever_was_erased_has_neither(term: models.Su
     vendor.call("PUT", "/people", {"customer": term.customer_id, "people": [{"learner": "bo", "name": "Bo B"}]})
     assert vendor.post("/people/erase", {"customer": term.customer_id, "learner": "cy"}).status_code == 200
     found = asked(term)["learners"]
-    assert [(it["learner"], it["name"], it["erased"]) for it in found] == [("bo", "Bo B", False), ("", "", True)]
+    # In the order of their surrogates, which says nothing of them.
+    assert {(it["learner"], it["name"], it["erased"]) for it in found} == {("bo", "Bo B", False), ("", "", True)}
 
 
 def test_a_window_that_has_not_begun_is_not_there(term: models.Subscription) -> None:
