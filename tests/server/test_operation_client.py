@@ -96,7 +96,7 @@ def test_every_method_of_the_client_is_understood_by_the_server(operated: tuple[
     lines = [json.loads(line) for line in server.log.read_text().splitlines()]
     routes = [line["route"] for line in lines if line["event"] == "request" and line["route"].startswith("v1")]
     assert routes.count("v1/facts") == 2
-    assert "v1/subscriptions/<number>/learners/<learner>" in routes
+    assert "v1/subscriptions/<number>/learners/<path:learner>" in routes
     assert everything.split("_")[2] not in server.log.read_text()
 
 
