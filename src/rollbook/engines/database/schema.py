@@ -207,7 +207,7 @@ def _postgresql() -> list[str]:
         f"create table fact_deed_before partition of fact_deed for values from (minvalue) to ({until})",
         "create index fact_learner on fact (organisation, learner, at_us)",
         f"create index fact_guest on fact (organisation, object, session) {_GUEST}",
-        "create index fact_number on fact using brin (number) with (pages_per_range = 16)",
+        "create index fact_number on fact (number)",
         f"create index fact_voids on fact_status (organisation, source, voids) {_VOIDS}",
         f"create index fact_links on fact_status (organisation, learner) {_LINKS}",
         f"create index fact_links_back on fact_status (organisation, object) {_LINKS}",

@@ -94,7 +94,8 @@ def targets(database: Database, owner: int, voids: Sequence[Row]) -> list[Touchi
     rows = database.rows(
         f"""select {TOUCHING} from ({named}) as void
             {find("fact_key", f"{of_owner} and fact_key.source = void.source and fact_key.id = void.id")}
-            {find("fact", "fact.number = fact_key.number and fact.organisation = void.organisation")}""",
+            {find("fact", "fact.number = fact_key.number")}
+            where fact.organisation = void.organisation""",
         {"voids": list(voids), "owner": owner},
     )
     return [Touching(*row) for row in rows if row[2] != VOIDED]
