@@ -10,8 +10,10 @@ from typing import Any
 
 from django.db import connection
 
+from rollbook.engines.database import LiveSubscription
 from rollbook.errors import Problem, UsageError
 from rollbook.metering import reference
+from rollbook.metering.identities import accept, cluster_of
 from rollbook.metering.inputs import metered_windows
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.reports.explain import Explanation, explain
@@ -34,15 +36,19 @@ def explain_learner(row: Subscription, learner: str, now_us: int, *, is_entry: b
     """
     live = contracts.live(row)
     organisations = live.subscription.organisations or ()
-    ids = {learner} if is_entry else _linked(organisations, learner)
-    facts = _entry(organisations, learner) if is_entry else _of_people(organisations, ids)
+    as_of_us = now_us + 1
+    unapplied: frozenset[tuple[str, str]] = frozenset()
+    if is_entry:
+        ids, facts = {learner}, _entry(organisations, learner)
+    else:
+        ids, facts, unapplied = _person(live, organisations, learner, as_of_us)
     if not facts:
         rule = "no fact of this subscription's organisations names this learner"
         raise refused(404, "not-found", "learner", rule, "give the id as facts carry it, percent-encoded")
     facts += _voids_of(organisations, facts)
     facts = list({fact.key: fact for fact in facts}.values())
-    outcome = reference.meter(facts, live.subscription, now_us + 1, live.assumed)
-    return explain(sorted(ids), facts, outcome, metered_windows(live.subscription, now_us + 1))
+    outcome = reference.meter(facts, live.subscription, as_of_us, live.assumed, unapplied)
+    return explain(sorted(ids), facts, outcome, metered_windows(live.subscription, as_of_us))
 
 
 def _of_people(organisations: Sequence[str], ids: set[str]) -> list[Fact]:
@@ -51,15 +57,46 @@ def _of_people(organisations: Sequence[str], ids: set[str]) -> list[Fact]:
     return list({fact.key: fact for fact in facts}.values())
 
 
-def _linked(organisations: Sequence[str], learner: str) -> set[str]:
-    """Every id that a link ever joined to this one, whether or not the link stands."""
+def _person(
+    live: LiveSubscription, organisations: Sequence[str], learner: str, as_of_us: int
+) -> tuple[set[str], list[Fact], frozenset[tuple[str, str]]]:
+    """The ids that are one person, the facts of theirs, and links that contradict each other, by (source, id).
+
+    Links that were taken back, or are refused, join nobody: they would tell of somebody else. Where organisations
+    count people apart, a link joins ids in its own.
+    """
+    links = _ever_linked(organisations, learner)
+    voids = _voids_of(organisations, links)
+    voided = {(it.organisation, it.source, it.voids) for it in voids if it.at_us < as_of_us}
+    until_us = min(as_of_us, live.subscription.end_us)
+    standing: dict[str, list[Fact]] = {}
+    for link in links:
+        if link.at_us < until_us and (link.organisation, *link.key) not in voided:
+            standing.setdefault(live.scope(link.organisation), []).append(link)
+    accepted = {scope: accept(found) for scope, found in standing.items()}
+    unapplied = frozenset((it.source, it.fact) for _, conflicts in accepted.values() for it in conflicts)
+    known_as = {scope: cluster_of(found, learner) for scope, (found, _) in accepted.items()}
+    ids = {learner}.union(*known_as.values())
+    facts = [
+        fact
+        for fact in _of_people(organisations, ids)
+        if {fact.learner, fact.object if fact.type == LINKED else fact.learner}
+        & known_as.get(live.scope(fact.organisation), {learner})
+    ]
+    return ids, facts, unapplied
+
+
+def _ever_linked(organisations: Sequence[str], learner: str) -> list[Fact]:
+    """Every link that ever joined an id to this one, over any others, whether or not it stands."""
     known, frontier = {learner}, {learner}
+    found: dict[tuple[str, str], Fact] = {}
     while frontier:
         links = _facts(organisations, "learner", frontier, extra=f"and type = '{LINKED}'")
         links += _facts(organisations, "object", frontier, extra=f"and type = '{LINKED}'")
+        found |= {link.key: link for link in links}
         frontier = {end for link in links for end in (link.learner, link.object)} - known
         known |= frontier
-    return known
+    return list(found.values())
 
 
 def _entry(organisations: Sequence[str], id_: str) -> list[Fact]:
