@@ -208,3 +208,15 @@ def test_cookies_of_the_servers_own_settings_go_over_tls_alone(tmp_path):
 def test_nobody_needs_to_be_known_for_what_says_so():
     assert Caller().get("/session").status_code == 200
     assert Caller().get("/openapi.json").status_code == 200
+
+
+@pytest.mark.parametrize("method", ["GET", "POST"])
+def test_a_program_that_calls_without_tls_is_told_so_and_not_sent_elsewhere(method, settings):
+    settings.SECURE_SSL_REDIRECT = True
+    answer = Client().generic(method, "/v1/facts", headers={"Authorization": "Bearer rbk_x"})
+    assert (answer.status_code, answer["Upgrade"], code(answer)) == (426, "TLS/1.2", "tls-required")
+    assert "ROLLBOOK_TLS=false" in answer.json()["problems"][0]["remedy"]
+    assert "Location" not in answer
+    # People are sent on; over TLS everything is as it always is.
+    assert Client().get("/v1/docs")["Location"] == "https://testserver/v1/docs"
+    assert Client().generic(method, "/v1/facts", secure=True).status_code in (401, 405)

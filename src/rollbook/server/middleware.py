@@ -10,10 +10,12 @@ import sys
 from collections.abc import Callable
 from http import HTTPStatus
 
+from django.conf import settings
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
+from rollbook.errors import Problem
 from rollbook.server.api import errors
 
 API = "/v1/"
@@ -51,6 +53,8 @@ def answers(get_response: GetResponse) -> GetResponse:
         length = request.META.get("CONTENT_LENGTH") or "0"
         if not length.isdecimal() or (int(length) > BODY_BYTES_MAX and not request.path.startswith(LARGE)):
             answer: HttpResponseBase = errors.plain(413 if length.isdecimal() else 400)
+        elif _needs_tls(request):
+            answer = _tls_needed()
         else:
             answer = get_response(request)
         if request.path.startswith(API):
@@ -65,6 +69,19 @@ def answers(get_response: GetResponse) -> GetResponse:
         return answer
 
     return middleware
+
+
+def _needs_tls(request: HttpRequest) -> bool:
+    """Whether a program called without TLS: it is told so, where a browser is sent on to a page over https://."""
+    for_programs = request.path.startswith(API) and request.path != f"{API}docs"
+    return for_programs and settings.SECURE_SSL_REDIRECT and not request.is_secure()
+
+
+def _tls_needed() -> HttpResponse:
+    """426. A redirection would make programs send the key once more, and a POST as a GET."""
+    rule = "it came over http://, where everybody on the way reads keys and learners"
+    remedy = "use https://; until a proxy with TLS stands before the server, its operator sets ROLLBOOK_TLS=false"
+    return errors.problems_response(426, "tls-required", [Problem("request", rule, remedy)], {"Upgrade": "TLS/1.2"})
 
 
 def missing(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's shape
