@@ -106,6 +106,53 @@ def test_a_new_server_gets_its_operator_and_its_first_key_from_the_command_line(
     assert 'nearest: Northern' in refused.stderr
 
 
+def test_another_digest_key_is_told_everywhere_before_it_makes_somebody_new_of_everybody(migrated: Operated) -> None:
+    rightly = dict(migrated.more)
+    migrated.done("recount")
+    migrated.more = {"ROLLBOOK_DIGEST_KEY": "another-key-than-that-of-this-database"}
+    for command in ("recount", "serve", "worker", "migrate"):
+        ran = migrated.call(command)
+        assert ran.returncode == 2, command
+        assert "ROLLBOOK_DIGEST_KEY: it is not the key with which this database was begun" in ran.stderr
+    migrated.more = rightly
+    migrated.done("recount")
+
+
+def test_serve_says_when_nobody_could_call_it_without_https(operated: Operated) -> None:
+    operated.more = {"ROLLBOOK_TLS": "true"}
+    with operated.serving() as server:
+        answer = httpx.post(f"{server.url}/v1/facts", json=[])
+        assert (answer.status_code, answer.headers["Upgrade"]) == (426, "TLS/1.2")
+        assert answer.json()["problems"][0]["code"] == "tls-required"
+    assert "ROLLBOOK_TLS is true and ROLLBOOK_BASE_URL is http://localhost:8000" in server.log.read_text()
+    operated.more = {"ROLLBOOK_TLS": "true", "ROLLBOOK_BASE_URL": "https://rollbook.example.org"}
+    with operated.serving() as server:
+        pass
+    assert "ROLLBOOK_TLS" not in server.log.read_text()
+
+
+@pytest.mark.skipif(server_settings.KIND == "postgresql", reason="about files of SQLite")
+def test_files_are_their_owners_alone_whatever_the_umask(operated: Operated) -> None:
+    before = os.umask(0)
+    try:
+        operated.done("migrate")
+        with operated.serving() as server:
+            assert httpx.get(f"{server.url}/readyz?worker=ignore").status_code == 200
+            modes = {path.name: path.stat().st_mode & 0o777 for path in operated.folder.glob("rollbook.db*")}
+    finally:
+        os.umask(before)
+    assert "rollbook.db" in modes  # what SQLite puts beside it has its permissions
+    assert set(modes.values()) == {0o600}, modes
+
+
+@pytest.mark.skipif(server_settings.KIND == "postgresql", reason="about files of SQLite")
+def test_a_backup_of_no_database_asks_for_its_address(operated: Operated) -> None:
+    ran = operated.call("backup", str(operated.folder / "x"))
+    assert ran.returncode == 2
+    assert "is DATABASE_URL set" in ran.stderr
+    assert not list(operated.folder.glob("rollbook.db*"))
+
+
 def test_the_scopes_in_the_help_are_those_of_the_server() -> None:
     assert tuple(access.SCOPES) == first_hour.SCOPES
 

@@ -8,7 +8,7 @@ Owns: options, exit codes, and the order in which things are said.
 Does not own: any figure (`library`), or how it looks (`render`).
 """
 
-from rollbook.cli import advice, first_hour, outlook, proof, reports, server, statements
+from rollbook.cli import advice, first_hour, history, outlook, proof, reports, server, statements
 from rollbook.cli.commands import app, main
 from rollbook.cli.intake import intake
 
@@ -23,7 +23,7 @@ app.command()(reports.report)
 app.command()(reports.reports)
 for served in (server.serve, server.worker, server.migrate, server.recount, server.backup, server.restore):
     app.command()(served)
-app.command("import")(server.import_)
+app.command("import")(history.import_)
 app.command("server-secrets")(server.server_secrets)
 app.command("add-operator")(first_hour.add_operator)
 app.command("add-key")(first_hour.add_key)

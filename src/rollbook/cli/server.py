@@ -9,21 +9,16 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
-from rollbook.cli.metering import Exports, over_facts
-from rollbook.cli.said import PROBLEMS_SHOWN, in_words_or_end, refuse_target, say_read
+from rollbook.cli.said import in_words_or_end
 from rollbook.errors import Problem, RollbookError, UsageError
-from rollbook.intake import FactStore, read_facts
 from rollbook.render import terminal
 
 DATA = "rollbook-data"
 """Where `serve --demo` keeps everything."""
-
-BATCH_FACTS = 10_000
-"""Facts of one transaction of `rollbook import`."""
 
 Host = Annotated[str, typer.Option(metavar="ADDRESS", help="Where to listen; 0.0.0.0 is everywhere.")]
 Port = Annotated[int, typer.Option(metavar="NUMBER", min=1, max=65_535, help="On which port.")]
@@ -36,12 +31,6 @@ Threads = Annotated[
 ]
 Demo = Annotated[
     bool, typer.Option("--demo", help=f"Keep everything in ./{DATA}, with made-up customers, and run a worker too.")
-]
-Customer = Annotated[
-    str,
-    typer.Option(
-        metavar="NAME", help="Take facts for this customer alone. By default, for whoever has the organisation."
-    ),
 ]
 OneSubscription = Annotated[
     int | None, typer.Option("--subscription", metavar="NUMBER", min=1, help="Only this one. All, by default.")
@@ -62,21 +51,40 @@ def server_set_up(*, configured: bool = True) -> Iterator[None]:
             rule = f"the server's libraries are not installed ({error.name} is missing)"
             raise UsageError(Problem("rollbook", rule, 'run: pip install "rollbook[server]"')) from None
         os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rollbook.server.settings")
-        if configured:
-            django.setup()
+        # Databases, mail kept as files, and whatever stands beside them hold learners: they are their owner's alone.
+        before = os.umask(0o077)
         try:
+            if configured:
+                django.setup()
             yield
         except DatabaseError as error:
             # Of the database's words the first line: others may quote a row.
             words = str(error).strip().partition("\n")[0][:200]
             remedy = "see that it runs, that DATABASE_URL is right, and that rollbook migrate was run"
             raise RollbookError(Problem("database", words or type(error).__name__, remedy)) from None
+        finally:
+            os.umask(before)
+
+
+def refuse_other_key() -> None:
+    """Nothing is done to a database with another's ROLLBOOK_DIGEST_KEY. Where it does not answer, others tell."""
+    from django.conf import settings  # noqa: PLC0415
+    from django.db import connections  # noqa: PLC0415
+
+    from rollbook.server import digest_key  # noqa: PLC0415
+
+    database = settings.DATABASES["default"]
+    # To ask SQLite would make the file.
+    if database["ENGINE"].endswith("sqlite3") and not Path(database["NAME"]).exists():
+        return
+    digest_key.refuse_other()
+    connections.close_all()
 
 
 def serve(
     host: Host = "127.0.0.1", port: Port = 8000, workers: Workers = 1, threads: Threads = 4, demo: Demo = False
 ) -> None:
-    """Answer HTTP: the API and the pages. Ctrl-C or SIGTERM end it when requests under way are answered."""
+    """Answer HTTP: the API, and pages to sign in. Ctrl-C or SIGTERM end it when requests under way are answered."""
     with server_set_up(configured=False):
         from rollbook.server import serving  # noqa: PLC0415
 
@@ -87,7 +95,11 @@ def serve(
                 from django.conf import settings  # noqa: PLC0415
 
                 style = settings.CONFIGURATION["ROLLBOOK_LOG_FORMAT"]
+                unlikely = serving.unlikely(settings.CONFIGURATION.values)
+                refuse_other_key()
             if not demo:
+                if unlikely:
+                    terminal.say(terminal.console(stderr=True), unlikely)
                 serving.serve(host, port, workers, threads, style)
                 return
             _load_demo(port)
@@ -122,6 +134,7 @@ def worker() -> None:
     with server_set_up():
         from rollbook.server import worker as loop  # noqa: PLC0415
 
+        refuse_other_key()
         loop.run(stop)
 
 
@@ -133,85 +146,27 @@ def migrate() -> None:
         migrating.migrate()
 
 
-@over_facts
-def import_(exports: Exports, customer: Customer = "") -> None:
-    """Take history in: exports that any command reads. Interrupt and repeat it freely, repeats change nothing."""
-    with server_set_up():
-        refuse_target(exports.problems, exports.files, option="--problems")
-        sender = _sender(customer)
-        err = terminal.console(stderr=True)
-        with read_facts(exports.facts, exports.options()) as store:
-            terminal.print_sources(err, store.sources)
-            say_read(err, store, exports.problems)
-            rejected = _take_in(store, sender)
-        if rejected or store.problems.total:
-            raise typer.Exit(3)
-
-
-def _sender(customer: str) -> Any:
-    from rollbook.server.ingest import Sender  # noqa: PLC0415
-    from rollbook.server.models import Customer as CustomerRow  # noqa: PLC0415
-
-    if not customer:
-        return Sender("import")
-    row = CustomerRow.objects.filter(name=customer).first()
-    if row is None:
-        raise UsageError(Problem("--customer", "there is no customer of this name", "write it as the server has it"))
-    return Sender("import", row.pk)
-
-
-def _take_in(store: FactStore, sender: Any) -> int:
-    """Stores the facts, batch by batch, and prints what became of them; how many were not taken."""
-    from rollbook.server.clock import now_us  # noqa: PLC0415
-    from rollbook.server.ingest import ingest  # noqa: PLC0415
-
-    err = terminal.console(stderr=True)
-    totals = dict.fromkeys(("received", "new", "repeats", "held", "rejected"), 0)
-    told = 0
-    for batch in _batches(store):
-        receipt = ingest(batch, sender, now_us())
-        totals["received"] += receipt.received
-        totals["new"] += receipt.new
-        totals["repeats"] += receipt.repeats
-        totals["held"] += receipt.held
-        totals["rejected"] += len({it.index for it in receipt.rejected})
-        for it in receipt.rejected[: PROBLEMS_SHOWN - told]:
-            fact = batch[it.index]
-            terminal.say(err, str(Problem(store.place(fact.source, fact.id), it.rule, it.remedy)))
-            told += 1
-        terminal.say(err, f"{totals['received']:,} of {store.facts:,} facts are stored or told")
-    if totals["rejected"] > told:
-        terminal.say(err, f"and more: {totals['rejected']:,} were rejected in all")
-    out = terminal.console()
-    for name, facts in totals.items():
-        terminal.say(out, f"{facts:>12,}  {name}")
-    return totals["rejected"]
-
-
-def _batches(store: FactStore) -> Iterator[list[Any]]:
-    batch = []
-    for fact in store.iterate():
-        batch.append(fact)
-        if len(batch) == BATCH_FACTS:
-            yield batch
-            batch = []
-    if batch:
-        yield batch
-
-
 def recount(subscription: OneSubscription = None) -> None:
     """Count everything again beside the live counts. Exit code 1 where they differ, which must never be."""
     with server_set_up():
         from rollbook.server import recounting  # noqa: PLC0415
 
+        refuse_other_key()
         out = terminal.console()
         found = recounting.recount(subscription)
         for difference in found.differences:
             terminal.say(out, difference)
-        words = f"{found.subscriptions:,} subscriptions counted again: {len(found.differences):,} differences"
+        words = (
+            f"{_counted(found.subscriptions, 'subscription')} counted again: "
+            f"{_counted(len(found.differences), 'difference')}"
+        )
         terminal.say(terminal.console(stderr=True), words)
         if found.differences:
             raise typer.Exit(1)
+
+
+def _counted(number: int, thing: str) -> str:
+    return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 
 
 def backup(file: File) -> None:
@@ -221,6 +176,10 @@ def backup(file: File) -> None:
 
         from rollbook.server import backup as backups  # noqa: PLC0415
 
+        database = settings.DATABASES["default"]
+        if database["ENGINE"].endswith("sqlite3") and not Path(database["NAME"]).exists():
+            rule = "there is no database, so nothing to back up"
+            raise UsageError(Problem(database["NAME"], rule, "is DATABASE_URL set, and is this the server's folder?"))
         size = backups.backup(settings.DATABASES["default"], file)
         err = terminal.console(stderr=True)
         terminal.say(err, f"{file}: {size:,} bytes; keep ROLLBOOK_DIGEST_KEY elsewhere, the backup needs the same one")
@@ -234,6 +193,11 @@ def restore(file: File) -> None:
         from rollbook.server import backup as backups  # noqa: PLC0415
 
         backups.restore(settings.DATABASES["default"], file)
+        try:
+            refuse_other_key()
+        except RollbookError:
+            terminal.say(terminal.console(stderr=True), "restored, but it cannot be used with this ROLLBOOK_DIGEST_KEY")
+            raise
         terminal.say(terminal.console(stderr=True), "restored; now run rollbook migrate, then rollbook recount")
 
 

@@ -63,7 +63,7 @@ def _ready(request: HttpRequest) -> HttpResponse:
 
 def missing(*, with_worker: bool = True) -> Iterator[str]:
     """What keeps the server from doing its work, in words."""
-    from rollbook.server import worker  # noqa: PLC0415 - it needs the tables, and this module is a middleware's
+    from rollbook.server import digest_key, worker  # noqa: PLC0415 - they need the tables, and this module is a middleware's
 
     try:
         with connection.cursor() as cursor:
@@ -71,6 +71,8 @@ def missing(*, with_worker: bool = True) -> Iterator[str]:
         if not _is_migrated():
             yield "the tables are not those of this version: run rollbook migrate"
             return
+        if problem := digest_key.wrong():
+            yield str(problem)
         if with_worker and not worker.alive(timezone.now()):
             yield "no worker gave a sign of life lately: start rollbook worker; facts are taken in meanwhile"
     except (DatabaseError, InterfaceError):

@@ -48,12 +48,16 @@ class Sender:
 
 @dataclass(slots=True)
 class Receipt:
-    """What became of a batch: received = new + repeats + held + facts that were rejected."""
+    """What became of a batch: received = new + repeats + held + facts that were rejected.
+
+    still_held  of the repeats those whose first is held yet, so that nothing of it is counted
+    """
 
     received: int = 0
     new: int = 0
     repeats: int = 0
     held: int = 0
+    still_held: int = 0
     rejected: list[Rejected] = field(default_factory=list)
     customers: set[int] = field(default_factory=set)
 
@@ -199,6 +203,7 @@ def _hold(batch: _Batch, receipt: Receipt) -> None:
             new.append(row)
         elif _is_same(first, row):
             receipt.repeats += 1
+            receipt.still_held += 1
         else:
             receipt.rejected.append(_conflict(index))
     receipt.held = len(new)

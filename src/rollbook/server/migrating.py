@@ -10,14 +10,20 @@ from pathlib import Path
 from django.core.management import call_command
 from django.db import connection
 
+from rollbook.server import digest_key
+
 LOCK = 0x726F6C6C626F6F6B
 """The number of PostgreSQL's advisory lock: the letters `rollbook`."""
 
 
 def migrate(*, quietly: bool = False) -> None:
-    """Brings the tables to this version, and says what it does. Raises django.db.Error as the database does."""
+    """Brings the tables to this version, and says what it does.
+
+    Raises django.db.Error as the database does, and DigestKeyError where the key is not this database's.
+    """
     with _alone():
         call_command("migrate", interactive=False, verbosity=0 if quietly else 1)
+        digest_key.keep()
 
 
 @contextmanager

@@ -13,9 +13,10 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from granian import Granian
 from granian.constants import HTTPModes, Interfaces
@@ -71,6 +72,17 @@ def serve(host: str, port: int, workers: int, threads: int, style: str, applicat
         server.serve()
     except GranianError as error:
         raise UsageError(Problem("rollbook serve", str(error), "change its options")) from error
+
+
+def unlikely(configuration: Mapping[str, Any]) -> str:
+    """What in the settings is hardly meant, in words, or nothing."""
+    base = configuration["ROLLBOOK_BASE_URL"]
+    if not (configuration["ROLLBOOK_TLS"] and base.startswith("http://")):
+        return ""
+    return (
+        f"ROLLBOOK_TLS is true and ROLLBOOK_BASE_URL is {base}: calls without https:// are refused. "
+        "Behind a proxy with TLS, write https:// there; until there is one, set ROLLBOOK_TLS=false"
+    )
 
 
 def _refuse_taken(host: str, port: int) -> None:

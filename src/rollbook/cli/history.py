@@ -1,0 +1,158 @@
+"""`rollbook import`: exports taken in by a server, batch by batch, and what became of every row."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+
+from rollbook.cli.metering import Exports, over_facts
+from rollbook.cli.said import PROBLEMS_SHOWN, refuse_target, say_read
+from rollbook.cli.server import refuse_other_key, server_set_up
+from rollbook.errors import Problem, UsageError
+from rollbook.intake import FactStore, read_facts
+from rollbook.render import terminal
+
+BATCH_FACTS = 10_000
+"""Facts of one transaction."""
+
+UNKNOWN_KEPT_MAX = 1_000
+"""Organisations that nobody has of which facts are counted; of more, the first that were met."""
+
+UNKNOWN_SHOWN = 20
+
+Customer = Annotated[
+    str,
+    typer.Option(
+        metavar="NAME",
+        help="Take facts for this customer alone; needed where the export names no organisation, which works for a "
+        "customer with one. By default, for whoever has the organisation.",
+    ),
+]
+
+
+@over_facts
+def import_(exports: Exports, customer: Customer = "") -> None:
+    """Take history in: files of facts, and exports of Moodle, Canvas, Open edX, OneRoster, SCORM Cloud, xAPI, Caliper.
+
+    They are recognised by content, as by every command. Interrupt and repeat it freely, repeats change nothing.
+    """
+    with server_set_up():
+        refuse_target(exports.problems, exports.files, option="--problems")
+        refuse_other_key()
+        sender = _sender(customer)
+        err = terminal.console(stderr=True)
+        with read_facts(exports.facts, exports.options()) as store:
+            terminal.print_sources(err, store.sources)
+            say_read(err, store, exports.problems)
+            _say_incomplete(err, store)
+            rejected = _take_in(store, sender)
+        if rejected or store.problems.total:
+            raise typer.Exit(3)
+
+
+def _sender(customer: str) -> Any:
+    from rollbook.server.ingest import Sender  # noqa: PLC0415
+    from rollbook.server.models import Customer as CustomerRow  # noqa: PLC0415
+
+    if not customer:
+        return Sender("import")
+    row = CustomerRow.objects.filter(name=customer).first()
+    if row is None:
+        raise UsageError(Problem("--customer", "there is no customer of this name", "write it as the server has it"))
+    return Sender("import", row.pk)
+
+
+def _say_incomplete(err: Console, store: FactStore) -> None:
+    if store.rejected:
+        terminal.say(err, f"INCOMPLETE: {store.rejected:,} of {store.rows:,} rows were refused in reading")
+    if store.problems.files:
+        terminal.say(err, "INCOMPLETE: not every file could be read to its end")
+
+
+def _take_in(store: FactStore, sender: Any) -> int:
+    """Stores the facts, batch by batch, and prints what became of every row; how many were not taken."""
+    from rollbook.server.clock import now_us  # noqa: PLC0415
+    from rollbook.server.ingest import ingest  # noqa: PLC0415
+
+    err = terminal.console(stderr=True)
+    totals = dict.fromkeys(("received", "new", "repeats", "held", "rejected"), 0)
+    unknown: Counter[str] = Counter()
+    told = 0
+    for batch in _batches(store):
+        read = batch if sender.customer is not None else [_named(index, fact) for index, fact in enumerate(batch)]
+        receipt = ingest(read, sender, now_us())
+        totals["received"] += receipt.received
+        totals["new"] += receipt.new
+        # Whoever repeats an import wants to know what counts: what waited before, waits.
+        totals["repeats"] += receipt.repeats - receipt.still_held
+        totals["held"] += receipt.held + receipt.still_held
+        totals["rejected"] += len({it.index for it in receipt.rejected})
+        if receipt.held or receipt.still_held:
+            _count_unknown(unknown, read)
+        for it in receipt.rejected[: PROBLEMS_SHOWN - told]:
+            fact = batch[it.index]
+            terminal.say(err, str(Problem(store.place(fact.source, fact.id), it.rule, it.remedy)))
+            told += 1
+        terminal.say(err, f"{totals['received']:,} of {store.facts:,} facts are stored or told")
+    if totals["rejected"] > told:
+        terminal.say(err, f"and more: {totals['rejected']:,} were rejected in all")
+    _say_held(err, totals["held"], unknown)
+    # Rows that could not be read are rows that were not taken.
+    totals["received"] += store.rejected
+    totals["rejected"] += store.rejected
+    out = terminal.console()
+    for name, facts in totals.items():
+        terminal.say(out, f"{facts:>12,}  {name}")
+    return totals["rejected"]
+
+
+def _named(index: int, fact: Any) -> Any:
+    """The fact, or why it cannot be taken in: no organisation ever has an empty name, so it would wait for ever."""
+    from rollbook.server.ingest import Rejected  # noqa: PLC0415
+
+    if fact.organisation:
+        return fact
+    remedy = "say whose it is with --customer NAME, or name organisations in the export"
+    return (Rejected(index, "organisation", "organisation is empty, and no customer is named", remedy),)
+
+
+def _count_unknown(unknown: Counter[str], read: Sequence[Any]) -> None:
+    """Counts facts by organisations that nobody has."""
+    from rollbook.server.models import Organisation  # noqa: PLC0415
+
+    met = Counter(it.organisation for it in read if not isinstance(it, tuple))
+    known = set(Organisation.objects.filter(name__in=set(met)).values_list("name", flat=True))
+    for name, facts in met.items():
+        if name not in known and (name in unknown or len(unknown) < UNKNOWN_KEPT_MAX):
+            unknown[name] += facts
+
+
+def _say_held(err: Console, held: int, unknown: Counter[str]) -> None:
+    if not held:
+        return
+    if not unknown:
+        terminal.say(err, "held: facts that lie ahead wait for their time, and count then")
+        return
+    names = ", ".join(f'"{name}" ({facts:,})' for name, facts in unknown.most_common(UNKNOWN_SHOWN))
+    more = f", and {len(unknown) - UNKNOWN_SHOWN:,} more" if len(unknown) > UNKNOWN_SHOWN else ""
+    terminal.say(err, f"held, and not counted: facts of organisations that no customer has: {names}{more}")
+    terminal.say(
+        err,
+        'register each with POST /v1/customers/N/organisations {"name": "…"}, and rollbook worker takes its facts in; '
+        "where they are misspelt, put them right in the export",
+    )
+
+
+def _batches(store: FactStore) -> Iterator[list[Any]]:
+    batch = []
+    for fact in store.iterate():
+        batch.append(fact)
+        if len(batch) == BATCH_FACTS:
+            yield batch
+            batch = []
+    if batch:
+        yield batch
