@@ -82,6 +82,34 @@ def test_a_customer_without_organisations_is_closed_and_left_alone_after_the_ter
     assert not term.closings.exclude(withheld="").exists()
 
 
+SEATS = own_plan(
+    '[meter]\nholds = { on = ["login"], off = ["account.disabled"], opens = "in-term" }\n'
+    '[window]\nkind = "calendar-month"\n[allowance]\nper = "held"\n',
+    "seats",
+)
+
+
+@pytest.mark.parametrize(
+    "then",
+    [
+        [row("2", "ana", "2026-01-10T09:00", "account.disabled"), row("3", "bo", "2026-01-12T09:00")],
+        [row("2", "ana2", "2026-01-10T09:00", "identity.linked", object="ana")],
+    ],
+    ids=["taken by another", "kept under another id"],
+)
+def test_a_seat_that_two_had_in_one_window_is_one_seat_and_the_next_window_closes(then) -> None:
+    """ana sits from the 5th to the 10th, another from then on: one seat at most at once, of two units in evidence."""
+    term = subscribe(customer(), SEATS, quantity=1)
+    send([row("1", "ana", "2026-01-05T09:00"), *then], "2026-01-20T00:00")
+    assert close_at("2026-02-03T00:00") == 1
+    first = term.statements.get().record
+    assert (first["seats"]["counted"], first["evidence"]["rows"]) == (1, 2)
+    assert close_at("2026-03-03T00:00") == 1
+    assert not term.closings.exclude(withheld="").exists()
+    with statements.bundle(term, 2) as bundle:
+        assert verify(bundle).holds
+
+
 def test_several_windows_that_are_due_close_one_after_the_other_in_one_run() -> None:
     term = january()
     send([row("9", "ana", "2026-02-20T09:00")], "2026-02-21T00:00")

@@ -68,9 +68,12 @@ def _wrong_counts(record: Mapping[str, Any], evidence: Path) -> Iterator[str]:
         yield f"its evidence, {evidence.name}, cannot be read"
         return
     met = Counter({it["values"]: it["counts"] for it in table.column("standing").value_counts().to_pylist()})
+    active = sum(it["active"] for it in record["consumption"])
+    # Seats are counted at once or ever, and the evidence has everybody who sat in one: two who took turns are one seat.
+    units = active if record["seats"] else met[INCLUDED] + met[BEYOND]
     for name, stated, found in (
         ("in its evidence", record["evidence"]["rows"], table.num_rows),
-        ("active", sum(it["active"] for it in record["consumption"]), met[INCLUDED] + met[BEYOND]),
+        ("active", active, units),
         ("added", sum(it["added"] for it in record["adjustments"]), met[ADDED]),
         ("removed", sum(it["removed"] for it in record["adjustments"]), met[REMOVED]),
     ):
