@@ -101,9 +101,9 @@ def test_a_new_server_gets_its_operator_and_its_first_key_from_the_command_line(
     assert "--scope: manage is for keys of no customer" in refused.stderr
     refused = migrated.call("add-key", "LMS", "--scope", "fact:write", "--customer", "Northern")
     assert refused.returncode == 2
-    assert 'nearest: facts:write' in refused.stderr
+    assert "nearest: facts:write" in refused.stderr
     refused = migrated.call("add-key", "LMS", "--scope", "facts:write", "--customer", "Nothern")
-    assert 'nearest: Northern' in refused.stderr
+    assert "nearest: Northern" in refused.stderr
 
 
 def test_another_digest_key_is_told_everywhere_before_it_makes_somebody_new_of_everybody(migrated: Operated) -> None:

@@ -109,7 +109,12 @@ def test_requests_are_counted_by_route_and_status_and_never_by_address() -> None
     Client().get("/v1/subscriptions/7/learners/zoe-4711?window=2")
     Client().get("/zoe-4711")
     after = _figures()
-    name = ("rollbook_requests_total", "method=GET", "route=v1/subscriptions/<number>/learners/<path:learner>", "status=401")
+    name = (
+        "rollbook_requests_total",
+        "method=GET",
+        "route=v1/subscriptions/<number>/learners/<path:learner>",
+        "status=401",
+    )
     assert after[name] - before.get(name, 0) == 1
     assert not [key for key in after if "zoe" in str(key) or "4711" in str(key)]
 
