@@ -8,6 +8,7 @@ import stat
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -228,3 +229,24 @@ def test_threads_lose_nothing(tmp_path: Path, receiver: Receiver) -> None:
         while client.flush().waiting:
             pass
     assert set(receiver.facts) == {f"f{thread * 100 + number}" for thread in range(4) for number in range(20)}
+
+
+def test_after_a_server_was_found_away_nobody_waits_for_it_again(tmp_path: Path) -> None:
+    with Client(AWAY, KEY, spool=tmp_path, retry_seconds=1.5) as client:
+        client.send([fact(1)])
+        began = time.monotonic()
+        client.send([fact(2)])
+        # It rests; and when that is over it is asked once.
+        client._resting_until = 0.0
+        client.send([fact(3)])
+        assert time.monotonic() - began < 1
+        assert client.waiting == 3
+
+
+def test_retries_write_nothing_to_standard_output(tmp_path: Path) -> None:
+    code = (
+        "import structlog\nfrom rollbook.client import Client\n"
+        f"with Client({AWAY!r}, {KEY!r}, spool={str(tmp_path)!r}, retry_seconds=1) as client:\n"
+        "    client.send([{'id': '1', 'occurred_at': '2026-03-01T09:00:00Z', 'learner': 'ana', 'type': 'login'}])\n"
+    )
+    assert subprocess.check_output([sys.executable, "-c", code], text=True, stderr=subprocess.DEVNULL) == ""

@@ -17,6 +17,7 @@ from urllib.parse import urlsplit
 import httpx
 import msgspec
 import stamina
+from stamina.instrumentation import LoggingOnRetryHook, get_on_retry_hooks, set_on_retry_hooks
 
 from rollbook.client.errors import ClientError, RefusedError, UnavailableError
 from rollbook.errors import Problem, UsageError
@@ -42,6 +43,22 @@ class _Problems(msgspec.Struct, frozen=True):
     """The one shape of the API's refusals."""
 
     problems: list[_Said] = []
+
+
+def quiet_retries() -> None:
+    """Makes stamina tell of retries by `logging`, where structlog is installed and nobody said where it writes.
+
+    It would write to standard output, which belongs to the program that sends.
+    """
+    try:
+        import structlog  # noqa: PLC0415 - it is not ours, and may not be there
+    except ImportError:
+        return
+    hooks = get_on_retry_hooks()
+    if structlog.is_configured() or not any(it.__module__ == "stamina.instrumentation._structlog" for it in hooks):
+        return
+    kept = [it for it in hooks if it.__module__ != "stamina.instrumentation._structlog"]
+    set_on_retry_hooks([*kept, LoggingOnRetryHook])
 
 
 class Calls:
@@ -72,9 +89,11 @@ class Calls:
         """Asks, and reads the answer as `kind`. Raises as `call`."""
         return _read(self.call("GET", path, query=query), kind, path)
 
-    def post(self, path: str, kind: type[T], body: bytes, content_type: str = "application/json") -> T:
+    def post(
+        self, path: str, kind: type[T], body: bytes, content_type: str = "application/json", *, once: bool = False
+    ) -> T:
         """Sends a body, and reads the answer as `kind`. Raises as `call`."""
-        return _read(self.call("POST", path, body=body, content_type=content_type), kind, path)
+        return _read(self.call("POST", path, body=body, content_type=content_type, once=once), kind, path)
 
     def call(
         self,
@@ -84,8 +103,9 @@ class Calls:
         body: bytes | None = None,
         content_type: str = "",
         query: Mapping[str, str] | None = None,
+        once: bool = False,
     ) -> bytes:
-        """The body of a 2xx answer.
+        """The body of a 2xx answer; with `once` of a single attempt.
 
         Raises UnavailableError when every attempt failed, and RefusedError for a refusal.
         """
@@ -93,7 +113,7 @@ class Calls:
 
         def pause(error: Exception) -> bool | float:
             """Whether to try again, or after how many seconds; not where the server asks for more than are left."""
-            if not isinstance(error, UnavailableError):
+            if once or not isinstance(error, UnavailableError):
                 return False
             left = self._retry_seconds - (time.monotonic() - began)
             if left <= 0 or error.after_seconds > left:

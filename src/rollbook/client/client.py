@@ -14,7 +14,7 @@ from types import TracebackType
 from typing import Any, Self
 
 from rollbook.client.batches import Batch, batches, ids_of
-from rollbook.client.calls import Calls
+from rollbook.client.calls import Calls, quiet_retries
 from rollbook.client.errors import ClientError, RefusedError, UnavailableError
 from rollbook.client.questions import Questions
 from rollbook.client.receipts import Answer, Receipt
@@ -26,8 +26,8 @@ BATCH_FACTS_MAX = 10_000
 BATCH_BYTES_MAX = 8 * 1024 * 1024
 SPOOL_BYTES_MAX = 1024 * 1024 * 1024
 
-REST_MAX_SECONDS = 60.0
-"""How long a server that was away is left in peace, at most; facts go straight to the disk meanwhile."""
+REST_MIN_SECONDS, REST_MAX_SECONDS = 10.0, 60.0
+"""How long a server that was away is left in peace, longer each time; facts go straight to the disk meanwhile."""
 
 UNUSABLE = frozenset({400, 413, 415, 422})
 """Refusals of what was sent, not of who sends: they concern one batch and must not hold up those behind it."""
@@ -76,6 +76,7 @@ class Client(Questions):
             )
         self._replaying = threading.Lock()
         self._failures, self._resting_until = 0, 0.0
+        quiet_retries()
 
     def __enter__(self) -> Self:
         return self
@@ -141,7 +142,10 @@ class Client(Questions):
         self._spool.append(batch.lines)
 
     def _deliver(self, body: bytes, facts: int) -> Answer:
-        answer = self._calls.post("/v1/facts", Answer, body, "application/x-ndjson")
+        # A server that was away when it was last asked is asked once: whoever sends must not wait for it again.
+        answer = self._calls.post(
+            "/v1/facts", Answer, body, "application/x-ndjson", once=self._spool is not None and self._failures > 0
+        )
         self._failures, self._resting_until = 0, 0.0
         if answer.received != facts:
             rule = f"the server answers for {answer.received:,} of {facts:,} facts"
@@ -171,5 +175,5 @@ class Client(Questions):
 
     def _rest(self, error: UnavailableError) -> None:
         self._failures += 1
-        seconds = max(error.after_seconds, min(REST_MAX_SECONDS, 2.0 ** min(self._failures, 10)))
+        seconds = max(error.after_seconds, min(REST_MAX_SECONDS, REST_MIN_SECONDS * 2 ** min(self._failures - 1, 10)))
         self._resting_until = time.monotonic() + seconds
