@@ -131,6 +131,18 @@ def test_a_fact_that_waited_for_its_organisation_is_a_repeat_afterwards() -> Non
     assert HeldFact.objects.count() == 1
 
 
+def test_a_held_fact_whose_id_was_taken_meanwhile_is_refused_where_refusals_are_looked_for() -> None:
+    """ana's waits; then bo's comes under the same id and counts. What came first into the counts stands."""
+    mine = customer()
+    term = subscribe(mine)
+    send([row("1", "ana", "2026-01-11T09:00")], "2026-01-10T00:00")
+    send([row("1", "bo", "2026-01-09T09:00")], "2026-01-10T00:00")
+    assert release_held(world.at("2026-01-12T00:00")) == 1
+    assert active(term, "2026-01-12T00:00") == {1: 1}
+    refusal = Refusal.objects.get()
+    assert (refusal.code, refusal.customer, refusal.sender) == ("conflict", mine, "release of held facts")
+
+
 def test_a_held_fact_names_nobody_either() -> None:
     customer()
     send([row("1", "ana", "2026-01-11T09:00")], "2026-01-10T00:00")

@@ -29,6 +29,9 @@ __all__ = ["Receipt", "Rejected", "Sender", "ingest", "ingest_within", "problems
 REFUSALS_KEPT_MAX = 100
 """Rejected facts of one batch that are kept to be looked at; all are answered."""
 
+RELEASE = "release of held facts"
+"""Whose refusals those are of facts that waited."""
+
 RELEASED_MAX = 10_000
 """Held facts that are released at once."""
 
@@ -119,7 +122,10 @@ def release_held(now_us: int) -> int:
             [fact] = _with_surrogates(owner, [fact])
         ready[owner].append((index, fact))
     for customer, facts in sorted(ready.items()):
-        _take(customer, facts, Receipt(), now_us, mapped=True)
+        receipt = Receipt()
+        _take(customer, facts, receipt, now_us, mapped=True)
+        # Nobody waits for an answer: what another fact has come before is told where refused facts are looked for.
+        _keep_refusals(receipt.rejected, Sender(RELEASE, customer))
     HeldFact.objects.filter(pk__in=[row.pk for row in rows]).delete()
     return len(rows)
 
