@@ -134,6 +134,7 @@ def _serving(url: str) -> Iterator[str]:
         ],
         env=_environment(url),
         stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
     )
     address = f"http://127.0.0.1:{port}"
     try:
