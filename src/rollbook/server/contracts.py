@@ -134,7 +134,7 @@ def live_of_customers(customers: Iterable[int]) -> list[LiveSubscription]:
 
 _READ_MAX = 1000
 _READ: OrderedDict[int, tuple[tuple[Any, ...], list[LiveSubscription]]] = OrderedDict()
-"""By customer: what stood in the rows, and what they were read as; those asked for last."""
+"""By customer: what stood in the rows, and what they were read as; those read last."""
 
 _AGREED = """
 select s.id, '', p.digest, cast(s.start as text), cast(s."end" as text), s.zone, cast(s.anchor as text), s.quote,
