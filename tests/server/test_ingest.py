@@ -3,17 +3,25 @@
 from __future__ import annotations
 
 import threading
+from typing import Any
 
 import pytest
 from django.db import connection
 
-from rollbook.server.ingest import Sender, release_held
+from rollbook.model.instants import from_us
+from rollbook.server import ingest, jobs
+from rollbook.server.ingest import Sender
 from rollbook.server.models import HeldFact, Person, Refusal
 
 from . import world
 from .world import active, customer, differences, row, send, subscribe
 
 pytestmark = pytest.mark.usefixtures("ledger")
+
+
+def release_held(now_us: int) -> int:
+    """What the worker does for facts that wait."""
+    return jobs.release_held(from_us(now_us))
 
 
 def stored() -> int:
@@ -141,6 +149,30 @@ def test_a_held_fact_whose_id_was_taken_meanwhile_is_refused_where_refusals_are_
     assert active(term, "2026-01-12T00:00") == {1: 1}
     refusal = Refusal.objects.get()
     assert (refusal.code, refusal.customer, refusal.sender) == ("conflict", mine, "release of held facts")
+
+
+def test_facts_that_cannot_come_in_keep_nobody_else_waiting(monkeypatch: pytest.MonkeyPatch) -> None:
+    bad, good = customer("Others", ["south"]), subscribe(customer())
+    rows = [row("1", "zoe", "2026-01-11T09:00", organisation="south"), row("1", "ana", "2026-01-11T09:00")]
+    send(rows, "2026-01-10T00:00")
+    store = ingest.engine.store
+
+    def failing(cursor: Any, facts: Any, owner: int = 0) -> Any:
+        if owner == bad.pk:
+            raise RuntimeError
+        return store(cursor, facts, owner)
+
+    monkeypatch.setattr(ingest.engine, "store", failing)
+    assert release_held(world.at("2026-01-11T09:01")) == 1
+    assert active(good, "2026-01-11T09:01") == {1: 1}
+    assert [held.organisation for held in HeldFact.objects.all()] == ["south"]
+
+
+def test_a_fact_that_names_no_organisation_is_refused_because_nobody_could_ever_own_it() -> None:
+    customer()
+    receipt = send([row("1", "ana", "2026-01-05T09:00", organisation="")], "2026-01-10T00:00")
+    assert [(it.code, it.rule) for it in receipt.rejected] == [("organisation", "organisation is empty")]
+    assert not HeldFact.objects.exists()
 
 
 def test_a_held_fact_names_nobody_either() -> None:

@@ -121,7 +121,7 @@ def test_an_operator_approves_over_the_api() -> None:
     caller = operator()
     [waiting] = caller.get(path(term)).json()["coming"]
     assert (waiting["number"], waiting["window"], waiting["approved_at"]) == (1, 1, None)
-    assert caller.post(path(term, "/1/approve")).json()["approved_by"] == "operator@example.org"
+    assert caller.post(path(term, "/1/approve")).json()["approved_by"] == "operator operator@example.org"
     assert close_at("2026-02-04T00:00") == 1
     again = caller.post(path(term, "/1/approve"))
     assert (again.status_code, code(again)) == (409, "not-awaiting")

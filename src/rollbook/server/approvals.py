@@ -15,7 +15,8 @@ from rollbook.metering.calendar import windows
 from rollbook.model.instants import from_us, iso
 from rollbook.model.subscription import Subscription
 from rollbook.model.window import Window
-from rollbook.server import contracts, metering, models
+from rollbook.server import audit, contracts, metering, models
+from rollbook.server.access import Principal
 from rollbook.server.api.errors import RefusedError
 from rollbook.server.notices.announce import announce
 
@@ -43,11 +44,11 @@ def allowed(row: models.Subscription, subscription: Subscription, number: int, w
             found.asked_at = timezone.now()
             found.save(update_fields=["asked_at"])
             announce("statement.awaiting-approval", row.customer, _window(window), row)
-            audit(row, "worker", "statement.awaiting-approval", {"statement": number})
+            _audit(row, "worker", "statement.awaiting-approval", statement=number)
     return found.approved_at is not None
 
 
-def approve(row: models.Subscription, number: int, actor: str) -> models.Closing:
+def approve(row: models.Subscription, number: int, actor: Principal | str) -> models.Closing:
     """Approves a statement that waits for it; the worker closes it with its next run.
 
     number  that the statement will have: for a window the window's own
@@ -61,32 +62,32 @@ def approve(row: models.Subscription, number: int, actor: str) -> models.Closing
             rule = "no such statement waits for an approval"
             raise _conflict("not-awaiting", f"statement {number}", rule, "see which wait in the list of statements")
         if found.approved_at is None:
-            found.approved_at, found.approved_by = timezone.now(), actor
+            found.approved_at, found.approved_by = timezone.now(), audit.named(actor)
             found.save(update_fields=["approved_at", "approved_by"])
-            audit(row, actor, "statement.approved", {"statement": number})
+            _audit(row, actor, "statement.approved", statement=number)
     return found
 
 
-def hold(row: models.Subscription, reason: str, actor: str) -> None:
+def hold(row: models.Subscription, reason: str, actor: Principal | str) -> None:
     """Closes nothing of a subscription from now on. A statement that is made at this moment is thrown away."""
     with transaction.atomic():
         metering.locked([row.customer_id])
         row.close_on_hold = _reason(reason)
         row.save(update_fields=["close_on_hold"])
-        audit(row, actor, "closing.held", {"reason": row.close_on_hold})
+        _audit(row, actor, "closing.held", reason=row.close_on_hold)
 
 
-def release(row: models.Subscription, actor: str) -> None:
+def release(row: models.Subscription, actor: Principal | str) -> None:
     """Closes again what is due."""
     with transaction.atomic():
         metering.locked([row.customer_id])
         row.close_on_hold = ""
         row.save(update_fields=["close_on_hold"])
         row.closings.exclude(withheld="").update(withheld_at=None)
-        audit(row, actor, "closing.released", {})
+        _audit(row, actor, "closing.released")
 
 
-def dispute(statement: models.Statement, reason: str, actor: str, *, and_hold: bool = False) -> None:
+def dispute(statement: models.Statement, reason: str, actor: Principal | str, *, and_hold: bool = False) -> None:
     """Marks a statement as disputed, which is shown with it and changes nothing of it.
 
     and_hold  close nothing more of the subscription until `release`
@@ -96,19 +97,19 @@ def dispute(statement: models.Statement, reason: str, actor: str, *, and_hold: b
         metering.locked([row.customer_id])
         statement.disputed = _reason(reason)
         statement.save(update_fields=["disputed"])
-        audit(row, actor, "statement.disputed", {"statement": statement.number, "reason": statement.disputed})
+        _audit(row, actor, "statement.disputed", statement=statement.number, reason=statement.disputed)
         if and_hold:
             hold(row, f"statement {statement.number} is disputed: {reason}"[:WORDS_MAX], actor)
 
 
-def resolve(statement: models.Statement, actor: str) -> None:
+def resolve(statement: models.Statement, actor: Principal | str) -> None:
     """Ends a dispute. A hold that it brought stays until `release`."""
     row = statement.subscription
     with transaction.atomic():
         metering.locked([row.customer_id])
         statement.disputed = ""
         statement.save(update_fields=["disputed"])
-        audit(row, actor, "statement.resolved", {"statement": statement.number})
+        _audit(row, actor, "statement.resolved", statement=statement.number)
 
 
 def withhold(key: int, words: str, now_us: int) -> None:
@@ -125,7 +126,7 @@ def withhold(key: int, words: str, now_us: int) -> None:
         found.save(update_fields=["withheld", "withheld_at"])
         if known != found.withheld:
             announce("statement.withheld", row.customer, {**_window(window), "reason": found.withheld}, row)
-            audit(row, "worker", "statement.withheld", {"statement": found.number, "reason": found.withheld})
+            _audit(row, "worker", "statement.withheld", statement=found.number, reason=found.withheld)
 
 
 def failed_since(key: int, since_us: int) -> bool:
@@ -135,11 +136,8 @@ def failed_since(key: int, since_us: int) -> bool:
     )
 
 
-def audit(row: models.Subscription, actor: str, action: str, details: dict[str, Any]) -> None:
-    """Writes down who did what, in the transaction that runs."""
-    models.Audit.objects.create(
-        actor=actor, action=action, object=f"subscription {row.pk}", customer=row.customer, details=details
-    )
+def _audit(row: models.Subscription, actor: Principal | str, action: str, **details: Any) -> None:
+    audit.record(actor, action, f"subscription {row.pk}", row.customer_id, **details)
 
 
 def _closing(row: models.Subscription, number: int, window: Window | None) -> models.Closing:

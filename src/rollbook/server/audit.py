@@ -23,7 +23,11 @@ def record(actor: Principal | str, action: str, thing: str = "", customer: int |
     customer  the number of the customer that it is about
     details   JSON values; no learner, no secret
     """
-    name = actor if isinstance(actor, str) else actor.label
     Audit.objects.create(
-        actor=name[:ACTOR_LENGTH], action=action, object=thing[:OBJECT_LENGTH], customer_id=customer, details=details
+        actor=named(actor), action=action, object=thing[:OBJECT_LENGTH], customer_id=customer, details=details
     )
+
+
+def named(actor: Principal | str) -> str:
+    """How rows call somebody."""
+    return (actor if isinstance(actor, str) else actor.label)[:ACTOR_LENGTH]

@@ -33,7 +33,7 @@ from rollbook.model.fact import CORRECTIONS
 from rollbook.model.instants import from_us
 from rollbook.model.subscription import Subscription
 from rollbook.model.window import Window
-from rollbook.server import approvals, contracts, metering, models, shelf, snapshots
+from rollbook.server import approvals, audit, contracts, metering, models, shelf, snapshots
 from rollbook.server.models.contracts import SHADOW
 from rollbook.server.notices.announce import announce
 
@@ -224,7 +224,8 @@ def _store(
     if window:
         said |= {"window": window["number"], "from": window["start"], "until": window["end"]}
     announce("statement.closed", now.customer, said, now)
-    approvals.audit(now, by, "statement.closed", {"statement": stored.number, "digest": stored.digest})
+    thing, details = f"subscription {now.pk}", {"statement": stored.number, "digest": stored.digest}
+    audit.record(by, "statement.closed", thing, now.customer_id, **details)
 
 
 def _came_late(row: models.Subscription, subscription: Subscription) -> bool:

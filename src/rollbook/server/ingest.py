@@ -15,6 +15,7 @@ from operator import attrgetter
 import stamina
 from django.conf import settings
 from django.db import OperationalError, transaction
+from django.db.models import QuerySet
 
 from rollbook.engines import database as engine
 from rollbook.model.fact import LINKED, Fact
@@ -103,31 +104,33 @@ def ingest_within(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, n
     return receipt
 
 
+def customers_waiting(now_us: int) -> list[int]:
+    """The customers of held facts whose time has come or whose organisation is known by now."""
+    return sorted(set(_owners(_due(now_us).values_list("organisation", flat=True).distinct()).values()))
+
+
 @transaction.atomic
-def release_held(now_us: int) -> int:
-    """Takes in held facts whose time has come or whose organisation is known by now; how many there were."""
-    registered = Organisation.objects.values("name")
-    future = HeldFact.objects.filter(reason=HeldFact.FUTURE, at_us__lt=now_us)
-    due = future | HeldFact.objects.filter(reason=HeldFact.UNKNOWN, organisation__in=registered, at_us__lt=now_us)
-    numbers = list(due.order_by("id").values_list("id", flat=True)[:RELEASED_MAX])
-    owners = _owners(HeldFact.objects.filter(pk__in=numbers).values_list("organisation", flat=True))
-    metering.locked(owners.values())
-    # Read again behind the lock: whoever came first has taken them.
-    ready: dict[int, list[tuple[int, Fact]]] = defaultdict(list)
-    rows = list(HeldFact.objects.filter(pk__in=numbers).order_by("id"))
-    for index, row in enumerate(rows):
-        fact, owner = Fact(**row.content), owners[row.organisation]
-        # Who waits for their time has a surrogate already; whose organisation was not known could have none.
-        if row.reason == HeldFact.UNKNOWN:
-            [fact] = _with_surrogates(owner, [fact])
-        ready[owner].append((index, fact))
-    for customer, facts in sorted(ready.items()):
-        receipt = Receipt()
-        _take(customer, facts, receipt, now_us, mapped=True)
-        # Nobody waits for an answer: what another fact has come before is told where refused facts are looked for.
-        _keep_refusals(receipt.rejected, Sender(RELEASE, customer))
-    HeldFact.objects.filter(pk__in=[row.pk for row in rows]).delete()
+def release_held(customer: int, now_us: int) -> int:
+    """Takes in the held facts of one customer that wait no longer; how many there were."""
+    metering.locked([customer])
+    own = Organisation.objects.filter(customer=customer).values("name")
+    rows = list(_due(now_us).filter(organisation__in=own).order_by("id")[:RELEASED_MAX])
+    # Who waits for their time has a surrogate already; whose organisation was not known could have none.
+    facts = {row.pk: Fact(**row.content) for row in rows}
+    raw = [row.pk for row in rows if row.reason == HeldFact.UNKNOWN]
+    facts.update(zip(raw, _with_surrogates(customer, [facts[pk] for pk in raw]), strict=True))
+    receipt = Receipt()
+    _take(customer, list(enumerate(facts.values())), receipt, now_us, mapped=True)
+    # Nobody waits for an answer: what another fact has come before is told where refused facts are looked for.
+    _keep_refusals(receipt.rejected, Sender(RELEASE, customer))
+    HeldFact.objects.filter(pk__in=list(facts)).delete()
     return len(rows)
+
+
+def _due(now_us: int) -> QuerySet[HeldFact]:
+    registered = Organisation.objects.values("name")
+    unknown = HeldFact.objects.filter(reason=HeldFact.UNKNOWN, organisation__in=registered, at_us__lt=now_us)
+    return HeldFact.objects.filter(reason=HeldFact.FUTURE, at_us__lt=now_us) | unknown
 
 
 def _sorted(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: int) -> _Batch:
@@ -179,7 +182,7 @@ def _misfit(index: int, fact: Fact) -> Rejected | None:
 
 
 def _forbidden(index: int, fact: Fact, owner: int | None, sender: Sender) -> Rejected | None:
-    if sender.customer in (None, owner):
+    if sender.customer in (None, owner) and fact.organisation:
         return None
     rule = f'there is no organisation "{fact.organisation}" of yours' if fact.organisation else "organisation is empty"
     return Rejected(index, "organisation", rule, "name one of your organisations, as it was registered")

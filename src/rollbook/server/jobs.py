@@ -85,11 +85,11 @@ def _begin(pk: int, now: datetime) -> int:
 
 
 def _alone(job: str, work: Callable[[int, datetime], int], pk: int, now: datetime) -> int:
-    """Does something for one subscription; where that fails it is logged and counted, and the others go on."""
+    """Does something for one subscription or customer; where that fails it is told, and the others go on."""
     try:
         return work(pk, now)
     except Exception as error:  # noqa: BLE001 - whatever it is
-        log.error("job.failed", job=job, subscription=pk, **failures.told(error))  # noqa: TRY400 - no words of it
+        log.error("job.failed", job=job, of=pk, **failures.told(error))  # noqa: TRY400 - no words of it
         RUNS.labels(job, "failed").inc()
         return 0
 
@@ -112,7 +112,10 @@ def release_held(now: datetime) -> int:
     """Takes in facts that waited for their time or their organisation; how many."""
     from rollbook.server import ingest  # noqa: PLC0415 - the way of facts is loaded when one is to go it
 
-    return ingest.release_held(to_us(now))
+    def release(customer: int, at: datetime) -> int:
+        return ingest.release_held(customer, to_us(at))
+
+    return sum(_alone("release-held", release, customer, now) for customer in ingest.customers_waiting(to_us(now)))
 
 
 def close_due(now: datetime) -> int:

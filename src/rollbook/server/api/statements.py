@@ -221,14 +221,14 @@ def preview(
 def approve(request: HttpRequest, number: Id, statement: Number) -> ComingOut:
     """Approves a statement that waits; it is closed within a minute or so, with what is known then."""
     principal, row = _whose(request, number)
-    return _coming(approvals.approve(row, statement, principal.name))
+    return _coming(approvals.approve(row, statement, principal))
 
 
 @router.post("/subscriptions/{number}/hold", auth=needs("statements:close"), response=HeldOut)
 def hold(request: HttpRequest, number: Id, body: ReasonIn) -> HeldOut:
     """Closes nothing more of a subscription until it is released."""
     principal, row = _whose(request, number)
-    approvals.hold(row, body.reason, principal.name)
+    approvals.hold(row, body.reason, principal)
     return HeldOut(on_hold=bool(row.close_on_hold), hold_reason=row.close_on_hold)
 
 
@@ -236,7 +236,7 @@ def hold(request: HttpRequest, number: Id, body: ReasonIn) -> HeldOut:
 def release(request: HttpRequest, number: Id) -> HeldOut:
     """Closes again; also tries at once what could not be closed."""
     principal, row = _whose(request, number)
-    approvals.release(row, principal.name)
+    approvals.release(row, principal)
     return HeldOut(on_hold=bool(row.close_on_hold), hold_reason=row.close_on_hold)
 
 
@@ -247,7 +247,7 @@ def dispute(request: HttpRequest, number: Id, statement: Number, body: DisputeIn
     """Marks a statement as disputed, which changes nothing of it."""
     principal, row = _whose(request, number)
     found = statements.find(row, statement)
-    approvals.dispute(found, body.reason, principal.name, and_hold=body.hold)
+    approvals.dispute(found, body.reason, principal, and_hold=body.hold)
     return _short(found)
 
 
@@ -258,7 +258,7 @@ def resolve(request: HttpRequest, number: Id, statement: Number) -> StatementOut
     """Ends a dispute; a hold stays until it is released."""
     principal, row = _whose(request, number)
     found = statements.find(row, statement)
-    approvals.resolve(found, principal.name)
+    approvals.resolve(found, principal)
     return _short(found)
 
 
