@@ -86,8 +86,8 @@ POST   /facts                                                           200 403 
 POST   /cloudevents                                                     200 403 403 403 200 403 403 403 403 403 403 200 401
 POST   /caliper                                                         422 403 403 403 422 403 403 403 403 403 403 422 401
 POST   /caliper/organisations/{organisation}                            422 403 403 403 422 403 403 403 403 403 403 422 401
-POST   /xapi/statements                                                 200 403 403 403 200 403 403 403 403 403 403 200 401
-PUT    /xapi/statements                                                 204 403 403 403 204 403 403 403 403 403 403 204 401
+POST   /xapi/statements                                                 400 403 403 403 200 403 403 403 403 403 403 200 401
+PUT    /xapi/statements                                                 400 403 403 403 204 403 403 403 403 403 403 204 401
 POST   /xapi/organisations/{organisation}/statements                    200 403 403 403 200 403 403 403 403 403 403 400 401
 PUT    /xapi/organisations/{organisation}/statements                    204 403 403 403 204 403 403 403 403 403 403 400 401
 GET    /xapi/about                                                      200 200 200 200 200 200 200 200 200 200 200 200 200

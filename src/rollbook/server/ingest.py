@@ -182,7 +182,7 @@ def _misfit(index: int, fact: Fact) -> Rejected | None:
 
 
 def _forbidden(index: int, fact: Fact, owner: int | None, sender: Sender) -> Rejected | None:
-    if sender.customer in (None, owner) and fact.organisation:
+    if sender.customer in (None, owner) and (fact.organisation or owner):
         return None
     rule = f'there is no organisation "{fact.organisation}" of yours' if fact.organisation else "organisation is empty"
     return Rejected(index, "organisation", rule, "name one of your organisations, as it was registered")
