@@ -15,7 +15,7 @@ import msgspec
 from rollbook.intake.gate import Gate
 from rollbook.intake.options import ReadOptions
 from rollbook.model.fact import Fact
-from rollbook.server.reading import read_rows
+from rollbook.server.receiving.reading import read_rows
 
 FACTS = 1000
 RUNS = 30

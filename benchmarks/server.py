@@ -88,7 +88,7 @@ def _world(url: str) -> dict[str, Any]:
     django.setup()
     from django.core.management import call_command  # noqa: PLC0415
 
-    from rollbook.server import keys  # noqa: PLC0415
+    from rollbook.server.access import keys  # noqa: PLC0415
     from tests.server import world  # noqa: PLC0415
 
     call_command("migrate", verbosity=0)
@@ -287,7 +287,8 @@ def _fill(url: str, world: dict[str, Any], size: int) -> None:
         connection.commit()
         connection.autocommit = True
         connection.execute("vacuum analyze")
-    from rollbook.server import metering, models  # noqa: PLC0415 - after the environment
+    from rollbook.server import models  # noqa: PLC0415 - after the environment
+    from rollbook.server.live import metering  # noqa: PLC0415 - after the environment
 
     metering.rebuild(models.Subscription.objects.get(pk=world["subscription"]), now_us)
     with psycopg.connect(url, autocommit=True) as connection:

@@ -11,8 +11,8 @@ from pathlib import Path
 import pytest
 
 from rollbook.cli import app
-from rollbook.server import serving
 from rollbook.server.configuration import SETTINGS, Setting
+from rollbook.server.operation import serving
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"

@@ -187,7 +187,7 @@ def furnish(hook: str) -> str:
     from django.core.management import call_command  # noqa: PLC0415 - the environment comes first
 
     from rollbook.model.plan import parse_plan  # noqa: PLC0415
-    from rollbook.server import keys  # noqa: PLC0415
+    from rollbook.server.access import keys  # noqa: PLC0415
     from rollbook.server.models import Endpoint  # noqa: PLC0415
     from tests.server import world  # noqa: PLC0415
 
@@ -233,7 +233,8 @@ def _wrong_facts(senders: Sequence[Sender]) -> Iterator[str]:
 
 def _wrong_terms() -> Iterator[str]:
     """Live counts against a recount, numbers of statements, and what is booked against a fresh rating."""
-    from rollbook.server import clock, contracts, metering  # noqa: PLC0415
+    from rollbook.server import clock  # noqa: PLC0415
+    from rollbook.server.live import contracts, metering  # noqa: PLC0415
     from rollbook.server.models import Statement, Subscription  # noqa: PLC0415
 
     for row in Subscription.objects.all():
@@ -273,8 +274,8 @@ def _wrong_messages(hooks: Webhooks) -> Iterator[str]:
 
 def rest(hooks: Webhooks) -> None:
     """Lets this process do all that is due, until nothing is."""
-    from rollbook.server import worker  # noqa: PLC0415
     from rollbook.server.models import Message, Statement  # noqa: PLC0415
+    from rollbook.server.operation import worker  # noqa: PLC0415
 
     began = time.monotonic()
     before = None

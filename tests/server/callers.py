@@ -8,7 +8,7 @@ from typing import Any
 from django.http import HttpResponse
 from django.test import Client
 
-from rollbook.server import keys
+from rollbook.server.access import keys
 from rollbook.server.models import Customer, User
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of users made up for a test

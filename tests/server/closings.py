@@ -13,8 +13,10 @@ from django.db import connection
 
 from rollbook.books.book import Book
 from rollbook.model.instants import to_us
-from rollbook.server import approvals, closing, contracts, metering, models, people, shelf, snapshots
-from rollbook.server.ingest import Sender, ingest
+from rollbook.server import models
+from rollbook.server.billing import approvals, closing, shelf
+from rollbook.server.live import contracts, metering, people, snapshots
+from rollbook.server.receiving.ingest import Sender, ingest
 from tests.server.world import at
 from tests.statements.running import RATES, Line, StatementCase, _told
 

@@ -7,7 +7,7 @@ from typing import Any
 import httpx
 from django.db import connection
 
-from rollbook.server import keys
+from rollbook.server.access import keys
 from rollbook.server.models import Customer, HeldFact
 
 FAR = 60.0

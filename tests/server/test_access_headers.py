@@ -132,7 +132,7 @@ def test_a_fault_outside_the_api_is_told_in_words_too(monkeypatch):
     def broken(*_: object) -> None:
         raise RuntimeError("ana.secret@example.org")
 
-    monkeypatch.setattr("rollbook.server.signin_pages.sso.configured", broken)
+    monkeypatch.setattr("rollbook.server.pages.signin.sso.configured", broken)
     answer = Client(raise_request_exception=False).get("/signin")
     assert answer.status_code == 500
     assert "ana.secret" not in answer.content.decode()
@@ -141,7 +141,7 @@ def test_a_fault_outside_the_api_is_told_in_words_too(monkeypatch):
 def test_a_route_that_declares_nothing_refuses_everybody():
     from ninja import NinjaAPI  # noqa: PLC0415
 
-    from rollbook.server.access import Undeclared  # noqa: PLC0415
+    from rollbook.server.access.principals import Undeclared  # noqa: PLC0415
     from rollbook.server.api import errors  # noqa: PLC0415
 
     api = NinjaAPI(urls_namespace="undeclared", auth=Undeclared())

@@ -8,8 +8,8 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from rollbook.server import keys
-from rollbook.server.access import SCOPES, customers_of, key_principal, subscriptions_of
+from rollbook.server.access import keys
+from rollbook.server.access.principals import SCOPES, customers_of, key_principal, subscriptions_of
 from rollbook.server.models import ApiKey
 from tests.server import callers
 from tests.server.callers import Caller, code

@@ -5,9 +5,10 @@ from __future__ import annotations
 import pytest
 from django.db import connection
 
-from rollbook.server import clock, throttle
-from rollbook.server.api.errors import RefusedError
+from rollbook.server import clock
+from rollbook.server.access import throttle
 from rollbook.server.models import Throttle
+from rollbook.server.refusals import RefusedError
 from tests.server import callers
 
 pytestmark = pytest.mark.usefixtures("ledger")

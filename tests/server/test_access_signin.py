@@ -10,7 +10,8 @@ from django.test import Client, override_settings
 from django.utils import timezone
 
 from rollbook.errors import UsageError
-from rollbook.server import accounts, clock, signin, throttle
+from rollbook.server import clock
+from rollbook.server.access import accounts, signin, throttle
 from rollbook.server.models import Audit, Throttle, User
 from tests.server import callers
 from tests.server.callers import PASSWORD, Caller, code, user

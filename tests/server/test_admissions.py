@@ -7,8 +7,8 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from rollbook.server import clock
-from rollbook.server.admissions import Asked, admit
 from rollbook.server.models import Person
+from rollbook.server.receiving.admissions import Asked, admit
 from tests.server import callers, world
 from tests.server.world import active, at, customer, differences, own_plan, row, send, subscribe
 

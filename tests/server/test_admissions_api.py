@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 from django.db import connections
 
-from rollbook.server import clock, keys
-from rollbook.server.admissions import RESERVED_MINUTES
+from rollbook.server import clock
+from rollbook.server.access import keys
 from rollbook.server.models import Crossing, Customer, Reservation, Subscription
+from rollbook.server.receiving.admissions import RESERVED_MINUTES
 from tests.server.callers import Caller, by_key
 from tests.server.world import active, at, customer, own_plan, row, send, subscribe
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import pytest
 
-from rollbook.server.access import SCOPES
+from rollbook.server.access.principals import SCOPES
 from rollbook.server.api.app import api, declared
 
 from .operated import Operated
@@ -24,8 +24,8 @@ RULE_NUMBER = re.compile(r"\b[A-Z]-\d{2}\b")
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of a user made up for a test
 
 MAKE = f"""
-from rollbook.server import keys
-from rollbook.server.access import SCOPES
+from rollbook.server.access import keys
+from rollbook.server.access.principals import SCOPES
 from rollbook.server.models import User
 User.objects.create_user("olga@example.org", "olga@example.org", "{PASSWORD}", role="operator")
 print(keys.make(name="docs", scopes=sorted(SCOPES), customer=None)[1])

@@ -26,8 +26,12 @@ from rollbook.metering.calendar import windows
 from rollbook.metering.outcome import Activation
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.model.instants import DAY_US, from_us, iso
-from rollbook.server import clock, closing, contracts, jobs, keys, metering
+from rollbook.server import clock
+from rollbook.server.access import keys
+from rollbook.server.billing import closing
+from rollbook.server.live import contracts, metering
 from rollbook.server.models import Person, Quantity, Statement
+from rollbook.server.operation import jobs
 
 from . import world
 

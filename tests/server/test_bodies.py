@@ -15,9 +15,9 @@ from hypothesis import given
 from hypothesis import settings as examples
 from hypothesis import strategies as st
 
-from rollbook.server import bodies
-from rollbook.server.api.errors import RefusedError
+from rollbook.server.api import bodies
 from rollbook.server.configuration import Configuration
+from rollbook.server.refusals import RefusedError
 
 MIB = 1024 * 1024
 

@@ -12,9 +12,11 @@ import pytest
 from django.db import IntegrityError, connection, connections
 
 from rollbook.books.verifying import verify
-from rollbook.server import approvals, closing, models, people, snapshots, statements
-from rollbook.server.api.errors import RefusedError
+from rollbook.server import models
+from rollbook.server.billing import approvals, closing, statements
+from rollbook.server.live import people, snapshots
 from rollbook.server.models import Audit, Closing, Endpoint, Message, Person, Statement, StatementFile
+from rollbook.server.refusals import RefusedError
 from tests.server import world
 from tests.server.closings import book_of, close_at, events
 from tests.server.world import at, customer, own_plan, row, send, subscribe

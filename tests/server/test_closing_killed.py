@@ -23,7 +23,7 @@ pytestmark = pytest.mark.usefixtures("ledger")
 
 WORKER = """
 import django; django.setup()
-from rollbook.server import closing
+from rollbook.server.billing import closing
 print("ready", flush=True)
 closing.close_due({now_us})
 print("done", flush=True)

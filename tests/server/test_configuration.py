@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from rollbook.server.backup import _environment
 from rollbook.server.configuration import ConfigurationError, configuration, database
+from rollbook.server.operation.backup import _environment
 
 SECRETS = {"ROLLBOOK_SECRET_KEY": "s" * 32, "ROLLBOOK_DIGEST_KEY": "d" * 32}
 

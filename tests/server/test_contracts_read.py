@@ -8,7 +8,7 @@ import pytest
 
 from rollbook import plans
 from rollbook.model.plan import Plan, parse_plan
-from rollbook.server import contracts
+from rollbook.server.live import contracts
 from rollbook.server.models import Customer, Organisation, Subscription
 
 from .world import at, customer, subscribe

@@ -9,8 +9,10 @@ from django.contrib.auth import authenticate
 
 from rollbook.model.fact import Fact
 from rollbook.model.instants import DAY_US, to_us
-from rollbook.server import contracts, demo, metering, models
-from rollbook.server.demo import SAMPLES
+from rollbook.server import models
+from rollbook.server.live import contracts, metering
+from rollbook.server.operation import demo
+from rollbook.server.operation.demo import SAMPLES
 
 NOW_US = to_us(datetime(2026, 11, 26, 15, 30, tzinfo=UTC))
 

@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 
 from rollbook.reports.explain import Explanation
-from rollbook.server import clock, people, snapshots
-from rollbook.server.explaining import explain_learner
+from rollbook.server import clock
+from rollbook.server.live import people, snapshots
+from rollbook.server.live.explaining import explain_learner
 from rollbook.server.models import Person
 from tests.server.callers import administrator
 from tests.server.world import at, customer, own_plan, row, send, subscribe

@@ -9,9 +9,10 @@ import pytest
 from django.db import connection
 
 from rollbook.model.instants import from_us
-from rollbook.server import ingest, jobs
-from rollbook.server.ingest import Sender
 from rollbook.server.models import HeldFact, Person, Refusal
+from rollbook.server.operation import jobs
+from rollbook.server.receiving import ingest
+from rollbook.server.receiving.ingest import Sender
 
 from . import world
 from .world import active, customer, differences, row, send, subscribe

@@ -19,14 +19,14 @@ import pytest
 from rollbook.server.api import caliper, cloudevents, errors, facts, xapi
 from rollbook.server.api.cloudevents import EXTENSIONS
 from rollbook.server.configuration import SETTINGS
-from rollbook.server.reading import DEPTH_MAX, DIGITS_MAX, NAME_LENGTH_MAX
+from rollbook.server.receiving.reading import DEPTH_MAX, DIGITS_MAX, NAME_LENGTH_MAX
 
 from .operated import Operated, Serving
 
 TEXT = (Path(__file__).parents[2] / "docs/server/ingest.md").read_text()
 EXAMPLE = re.compile(r"```sh\n(.*?)```\n\n```json\n(.*?)```", re.DOTALL)
 MAKE = """
-from rollbook.server import keys
+from rollbook.server.access import keys
 from rollbook.server.models import Customer, Organisation
 north = Customer.objects.create(name="Northern Academy")
 Organisation.objects.create(name="north", customer=north)

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from rollbook.server import clock, closing, metering
+from rollbook.server import clock
+from rollbook.server.billing import closing
+from rollbook.server.live import metering
 from rollbook.server.models import Audit, PlanVersion, Statement, Subscription
 from tests.server import callers, world
 from tests.server.callers import code

@@ -7,8 +7,8 @@ import json
 import pytest
 from django.db import connection
 
-from rollbook.server.ingest import Sender, ingest, read_rows
 from rollbook.server.models import Audit, Person
+from rollbook.server.receiving.ingest import Sender, ingest, read_rows
 from tests.server import callers, world
 
 pytestmark = pytest.mark.usefixtures("ledger")

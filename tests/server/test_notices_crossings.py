@@ -11,7 +11,7 @@ from django.db import connections, transaction
 
 from rollbook.metering.calendar import windows
 from rollbook.model.plan import Plan
-from rollbook.server import contracts, metering
+from rollbook.server.live import contracts, metering
 from rollbook.server.models import Crossing, Message, Subscription, UpgradeTask, User
 from rollbook.server.notices import crossings, upgrade
 

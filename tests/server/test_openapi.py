@@ -24,8 +24,8 @@ from schemathesis.specs.openapi.checks import (
     status_code_conformance,
 )
 
-from rollbook.server import keys, throttle
-from rollbook.server.access import SCOPES
+from rollbook.server.access import keys, throttle
+from rollbook.server.access.principals import SCOPES
 from rollbook.server.api.app import ROUTERS
 from tests.server import callers, world
 

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from rollbook.cli import first_hour
-from rollbook.server import access, configuration
+from rollbook.server import configuration
+from rollbook.server.access import principals
 from tests import server_settings
 from tests.server.operated import START_SECONDS, Operated, free_port
 
@@ -154,12 +155,12 @@ def test_a_backup_of_no_database_asks_for_its_address(operated: Operated) -> Non
 
 
 def test_the_scopes_in_the_help_are_those_of_the_server() -> None:
-    assert tuple(access.SCOPES) == first_hour.SCOPES
+    assert tuple(principals.SCOPES) == first_hour.SCOPES
 
 
 def test_requests_under_way_are_answered_before_the_server_ends(operated: Operated) -> None:
     port = free_port()
-    code = f"from rollbook.server.serving import serve; serve('127.0.0.1', {port}, 2, 2, 'json', 'tests.server.slow:application')"
+    code = f"from rollbook.server.operation.serving import serve; serve('127.0.0.1', {port}, 2, 2, 'json', 'tests.server.slow:application')"
     script = operated.folder / "serve_slowly.py"
     script.write_text(f"if __name__ == '__main__':\n    {code}\n")
     root = str(Path(__file__).parents[2])

@@ -18,8 +18,9 @@ from datetime import date
 from dateutil.relativedelta import relativedelta
 from rollbook import plans
 from rollbook.model.subscription import Subscription
-from rollbook.server import contracts, keys, metering
-from rollbook.server.access import SCOPES
+from rollbook.server.live import contracts, metering
+from rollbook.server.access import keys
+from rollbook.server.access.principals import SCOPES
 from rollbook.server.clock import now_us
 from rollbook.server.models import Customer, Organisation
 customer = Customer.objects.create(name='Academy')

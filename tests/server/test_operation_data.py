@@ -16,8 +16,8 @@ import psycopg
 import pytest
 
 import rollbook
-from rollbook.server import backup as backups
 from rollbook.server.configuration import database
+from rollbook.server.operation import backup as backups
 from tests import server_settings
 from tests.postgres import database as postgres_database
 from tests.server.operated import Operated
@@ -29,7 +29,7 @@ AGREE = """
 from datetime import date
 from rollbook import plans
 from rollbook.model.subscription import Subscription
-from rollbook.server import contracts, metering
+from rollbook.server.live import contracts, metering
 from rollbook.server.clock import now_us
 from rollbook.server.models import Customer, Organisation
 customer = Customer.objects.create(name='Academy')

@@ -14,7 +14,8 @@ import structlog
 from django.conf import settings
 from django.test import Client
 
-from rollbook.server import clock, configuration, logs
+from rollbook.server import clock, configuration
+from rollbook.server.observing import logs
 from tests.server import world
 from tests.server.callers import by_key, user
 

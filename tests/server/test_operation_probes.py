@@ -11,8 +11,10 @@ from django.db import connection
 from django.test import Client
 from prometheus_client.parser import text_string_to_metric_families
 
-from rollbook.server import clock, configuration, contracts, health, lag
+from rollbook.server import clock, configuration
+from rollbook.server.live import contracts
 from rollbook.server.models import Done, Message, Statement
+from rollbook.server.observing import health, lag
 from tests.server import world
 from tests.server.callers import by_key
 

@@ -12,8 +12,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollbook.model.fact import COLUMNS, MODES, ROLES, TYPES, Fact
-from rollbook.server import reading
-from rollbook.server.reading import Rejected, read_rows
+from rollbook.server.receiving import reading
+from rollbook.server.receiving.reading import Rejected, read_rows
 
 CLEAN = {"id": "1", "occurred_at": "2026-03-01T09:30:00Z", "type": "login", "learner": "ana"}
 AT_US = 1_772_357_400_000_000

@@ -9,7 +9,8 @@ import openpyxl
 import pytest
 
 from rollbook.reports.named import REPORTS
-from rollbook.server import clock, models, snapshots
+from rollbook.server import clock, models
+from rollbook.server.live import snapshots
 from tests.server.callers import Caller, administrator, by_key, code, operator, viewer
 from tests.server.test_closing import JANUARY, PLAN
 from tests.server.world import at, customer, row, send, subscribe

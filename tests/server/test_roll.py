@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from rollbook.server.roll import roll
+from rollbook.server.live.roll import roll
 from tests.server.world import at, customer, own_plan, row, send, subscribe
 
 pytestmark = pytest.mark.usefixtures("ledger")

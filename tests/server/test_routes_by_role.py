@@ -23,8 +23,8 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
-from rollbook.server import keys
-from rollbook.server.access import Anybody, Needs, needs
+from rollbook.server.access import keys
+from rollbook.server.access.principals import Anybody, Needs, needs
 from rollbook.server.api.app import api, declared
 from rollbook.server.models import Customer, Endpoint, Message, ReportOrder, Subscription, UpgradeTask
 from rollbook.server.notices.announce import announce

@@ -18,10 +18,10 @@ from rollbook.model.fact import COLUMNS
 from rollbook.model.instants import from_us, to_us
 from rollbook.render.data import write_csv
 from rollbook.reports.named import REPORTS
-from rollbook.server import contracts, people, snapshots
-from rollbook.server.api.errors import RefusedError
-from rollbook.server.ingest import ingest
+from rollbook.server.live import contracts, people, snapshots
 from rollbook.server.models import Person
+from rollbook.server.receiving.ingest import ingest
+from rollbook.server.refusals import RefusedError
 from tests.server.closings import PLATFORM, agreed
 from tests.server.world import at, customer, own_plan, row, send, subscribe
 from tests.statements.running import StatementCase, all_statement_cases

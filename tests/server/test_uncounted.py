@@ -11,7 +11,8 @@ from urllib.parse import quote
 import pytest
 
 from rollbook.metering.outcome import DISPOSITIONS
-from rollbook.server import clock, models, people, snapshots
+from rollbook.server import clock, models
+from rollbook.server.live import people, snapshots
 from tests.server.callers import administrator, by_key, code, operator
 from tests.server.world import at, customer, own_plan, row, send, subscribe
 

@@ -7,7 +7,7 @@ import json
 import pytest
 
 from rollbook.server import clock
-from rollbook.server.ingest import Sender
+from rollbook.server.receiving.ingest import Sender
 from tests.server.callers import administrator, by_key, operator
 from tests.server.world import at, customer, row, send
 

@@ -14,10 +14,11 @@ from typing import Any
 import pytest
 from django.db import connection
 
-from rollbook.server import jobs, worker
 from rollbook.server.configuration import Configuration
 from rollbook.server.models import Done, Endpoint
 from rollbook.server.notices.webhooks import new_secret
+from rollbook.server.observing import heartbeat
+from rollbook.server.operation import jobs, worker
 
 from . import receivers, world
 from .test_notices_delivery import database_url
@@ -89,30 +90,30 @@ def test_the_loop_ends_when_it_is_told_to() -> None:
     stop = threading.Event()
     stop.set()
     worker.run(stop, every_seconds=60)
-    assert not worker.alive(datetime.now(UTC))
+    assert not heartbeat.alive(datetime.now(UTC))
 
 
 def test_a_sign_of_life_is_there_for_ten_minutes() -> None:
     now = datetime(2026, 2, 1, tzinfo=UTC)
-    assert not worker.alive(now)
+    assert not heartbeat.alive(now)
     worker.run_once(now)
-    assert worker.alive(now + timedelta(minutes=9))
-    assert not worker.alive(now + timedelta(minutes=10))
-    assert Done.objects.filter(job=worker.HEARTBEAT).count() == 1
+    assert heartbeat.alive(now + timedelta(minutes=9))
+    assert not heartbeat.alive(now + timedelta(minutes=10))
+    assert Done.objects.filter(job=heartbeat.HEARTBEAT).count() == 1
 
 
 def test_a_process_ends_in_good_order_on_sigterm_and_gives_signs_of_life() -> None:
     process = subprocess.Popen(
-        [sys.executable, "-m", "rollbook.server.worker"],
+        [sys.executable, "-m", "rollbook.server.operation.worker"],
         env=os.environ | {"DJANGO_SETTINGS_MODULE": "rollbook.server.settings", "DATABASE_URL": database_url()},
         stdout=subprocess.DEVNULL,
         stderr=subprocess.DEVNULL,
     )
     try:
         deadline = time.monotonic() + 60
-        while not worker.alive(datetime.now(UTC)) and process.poll() is None and time.monotonic() < deadline:
+        while not heartbeat.alive(datetime.now(UTC)) and process.poll() is None and time.monotonic() < deadline:
             time.sleep(0.1)
-        assert worker.alive(datetime.now(UTC))
+        assert heartbeat.alive(datetime.now(UTC))
         process.send_signal(signal.SIGTERM)
         assert process.wait(timeout=30) == 0
     finally:

@@ -12,7 +12,6 @@ from django.contrib.sessions.models import Session
 from django.db import connections
 
 from rollbook.model.plan import Plan
-from rollbook.server import jobs
 from rollbook.server.models import (
     Crossing,
     Done,
@@ -28,6 +27,7 @@ from rollbook.server.models import (
     User,
 )
 from rollbook.server.notices import orders
+from rollbook.server.operation import jobs
 
 from . import world
 

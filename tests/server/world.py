@@ -14,10 +14,10 @@ from rollbook.model.fact import Fact
 from rollbook.model.instants import start_of_day_us, to_us
 from rollbook.model.plan import Plan, parse_plan
 from rollbook.model.subscription import Quantity, Subscription
-from rollbook.server import contracts, metering
-from rollbook.server.ingest import Receipt, Sender, ingest, read_rows
+from rollbook.server.live import contracts, metering
 from rollbook.server.models import Customer, Organisation
 from rollbook.server.models import Subscription as SubscriptionRow
+from rollbook.server.receiving.ingest import Receipt, Sender, ingest, read_rows
 
 START = date(2026, 1, 1)
 

@@ -24,7 +24,7 @@ SCOPES = (
     "statements:close",
     "manage",
 )
-"""Those of `rollbook.server.access`, which is not loaded for --help; a test holds them against each other."""
+"""Those of `server.access.principals`, which is not loaded for --help; a test holds them against each other."""
 
 NAME_LENGTH_MAX = 200
 
@@ -45,7 +45,7 @@ Owner = Annotated[
 def add_operator(address: Address) -> None:
     """Add an operator, and print the link with which they set their password, once. Again it prints a new link."""
     with server_set_up():
-        from rollbook.server import accounts  # noqa: PLC0415
+        from rollbook.server.access import accounts  # noqa: PLC0415
 
         typer.echo(accounts.add_operator(address))
         terminal.say(terminal.console(stderr=True), "it can be used once, within three days; it is not shown again")
@@ -54,7 +54,7 @@ def add_operator(address: Address) -> None:
 def add_key(name: Name, scope: Scopes, customer: Owner = "") -> None:
     """Make an API key, and print it, once."""
     with server_set_up():
-        from rollbook.server import accounts  # noqa: PLC0415
+        from rollbook.server.access import accounts  # noqa: PLC0415
         from rollbook.server.models import Customer  # noqa: PLC0415
 
         unknown = [

@@ -55,8 +55,8 @@ def import_(exports: Exports, customer: Customer = "") -> None:
 
 
 def _sender(customer: str) -> Any:
-    from rollbook.server.ingest import Sender  # noqa: PLC0415
     from rollbook.server.models import Customer as CustomerRow  # noqa: PLC0415
+    from rollbook.server.receiving.ingest import Sender  # noqa: PLC0415
 
     if not customer:
         return Sender("import")
@@ -76,7 +76,7 @@ def _say_incomplete(err: Console, store: FactStore) -> None:
 def _take_in(store: FactStore, sender: Any) -> int:
     """Stores the facts, batch by batch, and prints what became of every row; how many were not taken."""
     from rollbook.server.clock import now_us  # noqa: PLC0415
-    from rollbook.server.ingest import ingest  # noqa: PLC0415
+    from rollbook.server.receiving.ingest import ingest  # noqa: PLC0415
 
     err = terminal.console(stderr=True)
     totals = dict.fromkeys(("received", "new", "repeats", "held", "rejected"), 0)
@@ -112,7 +112,7 @@ def _take_in(store: FactStore, sender: Any) -> int:
 
 def _named(index: int, fact: Any) -> Any:
     """The fact, or why it cannot be taken in: no organisation ever has an empty name, so it would wait for ever."""
-    from rollbook.server.ingest import Rejected  # noqa: PLC0415
+    from rollbook.server.receiving.ingest import Rejected  # noqa: PLC0415
 
     if fact.organisation:
         return fact

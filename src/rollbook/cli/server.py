@@ -71,7 +71,7 @@ def refuse_other_key() -> None:
     from django.conf import settings  # noqa: PLC0415
     from django.db import connections  # noqa: PLC0415
 
-    from rollbook.server import digest_key  # noqa: PLC0415
+    from rollbook.server.live import digest_key  # noqa: PLC0415
 
     database = settings.DATABASES["default"]
     # To ask SQLite would make the file.
@@ -86,7 +86,7 @@ def serve(
 ) -> None:
     """Answer HTTP: the API, and pages to sign in. Ctrl-C or SIGTERM end it when requests under way are answered."""
     with server_set_up(configured=False):
-        from rollbook.server import serving  # noqa: PLC0415
+        from rollbook.server.operation import serving  # noqa: PLC0415
 
         with serving.figures_shared():
             if demo:
@@ -110,8 +110,8 @@ def serve(
 def _load_demo(port: int) -> None:
     from django.db import connections  # noqa: PLC0415
 
-    from rollbook.server import demo, migrating  # noqa: PLC0415
     from rollbook.server.clock import now_us  # noqa: PLC0415
+    from rollbook.server.operation import demo, migrating  # noqa: PLC0415
 
     with server_set_up():
         err = terminal.console(stderr=True)
@@ -132,7 +132,7 @@ def worker() -> None:
     # From the first moment on: an end that came while everything is loaded would interrupt just anything.
     signal.signal(signal.SIGTERM, lambda *_: stop.set())
     with server_set_up():
-        from rollbook.server import worker as loop  # noqa: PLC0415
+        from rollbook.server.operation import worker as loop  # noqa: PLC0415
 
         refuse_other_key()
         loop.run(stop)
@@ -141,7 +141,7 @@ def worker() -> None:
 def migrate() -> None:
     """Bring the database to this version. Safe to start more than once at the same time."""
     with server_set_up():
-        from rollbook.server import migrating  # noqa: PLC0415
+        from rollbook.server.operation import migrating  # noqa: PLC0415
 
         migrating.migrate()
 
@@ -149,7 +149,7 @@ def migrate() -> None:
 def recount(subscription: OneSubscription = None) -> None:
     """Count everything again beside the live counts. Exit code 1 where they differ, which must never be."""
     with server_set_up():
-        from rollbook.server import recounting  # noqa: PLC0415
+        from rollbook.server.operation import recounting  # noqa: PLC0415
 
         refuse_other_key()
         out = terminal.console()
@@ -174,7 +174,7 @@ def backup(file: File) -> None:
     with server_set_up():
         from django.conf import settings  # noqa: PLC0415
 
-        from rollbook.server import backup as backups  # noqa: PLC0415
+        from rollbook.server.operation import backup as backups  # noqa: PLC0415
 
         database = settings.DATABASES["default"]
         if database["ENGINE"].endswith("sqlite3") and not Path(database["NAME"]).exists():
@@ -190,7 +190,7 @@ def restore(file: File) -> None:
     with server_set_up():
         from django.conf import settings  # noqa: PLC0415
 
-        from rollbook.server import backup as backups  # noqa: PLC0415
+        from rollbook.server.operation import backup as backups  # noqa: PLC0415
 
         backups.restore(settings.DATABASES["default"], file)
         try:

@@ -14,8 +14,9 @@ from datetime import datetime
 from django.db import transaction
 from django.utils import timezone
 
-from rollbook.server import audit, metering, people
-from rollbook.server.access import Principal
+from rollbook.server.access import audit
+from rollbook.server.access.principals import Principal
+from rollbook.server.live import metering, people
 from rollbook.server.models import Customer, Person
 
 PEOPLE_MAX = 2000

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from rollbook.server import logs
 from rollbook.server.configuration import configuration, database, mail, oidc_provider
+from rollbook.server.observing import logs
 
 CONFIGURATION = configuration()
 
@@ -32,10 +32,10 @@ INSTALLED_APPS = [
     "rollbook.server",
 ]
 MIDDLEWARE = [
-    "rollbook.server.logs.requests",
-    "rollbook.server.telemetry.requests",
+    "rollbook.server.observing.logs.requests",
+    "rollbook.server.observing.telemetry.requests",
     "rollbook.server.middleware.answers",
-    "rollbook.server.health.probes",
+    "rollbook.server.observing.health.probes",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -81,9 +81,9 @@ AUTH_PASSWORD_VALIDATORS = [
 PASSWORD_RESET_TIMEOUT = 3 * 24 * 3600
 LOGIN_URL = "/signin"
 
-# allauth speaks to the provider, and is given no other page and nothing to store, see `rollbook.server.sso`.
-SOCIALACCOUNT_ADAPTER = "rollbook.server.sso.KnownOnly"
-ACCOUNT_ADAPTER = "rollbook.server.sso.NoSignUp"
+# allauth speaks to the provider, and is given no other page and nothing to store, see `rollbook.server.access.sso`.
+SOCIALACCOUNT_ADAPTER = "rollbook.server.access.sso.KnownOnly"
+ACCOUNT_ADAPTER = "rollbook.server.access.sso.NoSignUp"
 ACCOUNT_EMAIL_VERIFICATION = "none"
 SOCIALACCOUNT_REQUESTS_TIMEOUT = 10
 SOCIALACCOUNT_PROVIDERS = oidc_provider(
@@ -107,5 +107,5 @@ SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
 CSRF_FAILURE_VIEW = "rollbook.server.middleware.csrf_failed"
 SECURE_REFERRER_POLICY = "same-origin"
 
-# Bodies are read, bounded, by `rollbook.server.bodies`.
+# Bodies are read, bounded, by `rollbook.server.api.bodies`.
 DATA_UPLOAD_MAX_MEMORY_SIZE = None

@@ -9,15 +9,16 @@ from ninja import Router, Schema
 from pydantic import Field
 
 from rollbook.model.fact import MODES, ROLES
-from rollbook.server.access import Principal, customer_for, needs, principal_of, subscriptions_of
-from rollbook.server.admissions import Asked, admit
-from rollbook.server.api.errors import also, missing, refused
+from rollbook.server.access.principals import Principal, customer_for, needs, principal_of, subscriptions_of
+from rollbook.server.api.errors import also
 from rollbook.server.api.facts import RejectedOut
 from rollbook.server.api.fields import Body, LearnerId, Line, OptionalLine
 from rollbook.server.clock import now_us
-from rollbook.server.ingest import Sender, read_rows
 from rollbook.server.models import Organisation
-from rollbook.server.preview import preview
+from rollbook.server.receiving.admissions import Asked, admit
+from rollbook.server.receiving.ingest import Sender, read_rows
+from rollbook.server.receiving.preview import preview
+from rollbook.server.refusals import missing, refused
 
 router = Router(tags=["admissions"])
 

@@ -3,7 +3,7 @@
 To add routes, write a module of this folder with a `router` and name it in `ROUTERS`:
 
     from ninja import Router
-    from rollbook.server.access import needs, principal_of, subscription_for
+    from rollbook.server.access.principals import needs, principal_of, subscription_for
     from rollbook.server.api.fields import Id, Line
 
     router = Router(tags=["usage"])
@@ -30,7 +30,6 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 from importlib import import_module
-from importlib.util import find_spec
 from typing import Any
 
 from django.conf import settings
@@ -43,9 +42,10 @@ from ninja.params.models import QueryModel
 from ninja.parser import Parser
 from pydantic import BaseModel
 
-from rollbook.server.access import Anybody, Needs, Undeclared
+from rollbook.server.access.principals import Anybody, Needs, Undeclared
 from rollbook.server.api import errors, strict
-from rollbook.server.api.errors import DESCRIPTIONS, also, refused
+from rollbook.server.api.errors import DESCRIPTIONS, also
+from rollbook.server.refusals import refused
 
 ROUTERS = (
     "session",
@@ -214,9 +214,7 @@ def build() -> Api:
     )
     errors.install(api)
     for name in ROUTERS:
-        module = f"rollbook.server.api.{name}"
-        if find_spec(module) is not None:
-            api.add_router("", import_module(module).router)
+        api.add_router("", import_module(f"rollbook.server.api.{name}").router)
     _only_known_parameters(api)
     return api
 

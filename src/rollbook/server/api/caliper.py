@@ -20,11 +20,11 @@ from rollbook.intake.batches import Refused
 from rollbook.intake.producers.caliper import Caliper
 from rollbook.intake.producers.producer import Convert, Reading
 from rollbook.intake.vocabulary import vocabulary
-from rollbook.server import bodies
-from rollbook.server.access import needs
-from rollbook.server.api.errors import refused
+from rollbook.server.access.principals import needs
+from rollbook.server.api import bodies
 from rollbook.server.api.facts import SCOPE, ReceiptOut, Sending, answer, body, sending, take
-from rollbook.server.reading import Read, Rejected, UnreadableError, decode_event, read_rows
+from rollbook.server.receiving.reading import Read, Rejected, UnreadableError, decode_event, read_rows
+from rollbook.server.refusals import refused
 
 KINDS = (bodies.JSON, "application/ld+json")
 _VERSION = re.compile(r"https?://purl\.imsglobal\.org/ctx/caliper/v1(p[012])?(/.{0,100})?")

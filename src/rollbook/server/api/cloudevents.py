@@ -19,11 +19,11 @@ from ninja import Router
 
 from rollbook.errors import Problem
 from rollbook.model.fact import COLUMNS
-from rollbook.server import bodies
-from rollbook.server.access import needs
-from rollbook.server.api.errors import RefusedError, refused
+from rollbook.server.access.principals import needs
+from rollbook.server.api import bodies
 from rollbook.server.api.facts import SCOPE, ReceiptOut, answer, body, sending, take
-from rollbook.server.reading import Read, Rejected, UnreadableError, decode, read_rows
+from rollbook.server.receiving.reading import Read, Rejected, UnreadableError, decode, read_rows
+from rollbook.server.refusals import RefusedError, refused
 
 STRUCTURED = "application/cloudevents+json"
 BATCH = "application/cloudevents-batch+json"

@@ -19,6 +19,7 @@ from ninja import NinjaAPI, Schema
 from ninja.errors import AuthenticationError, HttpError, ValidationError
 
 from rollbook.errors import Problem, RollbookError
+from rollbook.server.refusals import unknown
 
 LOG = logging.getLogger("rollbook.server.api")
 
@@ -63,33 +64,6 @@ class ProblemsOut(Schema):
     """Everything that is wrong."""
 
     problems: list[ProblemOut]
-
-
-class RefusedError(RollbookError):
-    """An answer other than success: its status, its stable code, and what is wrong.
-
-    headers  further ones of the answer, such as Retry-After
-    """
-
-    def __init__(
-        self,
-        status: int,
-        code: str,
-        problems: Problem | Iterable[Problem],
-        headers: dict[str, str] | None = None,
-    ) -> None:
-        self.status, self.code, self.headers = status, code, headers or {}
-        super().__init__(problems)
-
-
-def refused(status: int, code: str, place: str, rule: str, remedy: str) -> RefusedError:
-    """One problem as an answer, to be raised."""
-    return RefusedError(status, code, Problem(place, rule, remedy))
-
-
-def missing(what: str) -> RefusedError:
-    """404: there is none, or whoever asks may not know that there is."""
-    return refused(404, "not-found", what, f"there is no such {what}", "see the list of those that you may see")
 
 
 def problems_response(
@@ -220,8 +194,6 @@ def _problem(found: dict[str, Any]) -> Problem:
     if source == "body" and rest:
         rest = rest[1:] or rest
     if found.get("type") == "extra_forbidden":
-        from rollbook.server.api.strict import unknown  # noqa: PLC0415 - it needs these answers itself
-
         return unknown(".".join((source, *rest[:-1])), rest[-1] if rest else "", found.get("known", ()))
     if found.get("type") in _TIMES:
         rule, remedy = _TIMES[found["type"]]

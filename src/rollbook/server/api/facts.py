@@ -17,12 +17,13 @@ from django.http import HttpRequest, HttpResponse
 from ninja import Router, Schema
 
 from rollbook.errors import Problem
-from rollbook.server import bodies
-from rollbook.server.access import needs, principal_of
-from rollbook.server.api.errors import RefusedError, also, refused
+from rollbook.server.access.principals import needs, principal_of
+from rollbook.server.api import bodies
+from rollbook.server.api.errors import also
 from rollbook.server.clock import now_us
-from rollbook.server.ingest import Receipt, Sender, ingest
-from rollbook.server.reading import Read, read_rows
+from rollbook.server.receiving.ingest import Receipt, Sender, ingest
+from rollbook.server.receiving.reading import Read, read_rows
+from rollbook.server.refusals import RefusedError, refused
 
 SCOPE = "facts:write"
 BUSY_SECONDS = 5

@@ -10,13 +10,15 @@ from django.http import HttpRequest
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from rollbook.server import audit, metering
-from rollbook.server.access import customer_for, customers_of, needs, principal_of
-from rollbook.server.api.errors import also, refused
+from rollbook.server.access import audit
+from rollbook.server.access.principals import customer_for, customers_of, needs, principal_of
+from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Cursor, Id, Limit, Line
 from rollbook.server.api.paging import page
+from rollbook.server.live import metering
 from rollbook.server.models import Audit, Customer, Organisation
 from rollbook.server.models.lengths import NAME
+from rollbook.server.refusals import refused
 
 router = Router(tags=["management"])
 

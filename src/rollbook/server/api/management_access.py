@@ -11,8 +11,8 @@ from django.utils import timezone
 from ninja import Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
-from rollbook.server import accounts, keys, signin
-from rollbook.server.access import OWN, needs, principal_of
+from rollbook.server.access import accounts, keys, signin
+from rollbook.server.access.principals import OWN, needs, principal_of
 from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Cursor, Email, Id, Limit, Line, OptionalLine
 from rollbook.server.api.paging import page

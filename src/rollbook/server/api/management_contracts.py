@@ -15,11 +15,21 @@ from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso, to_us
 from rollbook.model.plan import Plan
 from rollbook.model.subscription import Subscription
-from rollbook.server import agreements, clock, closing, contracts, models
-from rollbook.server.access import Principal, customer_for, needs, principal_of, subscription_for, subscriptions_of
-from rollbook.server.api.errors import also, missing
+from rollbook.server import clock, models
+from rollbook.server.access.principals import (
+    Principal,
+    customer_for,
+    needs,
+    principal_of,
+    subscription_for,
+    subscriptions_of,
+)
+from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Cursor, Day, Document, Id, Name, Organisation, Reason, Units, Zone
 from rollbook.server.api.paging import page
+from rollbook.server.billing import agreements, closing
+from rollbook.server.live import contracts
+from rollbook.server.refusals import missing
 
 router = Router(tags=["management"])
 

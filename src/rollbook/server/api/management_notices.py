@@ -16,15 +16,25 @@ from pydantic import Field
 from rollbook.errors import Problem
 from rollbook.model.keys import nearest
 from rollbook.reports.named import REPORTS
-from rollbook.server import audit, contracts
-from rollbook.server.access import OWN, Principal, customer_for, needs, principal_of, subscription_for, subscriptions_of
-from rollbook.server.api.errors import RefusedError, also, missing, refused
+from rollbook.server.access import audit
+from rollbook.server.access.principals import (
+    OWN,
+    Principal,
+    customer_for,
+    needs,
+    principal_of,
+    subscription_for,
+    subscriptions_of,
+)
+from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Cursor, Email, Id, Limit, OptionalLine
 from rollbook.server.api.paging import page
 from rollbook.server.api.strict import whose_is_said
+from rollbook.server.live import contracts
 from rollbook.server.models import Endpoint, ReportOrder, UpgradeTask
 from rollbook.server.notices import webhooks
 from rollbook.server.notices.events import EVENTS
+from rollbook.server.refusals import RefusedError, missing, refused
 
 router = Router(tags=["notices"])
 

@@ -18,15 +18,16 @@ from pydantic import Field
 
 from rollbook.errors import Problem
 from rollbook.model.keys import nearest
-from rollbook.server import audit
-from rollbook.server.access import OWN, Principal, needs, principal_of, subscription_for, subscriptions_of
-from rollbook.server.api.errors import RefusedError, also, missing, refused
+from rollbook.server.access import audit
+from rollbook.server.access.principals import OWN, Principal, needs, principal_of, subscription_for, subscriptions_of
+from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Cursor, Id, Limit
 from rollbook.server.api.management_notices import ENDPOINTS_MAX, EndpointOut, endpoint_for, endpoint_out
 from rollbook.server.api.paging import page
 from rollbook.server.models import Crossing, Customer, Endpoint, Message
 from rollbook.server.notices import delivery, webhooks
 from rollbook.server.notices.events import CUSTOMER, EVENTS
+from rollbook.server.refusals import RefusedError, missing, refused
 
 router = Router(tags=["notices"])
 

@@ -10,10 +10,11 @@ from ninja import Router, Schema
 from pydantic import AfterValidator, Field
 
 from rollbook.server import erasure
-from rollbook.server.access import customer_for, needs, principal_of
-from rollbook.server.api.errors import also, refused
+from rollbook.server.access.principals import customer_for, needs, principal_of
+from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Id, LearnerId, one_line
 from rollbook.server.models.lengths import LEARNER
+from rollbook.server.refusals import refused
 
 router = Router(tags=["people"])
 

@@ -8,10 +8,10 @@ from django.http import FileResponse, HttpRequest
 from ninja import Query, Router, Schema
 
 from rollbook.reports.named import LEARNER, REPORTS, find
-from rollbook.server import contracts, snapshots
-from rollbook.server.access import needs, principal_of, subscription_for
+from rollbook.server.access.principals import needs, principal_of, subscription_for
 from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Id
+from rollbook.server.live import contracts, snapshots
 
 router = Router(tags=["reports"])
 

@@ -9,8 +9,8 @@ from django.middleware.csrf import get_token
 from ninja import Router, Schema, Status
 from pydantic import Field
 
-from rollbook.server import signin
-from rollbook.server.access import NOBODY, PERSON, Principal, anybody, needs, user_principal
+from rollbook.server.access import signin
+from rollbook.server.access.principals import NOBODY, PERSON, Principal, anybody, needs, user_principal
 from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body
 from rollbook.server.models import User

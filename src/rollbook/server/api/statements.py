@@ -11,12 +11,14 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from rollbook.render.data import write_csv, write_json
-from rollbook.server import approvals, people, statements
-from rollbook.server.access import Principal, needs, principal_of, subscription_for
-from rollbook.server.api.errors import also, missing
+from rollbook.server.access.principals import Principal, needs, principal_of, subscription_for
+from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Id, LearnerId, Reason
+from rollbook.server.billing import approvals, statements
 from rollbook.server.clock import now_us
+from rollbook.server.live import people
 from rollbook.server.models import Closing, Statement, Subscription
+from rollbook.server.refusals import missing
 
 router = Router(tags=["statements"])
 

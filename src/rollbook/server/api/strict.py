@@ -5,32 +5,18 @@ A misspelt field that was passed over would be a default that nobody chose: a ke
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from typing import Any, get_args
 
 from django.http import HttpRequest
 from pydantic import BaseModel
 
-from rollbook.errors import Problem
-from rollbook.model.keys import nearest
-from rollbook.server.access import Principal
-from rollbook.server.api.errors import RefusedError, refused
+from rollbook.server.access.principals import Principal
 from rollbook.server.api.fields import Body
+from rollbook.server.refusals import RefusedError, refused, unknown
 
 UNKNOWN_MAX = 100
 """Unknown names of one request that are answered."""
-
-_NAME = re.compile(r"[A-Za-z_][A-Za-z_-]{0,39}")
-
-
-def unknown(place: str, name: str, known: Iterable[str], what: str = "field") -> Problem:
-    """A name that is not known, with the nearest that is; what does not look like a name could be a person's."""
-    names = sorted(known)
-    shown = name if _NAME.fullmatch(name) else ""
-    rule = f'there is no {what} "{shown}" here{nearest(shown, names)}' if shown else f"there is no such {what} here"
-    use = "use " + ", ".join(names) if names else "leave it out"
-    return Problem(f"{place}.{shown}" if shown else place, rule, use)
 
 
 def fields_at(model: type[BaseModel], path: Iterable[str | int]) -> list[str]:

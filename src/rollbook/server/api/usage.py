@@ -12,15 +12,16 @@ from pydantic import Field
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso
 from rollbook.reports.explain import FactLine
-from rollbook.server import contracts, people, uncounted
-from rollbook.server.access import needs, principal_of, subscription_for
-from rollbook.server.api.errors import also, missing, refused
+from rollbook.server.access.principals import needs, principal_of, subscription_for
+from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Cursor, Id, LearnerId, Limit
 from rollbook.server.clock import now_us
-from rollbook.server.explaining import explain_learner
+from rollbook.server.live import contracts, people, uncounted
+from rollbook.server.live.explaining import explain_learner
+from rollbook.server.live.roll import roll
+from rollbook.server.live.usage import usage
 from rollbook.server.models import ReportedCount, Subscription
-from rollbook.server.roll import roll
-from rollbook.server.usage import usage
+from rollbook.server.refusals import missing, refused
 
 router = Router(tags=["usage"])
 

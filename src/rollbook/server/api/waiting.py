@@ -12,7 +12,7 @@ from django.http import HttpRequest
 from ninja import Router, Schema
 
 from rollbook.model.instants import iso
-from rollbook.server.access import Principal, needs, principal_of
+from rollbook.server.access.principals import Principal, needs, principal_of
 from rollbook.server.api.fields import Cursor, Limit
 from rollbook.server.api.paging import Row, page
 from rollbook.server.models import HeldFact, Refusal

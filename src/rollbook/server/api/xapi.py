@@ -26,18 +26,17 @@ from rollbook.intake.producers.xapi import Xapi
 from rollbook.intake.vocabulary import vocabulary
 from rollbook.model.fact import Fact
 from rollbook.model.instants import iso
-from rollbook.server import bodies
-from rollbook.server.access import Needs, Principal, anybody
-from rollbook.server.api import errors
+from rollbook.server.access.principals import Needs, Principal, anybody
+from rollbook.server.api import bodies, errors
 from rollbook.server.api.caliper import read_events
-from rollbook.server.api.errors import RefusedError, refused
 from rollbook.server.api.facts import SCOPE, Sending, body, busy, sending, take
 from rollbook.server.api.xapi_attachments import is_somewhere, statements_of
 from rollbook.server.api.xapi_statement import StatementError, check_statement
 from rollbook.server.clock import now_us
-from rollbook.server.ingest import Receipt, Sender, ingest_within
 from rollbook.server.models import Organisation
-from rollbook.server.reading import Read, Rejected, UnreadableError, decode_event
+from rollbook.server.receiving.ingest import Receipt, Sender, ingest_within
+from rollbook.server.receiving.reading import Read, Rejected, UnreadableError, decode_event
+from rollbook.server.refusals import RefusedError, refused
 
 VERSIONS = {"1.0": "1.0.3", "2.0": "2.0.0"}
 """What is read, and what is answered: the latest patch of each."""

@@ -10,7 +10,7 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
-from rollbook.server.api.errors import RefusedError, refused
+from rollbook.server.refusals import RefusedError, refused
 
 PARTS_MAX = 1000
 """Parts of one body, that of the statements included."""

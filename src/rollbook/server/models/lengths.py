@@ -1,6 +1,6 @@
 """How long the texts of a fact may be here, in bytes of UTF-8: an entry of an index holds about 2,700.
 
-Longer ones are refused in words when they come in, see `rollbook.server.ingest`.
+Longer ones are refused in words when they come in, see `rollbook.server.receiving.ingest`.
 """
 
 BYTES_MAX = {

@@ -58,7 +58,7 @@ class ApiKey(models.Model):
     """A program's key. Only a digest is kept: a secret of 256 random bits needs no slow hash.
 
     customer  whose data it is for; none for the vendor's own platform, which sends for all
-    scopes    what it may do, see `rollbook.server.access.SCOPES`
+    scopes    what it may do, see `access.principals.SCOPES`
     old_digest, old_valid_until   of the secret before the last rotation, while it still holds
     """
 
@@ -102,7 +102,7 @@ class Audit(models.Model):
 
 
 class Throttle(models.Model):
-    """How often something happened since an instant, see `rollbook.server.throttle`. `since` is seconds since 1970."""
+    """How often something happened since an instant, see `access.throttle`. `since` is seconds since 1970."""
 
     kind = models.CharField(max_length=10)
     bucket = models.BigIntegerField()

@@ -14,7 +14,7 @@ from typing import Any
 from django.db.models import Q
 from django.utils import timezone
 
-from rollbook.server import contracts
+from rollbook.server.live import contracts
 from rollbook.server.models import Customer, Endpoint, Message, Subscription, User
 from rollbook.server.models.contracts import PAID
 from rollbook.server.notices.events import ADMINISTRATORS, COMMON, CUSTOMER, EVENTS, NOBODY

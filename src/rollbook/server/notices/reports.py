@@ -33,7 +33,7 @@ def attached(message: Message) -> Attached:
     """The file of a message about a report; nothing for any other."""
     if message.event != REPORT:
         return Attached()
-    from rollbook.server import snapshots  # noqa: PLC0415 - reports rest on everything else, and few messages need them
+    from rollbook.server.live import snapshots  # noqa: PLC0415 - reports rest on everything else, and few messages need them
 
     data = message.content["data"]
     try:

@@ -1,0 +1,133 @@
+"""Why one learner counted, or did not: the reference, on the facts of this learner and every id linked to it.
+
+Only the facts of one identity cluster are read, so it costs the same however many others there are.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from django.db import connection
+
+from rollbook.engines.database import LiveSubscription
+from rollbook.errors import Problem, UsageError
+from rollbook.metering import reference
+from rollbook.metering.identities import accept, cluster_of
+from rollbook.metering.inputs import metered_windows
+from rollbook.model.fact import LINKED, VOIDED, Fact
+from rollbook.reports.explain import Explanation, explain
+from rollbook.server.live import contracts
+from rollbook.server.models import Subscription
+from rollbook.server.refusals import refused
+
+_COLUMNS = (
+    *("id", "at_us", "type", "learner", "organisation", "role", "mode", "object", "source", "recorded_us"),
+    *("actor", "impersonator", "session", "voids", "attributes"),
+)
+FACTS_MAX = 50_000
+"""Facts of one person that are read; more are a program's, and nobody would read their account."""
+
+
+def explain_learner(row: Subscription, learner: str, now_us: int, *, is_entry: bool = False) -> Explanation:
+    """The account of one surrogate; or, where `is_entry`, of a guest's entry by its fact's id, which may look like one.
+
+    Raises RefusedError 404 where nothing is known of them, and UsageError where it is too much to be read.
+    """
+    live = contracts.live(row)
+    organisations = live.subscription.organisations or ()
+    as_of_us = now_us + 1
+    unapplied: frozenset[tuple[str, str]] = frozenset()
+    if is_entry:
+        ids, facts = {learner}, _entry(organisations, learner)
+    else:
+        ids, facts, unapplied = _person(live, organisations, learner, as_of_us)
+    if not facts:
+        rule = "no fact of this subscription's organisations names this learner"
+        raise refused(404, "not-found", "learner", rule, "give the id as facts carry it, percent-encoded")
+    facts += _voids_of(organisations, facts)
+    facts = list({fact.key: fact for fact in facts}.values())
+    outcome = reference.meter(facts, live.subscription, as_of_us, live.assumed, unapplied)
+    return explain(sorted(ids), facts, outcome, metered_windows(live.subscription, as_of_us))
+
+
+def _of_people(organisations: Sequence[str], ids: set[str]) -> list[Fact]:
+    """Every fact that names one of these, as its learner or as who was linked to another."""
+    facts = _facts(organisations, "learner", ids) + _facts(organisations, "object", ids, extra=f"and type = '{LINKED}'")
+    return list({fact.key: fact for fact in facts}.values())
+
+
+def _person(
+    live: LiveSubscription, organisations: Sequence[str], learner: str, as_of_us: int
+) -> tuple[set[str], list[Fact], frozenset[tuple[str, str]]]:
+    """The ids that are one person, the facts of theirs, and links that contradict each other, by (source, id).
+
+    Links that were taken back, or are refused, join nobody: they would tell of somebody else. Where organisations
+    count people apart, a link joins ids in its own.
+    """
+    links = _ever_linked(organisations, learner)
+    voids = _voids_of(organisations, links)
+    voided = {(it.organisation, it.source, it.voids) for it in voids if it.at_us < as_of_us}
+    until_us = min(as_of_us, live.subscription.end_us)
+    standing: dict[str, list[Fact]] = {}
+    for link in links:
+        if link.at_us < until_us and (link.organisation, *link.key) not in voided:
+            standing.setdefault(live.scope(link.organisation), []).append(link)
+    accepted = {scope: accept(found) for scope, found in standing.items()}
+    unapplied = frozenset((it.source, it.fact) for _, conflicts in accepted.values() for it in conflicts)
+    known_as = {scope: cluster_of(found, learner) for scope, (found, _) in accepted.items()}
+    ids = {learner}.union(*known_as.values())
+    facts = [
+        fact
+        for fact in _of_people(organisations, ids)
+        if {fact.learner, fact.object if fact.type == LINKED else fact.learner}
+        & known_as.get(live.scope(fact.organisation), {learner})
+    ]
+    return ids, facts, unapplied
+
+
+def _ever_linked(organisations: Sequence[str], learner: str) -> list[Fact]:
+    """Every link that ever joined an id to this one, over any others, whether or not it stands."""
+    known, frontier = {learner}, {learner}
+    found: dict[tuple[str, str], Fact] = {}
+    while frontier:
+        links = _facts(organisations, "learner", frontier, extra=f"and type = '{LINKED}'")
+        links += _facts(organisations, "object", frontier, extra=f"and type = '{LINKED}'")
+        found |= {link.key: link for link in links}
+        frontier = {end for link in links for end in (link.learner, link.object)} - known
+        known |= frontier
+    return list(found.values())
+
+
+def _entry(organisations: Sequence[str], id_: str) -> list[Fact]:
+    """A guest's entry by its id, with all that came over the same connection."""
+    entries = _facts(organisations, "id", {id_}, extra="and role = 'guest'")
+    for entry in [entry for entry in entries if entry.session]:
+        same = _facts([entry.organisation], "session", {entry.session}, extra="and role = 'guest'")
+        entries += [fact for fact in same if fact.object == entry.object]
+    return list({fact.key: fact for fact in entries}.values())
+
+
+def _voids_of(organisations: Sequence[str], facts: Sequence[Fact]) -> list[Fact]:
+    targets = {(fact.organisation, *fact.key) for fact in facts}
+    voids = _facts(organisations, "voids", {fact.id for fact in facts}, extra=f"and type = '{VOIDED}'")
+    return [void for void in voids if (void.organisation, void.source, void.voids) in targets]
+
+
+def _facts(organisations: Sequence[str], column: str, values: set[str], extra: str = "") -> list[Fact]:
+    """Facts of organisations whose column is one of some values."""
+    if connection.vendor == "postgresql":
+        where = f"organisation = any(%s) and {column} = any(%s)"
+        parameters: list[Any] = [list(organisations), list(values)]
+    else:
+        marks = ", ".join(["%s"] * len(organisations)), ", ".join(["%s"] * len(values))
+        where = f"organisation in ({marks[0]}) and {column} in ({marks[1]})"
+        parameters = [*organisations, *values]
+    with connection.cursor() as cursor:
+        sql = f"select {', '.join(_COLUMNS)} from fact where {where} {extra} limit {FACTS_MAX + 1}"
+        cursor.execute(sql, parameters)
+        rows = cursor.fetchall()
+    if len(rows) > FACTS_MAX:
+        rule = f"there are more than {FACTS_MAX:,} facts about them: they are no person"
+        raise UsageError(Problem("learner", rule, "see which program sends under this id"))
+    return [Fact(**dict(zip(_COLUMNS, row, strict=True))) for row in rows]

@@ -1,0 +1,95 @@
+"""The live counts of subscriptions: what `engines.database` keeps, in Django's connection and transaction.
+
+Whoever changes anything holds the customer's lock: see `locked`. What is asked of one customer is so one thing at a
+time, and two customers never wait for each other.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+from django.db import connection, transaction
+
+from rollbook.accounting.account import Account, account
+from rollbook.engines import database as engine
+from rollbook.engines.database import LiveSubscription
+from rollbook.model.fact import CORRECTIONS, Fact
+from rollbook.server.live import contracts
+from rollbook.server.models import Customer, Subscription
+
+
+@contextmanager
+def own_cursor() -> Iterator[Any]:
+    """The driver's own cursor in the transaction that runs: `engines.database` knows no Django.
+
+    What the driver raises becomes Django's errors, so that whoever tries again or answers 503 has one kind to know.
+    """
+    connection.ensure_connection()
+    with connection.wrap_database_errors:
+        yield connection.connection.cursor()
+
+
+def locked(customers: Iterable[int]) -> list[Customer]:
+    """Customers in the order of their numbers, locked until the transaction ends. SQLite has one writer anyway."""
+    return list(
+        Customer.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=set(customers)).order_by("pk")
+        if connection.vendor == "postgresql"
+        else Customer.objects.filter(pk__in=set(customers)).order_by("pk")
+    )
+
+
+def concerned(
+    subscriptions: Iterable[LiveSubscription], facts: Sequence[Fact], organisations: frozenset[str]
+) -> list[LiveSubscription]:
+    """Those for which facts could change anything: none of a term that is over, unless something is corrected."""
+    corrects = any(fact.type in CORRECTIONS for fact in facts)
+    first_us = min((fact.at_us for fact in facts), default=0)
+    return [
+        it
+        for it in subscriptions
+        if (corrects or first_us < it.subscription.end_us) and organisations & set(it.subscription.organisations or ())
+    ]
+
+
+def begin_windows(live: LiveSubscription, at_us: int) -> LiveSubscription:
+    """Begins the windows whose start has come. The customer is locked."""
+    due = contracts.windows_begun(live.subscription, at_us)
+    while live.windows_begun < due:
+        with own_cursor() as cursor:
+            live = engine.begin_window(cursor, live)
+        Subscription.objects.filter(pk=live.key).update(windows_begun=live.windows_begun)
+    return live
+
+
+@transaction.atomic
+def rebuild(row: Subscription, at_us: int) -> None:
+    """Counts a subscription anew from all facts: after it was made, or what was agreed changed."""
+    locked([row.customer_id])
+    row.refresh_from_db()
+    row.windows_begun = contracts.windows_begun(contracts.subscription_of(row), at_us)
+    row.save(update_fields=["windows_begun"])
+    with own_cursor() as cursor:
+        engine.rebuild(cursor, contracts.live(row))
+
+
+@transaction.atomic
+def recount(row: Subscription) -> Iterator[str]:
+    """Counts everything again beside the live counts, and gives each difference in words: there should be none."""
+    locked([row.customer_id])
+    row.refresh_from_db()
+    with own_cursor() as cursor:
+        return iter(list(engine.recount(cursor, contracts.live(row))))
+
+
+def account_of(live: LiveSubscription, as_of_us: int) -> Account:
+    """What was used and what it costs, from the live counts: the function that statements and reports use."""
+    subscription = live.subscription
+    with own_cursor() as cursor:
+        return account(subscription, subscription.organisations or (), as_of_us, engine.ask(cursor, live))
+
+
+def on_postgresql() -> bool:
+    """Which of the two databases it is."""
+    return connection.vendor == "postgresql"

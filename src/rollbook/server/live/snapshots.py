@@ -1,0 +1,294 @@
+"""A snapshot of a subscription's facts, given to the library: closes and reports are its code on a copy of the facts.
+
+What is read in one view of the database is of one moment, so the facts and the live counts that were made of them
+agree, however many facts come in meanwhile; nobody waits for a snapshot, and it waits for nobody. The copy lies in a
+folder of its own, for its owner alone, and is gone afterwards. Learners in it are surrogates.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import threading
+from collections.abc import Callable, Collection, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import IO, Any
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+from django.db import connection, transaction
+
+from rollbook import library
+from rollbook.engines.database import LiveSubscription
+from rollbook.errors import BookError, Problem, UsageError
+from rollbook.intake import ReadOptions
+from rollbook.model.fact import COLUMNS, CORRECTIONS
+from rollbook.model.instants import from_us
+from rollbook.model.keys import nearest
+from rollbook.model.plan import Meter
+from rollbook.render.about import About
+from rollbook.render.arrow import with_names
+from rollbook.render.data import write_csv, write_json, write_parquet
+from rollbook.render.xlsx import write_xlsx
+from rollbook.reports.named import find
+from rollbook.server import clock
+from rollbook.server.live import contracts, metering
+from rollbook.server.models import Person, Subscription
+from rollbook.server.refusals import RefusedError
+
+FORMATS = {
+    "csv": "text/csv; charset=utf-8",
+    "json": "application/json",
+    "xlsx": "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet",
+    "parquet": "application/vnd.apache.parquet",
+}
+"""How reports are written, and what that is on the web."""
+
+ERASED = "(erased)"
+"""What stands for somebody whose id and name were erased."""
+
+FOLDER = "rollbook-server-"
+"""How folders of copies begin; those of processes that were killed are removed after a day."""
+
+BATCH_ROWS = 50_000
+"""Facts in memory at once."""
+
+MEMORY = "1GB"
+"""What one count may hold before it spills to disk."""
+
+AT_ONCE_MAX = 2
+"""Snapshots that people wait for, in one process. The worker takes one after the other, and is not counted."""
+
+WAIT_SECONDS = 10
+"""How long somebody waits for their turn."""
+
+_NUMBER_DIGITS = 19
+"""A surrogate has fewer: it is a number of a row."""
+
+_STORED = {"occurred_at": "at_us", "recorded_at": "recorded_us"}
+"""Canonical columns that the table has under another name."""
+
+_TYPES = {"at_us": pa.int64(), "recorded_us": pa.int64()}
+_INSTANT = pa.timestamp("us", tz="UTC")
+
+_SCHEMA = pa.schema([(name, _INSTANT if name in _STORED else pa.string()) for name in COLUMNS])
+
+_turns = threading.BoundedSemaphore(AT_ONCE_MAX)
+
+
+@dataclass(frozen=True, slots=True)
+class Copied:
+    """Facts in a file: how many, the number of the last that is known, and the latest instant; 0 where none is."""
+
+    facts: int
+    last: int
+    latest_us: int
+
+
+@contextmanager
+def one_view() -> Iterator[None]:
+    """Whatever is read in here is of one moment. Nothing may be written, and no transaction may run already."""
+    if metering.on_postgresql():
+        with transaction.atomic(durable=True), connection.cursor() as cursor:
+            cursor.execute("set transaction isolation level repeatable read")
+            yield
+        return
+    if connection.in_atomic_block:
+        raise RuntimeError("a view of one moment begins before any transaction")
+    # Not by Django, whose transactions begin as writers here: nobody could write until this one ends.
+    with connection.cursor() as cursor:
+        cursor.execute("begin deferred")
+    try:
+        yield
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute("rollback")
+
+
+@contextmanager
+def turn() -> Iterator[None]:
+    """One of the few places for what people wait for. Raises RefusedError 503 where none comes free in time."""
+    if not _turns.acquire(timeout=WAIT_SECONDS):
+        rule = "as many reports are being made as can be at once"
+        problem = Problem("server", rule, f"try again in {WAIT_SECONDS} seconds")
+        raise RefusedError(503, "busy", problem, {"Retry-After": str(WAIT_SECONDS)})
+    try:
+        yield
+    finally:
+        _turns.release()
+
+
+@contextmanager
+def snapshot(row: Subscription, as_of_us: int) -> Iterator[library.Result]:
+    """A subscription counted from a copy of all facts of its organisations, with facts of types that do not count.
+
+    Nothing at or after `as_of_us`, UTC microseconds, is counted. Raises BookError where the facts cannot be used, and
+    RefusedError where too many such counts run.
+    """
+    with turn(), tempfile.TemporaryDirectory(prefix=FOLDER) as folder:
+        file = Path(folder) / "facts.parquet"
+        with one_view():
+            live = contracts.live(Subscription.objects.select_related("plan", "customer").get(pk=row.pk))
+            copy_facts(live.subscription.organisations or (), file)
+        with counted([str(file)], live, as_of_us) as result:
+            yield result
+
+
+@contextmanager
+def counted(files: Sequence[str], live: LiveSubscription, as_of_us: int) -> Iterator[library.Result]:
+    """The library's count of facts in files, of which all but the last stand already.
+
+    Raises BookError where facts are no facts for the library: what was taken in once must be readable for ever.
+    """
+    options = ReadOptions(memory_limit=MEMORY, settled=len(files) - 1)
+    with library.meter(
+        list(files), live.subscription, as_of=from_us(as_of_us), options=options, assumed=assumed(live)
+    ) as result:
+        if result.store.problems.total or result.store.problems.files:
+            rule = f"{max(result.store.rejected, 1):,} stored facts cannot be read, or are not what was closed"
+            raise BookError(Problem("facts", rule, "restore the database as it was, or ask whoever changed it"))
+        yield result
+
+
+def assumed(live: LiveSubscription) -> frozenset[str]:
+    """The organisations of a subscription whose learners all count as members, where its plan asks who is one."""
+    asks = live.subscription.plan.meter.member_while is not None
+    return live.assumed & frozenset(live.subscription.organisations or ()) if asks else frozenset()
+
+
+def report(
+    row: Subscription, name: str, by: str = "", form: str = "csv", *, named: bool = False, as_of_us: int | None = None
+) -> tuple[str, str, bytes]:
+    """A named report as a whole: file name, kind of content, content. For mail; `report_file` is for the web."""
+    filename, kind, file = report_file(row, name, by, form, named=named, as_of_us=as_of_us)
+    with file:
+        return filename, kind, file.read()
+
+
+def report_file(
+    row: Subscription, name: str, by: str = "", form: str = "csv", *, named: bool = False, as_of_us: int | None = None
+) -> tuple[str, str, IO[bytes]]:
+    """A named report: file name, kind of content, and a file that nobody else can open; close it.
+
+    name, by  see `rollbook.reports.named`; `by` is the report's usual level where it is empty
+    form      one of `FORMATS`
+    named     learners stand with the ids and names that the customer knows; else they are surrogates
+    as_of_us  nothing at or after it is counted; by default now
+
+    It is written batch by batch, whatever its length. Raises UsageError for what does not exist.
+    """
+    if form not in FORMATS:
+        rule = f'there is no format "{form}"{nearest(form, FORMATS)}'
+        raise UsageError(Problem("format", rule, "use one of " + ", ".join(FORMATS)))
+    chosen = find(name)
+    shape = chosen.shape(contracts.plan_of(row.plan), by)
+    with snapshot(row, as_of_us or clock.now_us() + 1) as result, tempfile.TemporaryDirectory(prefix=FOLDER) as to:
+        known = result.subscription
+        about = About(chosen.title, chosen.purpose, known, result.organisations, result.account.as_of_us)
+        table = result.report_batches(name, shape.by)
+        if named and known.plan.meter.unit != "entry":
+            table = with_names(table, lambda batch: _called(row.customer_id, batch))
+        path = Path(to) / f"report.{form}"
+        _WRITERS[form](table, about, path)
+        return f"{name}-{shape.by}.{form}", FORMATS[form], path.open("rb")
+
+
+def _csv(table: pa.RecordBatchReader, _: About, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        write_csv(table, out, for_spreadsheets=True)
+
+
+def _json(table: pa.RecordBatchReader, about: About, path: Path) -> None:
+    with path.open("w", encoding="utf-8", newline="") as out:
+        write_json(table, about.values, out)
+
+
+_WRITERS: dict[str, Callable[[pa.RecordBatchReader, About, Path], None]] = {
+    "csv": _csv,
+    "json": _json,
+    "xlsx": lambda table, about, path: write_xlsx(table, about, str(path)),
+    "parquet": lambda table, about, path: write_parquet(table, about.values, str(path)),
+}
+
+
+def _called(customer: int, batch: pa.RecordBatch) -> tuple[list[str], list[str]]:
+    """Each learner's id as the customer knows it, and what they are called. Who is erased has neither.
+
+    The entry of a guest is known by its fact's id, which may look like a surrogate and is nobody's.
+    """
+    ids: list[str] = batch.column("learner").to_pylist()
+    names = batch.schema.names
+    if "kind" in names:
+        guests = [kind != "learner" for kind in batch.column("kind").to_pylist()]
+    elif "fact" in names:
+        guests = [id_ == fact for id_, fact in zip(ids, batch.column("fact").to_pylist(), strict=True)]
+    else:
+        guests = [False] * len(ids)
+    known = people_of(customer, {id_ for id_, guest in zip(ids, guests, strict=True) if not guest})
+    shown = [(id_, "") if guest else known.get(id_, (id_, "")) for id_, guest in zip(ids, guests, strict=True)]
+    return [id_ for id_, _ in shown], [name for _, name in shown]
+
+
+def people_of(customer: int, surrogates: Collection[str]) -> dict[str, tuple[str, str]]:
+    """(id, name) of a customer's learners, by surrogate."""
+    numbers = [int(it) for it in surrogates if it.isdecimal() and len(it) < _NUMBER_DIGITS]
+    rows = Person.objects.filter(customer=customer, pk__in=numbers).values_list("pk", "learner", "name", "erased_at")
+    return {str(pk): (ERASED, "") if erased else (learner, name) for pk, learner, name, erased in rows}
+
+
+def types_that_count(meter: Meter) -> frozenset[str]:
+    """The types of facts on which a count rests; all others are for reports on what did not count."""
+    return frozenset((*meter.types, *CORRECTIONS))
+
+
+def copy_facts(
+    organisations: Sequence[str], to: Path, types: Collection[str] | None = None, known: tuple[int, int] = (0, 0)
+) -> Copied:
+    """Writes the facts of organisations into a Parquet file with the canonical columns, in batches.
+
+    types  those that are wanted; None for all
+    known  facts up to this number, and before this instant, are not wanted: they are in a book already
+    """
+    facts = latest_us = 0
+    last = known[0]
+    rows = _rows(organisations, types, known)
+    with pq.ParquetWriter(to, _SCHEMA, compression="zstd") as writer:
+        while batch := list(islice(rows, BATCH_ROWS)):
+            numbers, *columns = zip(*batch, strict=True)
+            arrays = [
+                pa.array(column, _TYPES.get(_STORED.get(name, name), pa.string())).cast(_SCHEMA.field(name).type)
+                for name, column in zip(COLUMNS, columns, strict=True)
+            ]
+            writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
+            facts, last = facts + len(batch), max(last, *numbers)
+            latest_us = max(latest_us, *columns[COLUMNS.index("occurred_at")])
+    return Copied(facts, last, latest_us)
+
+
+def _rows(
+    organisations: Sequence[str], types: Collection[str] | None, known: tuple[int, int]
+) -> Iterator[tuple[Any, ...]]:
+    """The number of each fact and its canonical columns, in no order."""
+    names = [_STORED.get(name, name) for name in COLUMNS]
+    head = f"select number, {', '.join(names)} from fact"
+    # Numbers of one customer's facts rise as they are committed: whoever stores them holds the customer's lock.
+    since = f"(number > {known[0]:d} or at_us >= {known[1]:d})" if any(known) else "true"
+    with metering.own_cursor() as cursor:
+        if metering.on_postgresql():
+            chosen = "" if types is None else " and type = any(%s)"
+            sql = f"copy ({head} where {since} and organisation = any(%s){chosen}) to stdout (format binary)"
+            with cursor.copy(sql, [list(organisations), *([] if types is None else [sorted(types)])]) as copy:
+                copy.set_types(["int8", *("int8" if name in _TYPES else "text" for name in names)])
+                yield from copy.rows()
+            return
+        wanted = "" if types is None else f" and type in ({_marks(types)})"
+        sql = f"{head} where {since} and organisation in ({_marks(organisations)}){wanted}"
+        cursor.execute(sql, [*organisations, *sorted(types or ())])
+        while rows := cursor.fetchmany(BATCH_ROWS):
+            yield from rows
+
+
+def _marks(values: Collection[str]) -> str:
+    return ", ".join("?" * len(values))

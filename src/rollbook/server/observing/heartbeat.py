@@ -1,0 +1,30 @@
+"""The worker's sign of life, in the database: any of several workers gives it for all."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import DatabaseError
+
+from rollbook.server.models import Done
+
+log = structlog.get_logger(__name__)
+
+ALIVE = timedelta(minutes=10)
+"""A worker that gave no sign for so long is not there: a round takes two minutes at most."""
+
+HEARTBEAT = "worker"
+
+
+def alive(now: datetime) -> bool:
+    """Whether any worker gave a sign of life lately: what /readyz tells."""
+    return Done.objects.filter(job=HEARTBEAT, at__gt=now - ALIVE).exists()
+
+
+def beat(now: datetime) -> None:
+    """Gives one. Where the database is away, that is logged and nothing more."""
+    try:
+        Done.objects.update_or_create(job=HEARTBEAT, number=0, defaults={"done_for": "", "at": now})
+    except DatabaseError as error:
+        log.error("worker.no-heartbeat", error=type(error).__name__)  # noqa: TRY400 - its words may say too much
