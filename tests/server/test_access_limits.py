@@ -1,4 +1,4 @@
-"""How often a key may call, in one process and in several."""
+"""How often a key and a person may call, in one process and in several."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from rollbook.server.access import throttle
 from rollbook.server.models import Throttle
 from rollbook.server.refusals import RefusedError
 from tests.server import callers
+from tests.server.world import customer
 
 pytestmark = pytest.mark.usefixtures("ledger")
 
@@ -25,8 +26,8 @@ def minute(monkeypatch):
 
 @pytest.fixture
 def rate(settings):
-    def to(calls: int) -> None:
-        values = {**settings.CONFIGURATION.values, "ROLLBOOK_RATE_PER_MINUTE": calls}
+    def to(calls: int, setting: str = "ROLLBOOK_RATE_PER_MINUTE") -> None:
+        values = {**settings.CONFIGURATION.values, setting: calls}
         settings.CONFIGURATION = settings.CONFIGURATION.__class__(values)
 
     return to
@@ -37,7 +38,7 @@ def let_through(calls: int, key: int = 1) -> int:
     passed = 0
     for _ in range(calls):
         try:
-            throttle.count_call(key)
+            throttle.count_call(throttle.KEY, key)
         except RefusedError:
             continue
         passed += 1
@@ -130,10 +131,26 @@ def test_one_row_a_key_is_all_that_is_kept(minute, rate):
 
 
 @pytest.mark.usefixtures("minute")
-def test_sessions_are_not_counted(rate):
+def test_a_person_is_limited_in_all_their_browsers_together_and_by_themselves(rate):
+    rate(4, "ROLLBOOK_USER_RATE_PER_MINUTE")
+    mine = customer()
+    here, there, other = callers.viewer(mine), callers.viewer(mine), callers.administrator(mine)
+    # Two browsers of the viewer take turns: four of eight calls are the rate. The administrator's are their own.
+    assert [it.get("/customers").status_code for it in (here, there) * 4] == [200] * 4 + [429] * 4
+    assert other.get("/customers").status_code == 200
+    refused = here.get("/customers")
+    assert int(refused["Retry-After"]) == 51
+    assert "signed in" in refused.json()["problems"][0]["rule"]
+
+
+@pytest.mark.usefixtures("minute")
+def test_a_key_and_a_person_of_the_same_number_do_not_count_for_each_other(rate):
     rate(1)
-    caller = callers.operator()
-    assert [caller.get("/customers").status_code for _ in range(3)] == [200] * 3
+    rate(1, "ROLLBOOK_USER_RATE_PER_MINUTE")
+    throttle.count_call(throttle.KEY, 7)
+    throttle.count_call(throttle.USER, 7)
+    with pytest.raises(RefusedError, match="signed in"):
+        throttle.count_call(throttle.USER, 7)
 
 
 def test_counting_is_one_statement_of_the_database():

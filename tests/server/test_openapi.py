@@ -77,7 +77,7 @@ def document() -> dict:
 
 @pytest.mark.parametrize("who", ["operator", "key", "nobody"])
 def test_no_request_that_can_be_drawn_breaks_the_server_or_its_description(who, monkeypatch):
-    monkeypatch.setattr(throttle, "count_call", lambda _: None)
+    monkeypatch.setattr(throttle, "count_call", lambda *_: None)
     monkeypatch.setattr(throttle, "attempt", lambda *_: None)
     world.subscribe(world.customer(), "monthly-login")
     headers = HEADERS[who]()

@@ -18,7 +18,7 @@ PLAN = own_plan(
     '[meter]\ncounts = ["login"]\n[window]\nkind = "calendar-month"\n[allowance]\nper = "window"\nquantity = 2\n'
     '[limit]\npolicy = "bill"\nthresholds = [50, 100]\n[tariff]\ncurrency = "EUR"\n[tariff.overage]\nrate = 3\n'
 )
-OF_CALLERS = {"api_key", "call_count", "django_session"}
+OF_CALLERS = {"api_key", "throttle", "django_session"}
 """Tables that say who called, and how often."""
 
 

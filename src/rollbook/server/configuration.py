@@ -47,6 +47,7 @@ SETTINGS = (
     Setting("ROLLBOOK_BATCH_FACTS_MAX", "10000", "facts in one call", "number", 1, 100_000),
     Setting("ROLLBOOK_BODY_MIB_MAX", "32", "size of one call, after it is unpacked", "number", 1, 1024),
     Setting("ROLLBOOK_RATE_PER_MINUTE", "6000", "calls of one API key in a minute", "number", 1, 10**6),
+    Setting("ROLLBOOK_USER_RATE_PER_MINUTE", "600", "calls of one person in a minute", "number", 10, 10**5),
     Setting("ROLLBOOK_CLOCK_AHEAD_SECONDS", "300", "how far ahead a fact may lie and count", "number", 0, 86_400),
     Setting("ROLLBOOK_OIDC_URL", "", "the address of an OpenID Connect provider, for sign-in"),
     Setting("ROLLBOOK_OIDC_CLIENT_ID", "", "what that provider calls this server"),

@@ -115,8 +115,8 @@ class Needs(AuthBase):
         if principal is None:
             return None
         request.auth = principal  # type: ignore[attr-defined]  # whoever is refused is known to the log too
-        if principal.kind == "key" and self.limited:
-            throttle.count_call(principal.number)
+        if self.limited:
+            count(principal)
         if not any(map(principal.may, self.scopes)):
             raise _forbidden(*self.scopes)
         return principal
@@ -149,7 +149,7 @@ def needs(*scopes: str, limited: bool = True) -> Any:
     """The one way in which a route declares what it needs: `@router.get("/usage", auth=needs("usage:read"))`.
 
     scopes   of `SCOPES`, or `OWN` or `PERSON`; any of them is enough
-    limited  whether calls of a key count against its rate
+    limited  whether calls count against the rate of whoever calls
     """
     if not scopes or (unknown := [it for it in scopes if it not in SCOPES and it not in (OWN, PERSON)]):
         raise ValueError(f"there is no scope {unknown if scopes else ''}")
@@ -183,6 +183,11 @@ def known(request: HttpRequest) -> Principal | None:
             "send what GET /v1/session says",
         )
     return user_principal(user)
+
+
+def count(principal: Principal) -> None:
+    """Counts one call of whoever is known, by route or by page. Raises 429 beyond their rate."""
+    throttle.count_call(throttle.KEY if principal.kind == "key" else throttle.USER, principal.number)
 
 
 def credentials(header: str) -> tuple[str, str]:

@@ -1,12 +1,13 @@
-"""How often something may happen: calls of a key in a minute, and attempts to sign in.
+"""How often something may happen: calls of a key or of a person in a minute, and attempts to sign in.
 
 Counts stand in one table that all processes share. An attempt to sign in is counted there before the password is
-looked at. Calls of a key are counted in the process, and added to the table each time another fiftieth of the rate
-has come together, or a second has passed since the last time: so a key is held to its rate across all processes, may
+looked at. Calls are counted in the process, and added to the table each time another fiftieth of the rate has come
+together, or a second has passed since the last time: so whoever calls is held to their rate across all processes, may
 exceed it by a fiftieth for each process, and a call that is let through costs no write most of the time.
 
-The table is bounded by what its keys can be: 65,536 numbers for each kind of attempt, and one for each API key. A
-number is a keyed digest, so neither addresses nor names of accounts stand in it.
+The table is bounded by what its keys can be: 65,536 numbers for each kind of attempt, one for each API key and user,
+and one for each customer whose facts were previewed. A number of an attempt is a keyed digest, so neither addresses nor
+names of accounts stand in it.
 """
 
 from __future__ import annotations
@@ -33,6 +34,15 @@ FLUSHES = 50
 
 BUCKETS = 65_536
 
+KEY, USER = "key", "user"
+"""Who calls: a program, or somebody who is signed in, in however many browsers."""
+
+_RATES = {
+    KEY: ("ROLLBOOK_RATE_PER_MINUTE", "a key"),
+    USER: ("ROLLBOOK_USER_RATE_PER_MINUTE", "somebody who is signed in"),
+}
+"""The setting that has the rate, and who they are in words."""
+
 _UPSERT = """insert into throttle (kind, bucket, since, count) values (%s, %s, %s, %s)
 on conflict (kind, bucket) do update set
     count = case when throttle.since = excluded.since then throttle.count + excluded.count else excluded.count end,
@@ -47,9 +57,19 @@ def add(kind: str, bucket: int, since: int, more: int = 1) -> int:
         return int(cursor.fetchone()[0])
 
 
+def added(kind: str, bucket: int, since: int) -> int:
+    """What was added since an instant; nothing is written."""
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "select count from throttle where kind = %s and bucket = %s and since = %s", [kind, bucket, since]
+        )
+        found = cursor.fetchone()
+    return int(found[0]) if found else 0
+
+
 @dataclass(slots=True)
 class _Calls:
-    """What one process knows of one key's minute: what the table said, and what came since."""
+    """What one process knows of somebody's minute: what the table said, and what came since."""
 
     since: int
     told: int = 0
@@ -57,33 +77,34 @@ class _Calls:
     told_at: float = 0.0
 
 
-_CALLS: dict[int, _Calls] = {}
+_CALLS: dict[tuple[str, int], _Calls] = {}
 _LOCK = threading.Lock()
 
 
-def count_call(key: int) -> None:
-    """Counts one call of an API key. Raises 429 beyond its rate."""
-    rate = settings.CONFIGURATION["ROLLBOOK_RATE_PER_MINUTE"]
+def count_call(kind: str, number: int) -> None:
+    """Counts one call of a key or a user. Raises 429 beyond their rate."""
+    setting, who = _RATES[kind]
+    rate = settings.CONFIGURATION[setting]
     now = clock.now_us() / 10**6
     since = int(now) // MINUTE * MINUTE
     with _LOCK:
-        calls = _CALLS.get(key)
+        calls = _CALLS.get((kind, number))
         if calls is None or calls.since != since:
             if len(_CALLS) > BUCKETS:
                 _CALLS.clear()
-            calls = _CALLS[key] = _Calls(since)
+            calls = _CALLS[kind, number] = _Calls(since)
         calls.untold += 1
         due = calls.told < rate and (calls.untold > rate // FLUSHES or now - calls.told_at >= 1)
         over, more = calls.told + calls.untold > rate, calls.untold if due else 0
         if more:
             calls.untold, calls.told, calls.told_at = 0, calls.told + more, now
     if more:
-        total = add("key", key, since, more)
+        total = add(kind, number, since, more)
         over = over or total > rate
         with _LOCK:
             calls.told = max(calls.told, total)
     if over:
-        raise too_many(since + MINUTE - now, f"a key may call {rate} times in a minute")
+        raise too_many(since + MINUTE - now, f"{who} may call {rate} times in a minute")
 
 
 def attempt(account: str, address: str) -> None:

@@ -105,7 +105,7 @@ def ask_admission(request: HttpRequest, body: AdmissionIn) -> dict[str, Any]:
     return found | {"subscriptions": _shown(principal, found["subscriptions"])}
 
 
-@router.post("/preview", auth=needs("usage:read"), response=PreviewOut)
+@router.post("/preview", auth=needs("usage:read"), response=PreviewOut, openapi_extra=also(503))
 def ask_preview(request: HttpRequest, body: PreviewIn) -> dict[str, Any]:
     """What would these facts add? Nothing is kept."""
     principal = principal_of(request)
