@@ -13,6 +13,7 @@ from django.contrib.staticfiles import finders
 from django.test import Client
 
 from rollbook.server.api import management
+from rollbook.server.configuration import ConfigurationError, configuration
 from rollbook.server.middleware import BODY_BYTES_MAX
 from tests.server import callers
 from tests.server.callers import Caller, code
@@ -185,7 +186,8 @@ def test_the_servers_own_settings_are_fit_for_the_internet(tmp_path):
         [sys.executable, "-c", CHECK], env=environment(), cwd=tmp_path, capture_output=True, text=True, check=False
     )
     assert done.returncode == 0, done.stderr
-    assert "no issues (0 silenced)" in done.stdout
+    # What is silenced is the commitment of a whole domain, twice: subdomains and preload.
+    assert "no issues (2 silenced)" in done.stdout
 
 
 def test_cookies_of_the_servers_own_settings_go_over_tls_alone(tmp_path):
@@ -201,8 +203,58 @@ def test_cookies_of_the_servers_own_settings_go_over_tls_alone(tmp_path):
         )
         return json.loads(done.stdout)
 
-    assert said() == [True, True, True, True, "Lax", 31_536_000, False]
+    assert said() == [True, True, True, True, "Lax", 2_592_000, False]
     assert said(ROLLBOOK_TLS="false") == [False, False, False, True, "Lax", 0, False]
+
+
+@pytest.mark.parametrize(
+    ("chosen", "header", "silenced"),
+    [
+        # 30 days are 30 x 86,400 seconds.
+        ({}, "max-age=2592000", 2),
+        ({"ROLLBOOK_HSTS_DAYS": "1"}, "max-age=86400", 2),
+        ({"ROLLBOOK_HSTS_DAYS": "0"}, None, 1),
+        ({"ROLLBOOK_HSTS_SUBDOMAINS": "true"}, "max-age=2592000; includeSubDomains", 1),
+        (
+            {"ROLLBOOK_HSTS_SUBDOMAINS": "true", "ROLLBOOK_HSTS_DAYS": "365", "ROLLBOOK_HSTS_PRELOAD": "true"},
+            "max-age=31536000; includeSubDomains; preload",
+            0,
+        ),
+        ({"ROLLBOOK_TLS": "false", "ROLLBOOK_HSTS_SUBDOMAINS": "true"}, None, None),
+    ],
+)
+def test_browsers_are_told_to_insist_on_tls_for_this_host_alone_unless_more_is_chosen(
+    tmp_path, chosen, header, silenced
+):
+    script = (
+        "import django; django.setup()\n"
+        "from django.test import Client\n"
+        "print(Client().get('/v1/openapi.json', secure=True, headers={'host': 'rollbook.example'})"
+        ".headers.get('Strict-Transport-Security'))\n"
+    )
+
+    def ran(code: str) -> str:
+        done = subprocess.run(
+            [sys.executable, "-c", code],
+            env=environment(**chosen),
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        return done.stdout + done.stderr * (done.returncode != 0)
+
+    assert ran(script).splitlines()[-1] == str(header)
+    if silenced is not None:
+        assert f"no issues ({silenced} silenced)" in ran(CHECK)
+
+
+@pytest.mark.parametrize("more", [{}, {"ROLLBOOK_HSTS_SUBDOMAINS": "true"}, {"ROLLBOOK_HSTS_DAYS": "400"}])
+def test_no_domain_is_given_to_browsers_for_ever_by_one_setting_alone(more):
+    secrets = {"ROLLBOOK_SECRET_KEY": "s" * 32, "ROLLBOOK_DIGEST_KEY": "d" * 32}
+    with pytest.raises(ConfigurationError) as refused:
+        configuration(secrets | more | {"ROLLBOOK_HSTS_PRELOAD": "true"})
+    assert [it.place for it in refused.value.problems] == ["ROLLBOOK_HSTS_PRELOAD"]
 
 
 def test_nobody_needs_to_be_known_for_what_says_so():

@@ -41,6 +41,9 @@ SETTINGS = (
     Setting("ROLLBOOK_BASE_URL", "http://localhost:8000", "how people reach the server: links in messages begin so"),
     Setting("ROLLBOOK_TRUSTED_PROXIES", "0", "proxies before it that set X-Forwarded-For", "number", 0, 5),
     Setting("ROLLBOOK_TLS", "true", "whether people come over HTTPS: cookies and redirects ask for it", "flag"),
+    Setting("ROLLBOOK_HSTS_DAYS", "30", "how long browsers insist on HTTPS for this host (HSTS)", "number", 0, 730),
+    Setting("ROLLBOOK_HSTS_SUBDOMAINS", "false", "whether they insist on it for all hosts below it, too", "flag"),
+    Setting("ROLLBOOK_HSTS_PRELOAD", "false", "whether they may be delivered insisting: see security.md", "flag"),
     Setting("ROLLBOOK_EMAIL_URL", "", "how mail is sent: smtp://user:password@host:587, or nothing for files"),
     Setting("ROLLBOOK_EMAIL_FROM", "rollbook@localhost", "the sender of mail"),
     Setting("ROLLBOOK_WEBHOOKS_PRIVATE", "false", "whether webhooks may go inside the network and without TLS", "flag"),
@@ -58,6 +61,9 @@ SETTINGS = (
 """All of them, in the order in which they are documented."""
 
 SECRET_LENGTH_MIN = 32
+
+PRELOAD_DAYS_MIN = 365
+"""What lists of browsers (hstspreload.org) ask for."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +100,11 @@ def configuration(environment: Mapping[str, str] | None = None) -> Configuration
         oidc_provider(values["ROLLBOOK_OIDC_URL"], "", "")
     except ValueError as error:
         problems.append(Problem("ROLLBOOK_OIDC_URL", str(error), "write the provider's address with https://"))
+    if values["ROLLBOOK_HSTS_PRELOAD"] and not (
+        values["ROLLBOOK_HSTS_SUBDOMAINS"] and values["ROLLBOOK_HSTS_DAYS"] >= PRELOAD_DAYS_MIN
+    ):
+        remedy = f"set ROLLBOOK_HSTS_SUBDOMAINS=true and ROLLBOOK_HSTS_DAYS={PRELOAD_DAYS_MIN} or more, or leave it out"
+        problems.append(Problem("ROLLBOOK_HSTS_PRELOAD", "browsers take it for whole domains and a year only", remedy))
     if problems:
         raise ConfigurationError(problems)
     return Configuration(values)
