@@ -94,7 +94,7 @@ def test_after_the_term_what_comes_late_is_a_note_of_its_own_and_nothing_else_is
 
 def test_entries_with_one_id_from_two_sources_are_two_units_whenever_they_come(tmp_path: Path) -> None:
     def guest(source: str) -> Fact:
-        return replace(entered("", "2026-01-09")[0], id="7", source=source, role="guest")
+        return entered("", "2026-01-09")[0].replace(id="7", source=source, role="guest")
 
     closed(tmp_path, [*JANUARY, guest("lms")], "2026-02-01")
     [statement] = closed(tmp_path, [guest("zoom")], "2026-03-01")

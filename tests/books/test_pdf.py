@@ -143,7 +143,7 @@ def test_without_prices_it_says_so(tmp_path: Path) -> None:
 @needs_reader
 def test_seats_are_told_as_seats(tmp_path: Path) -> None:
     to = replace(quarter(), plan=find_plan("secondnature-seats"), quote=None)
-    logins: Sequence[Any] = [replace(fact, type="login") for fact in JANUARY]
+    logins: Sequence[Any] = [fact.replace(type="login") for fact in JANUARY]
     closed(tmp_path / "book", logins, "2026-04-01", to)
     text = said(write_pdf(Book(tmp_path / "book").records[0]), tmp_path)
     assert "Seats" in text

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from .test_verify import differing
 LATER = login("11", "2026-03-02T00:00:00Z", "gus")
 """Of an instant that was not counted when February was closed."""
 
-OTHER = replace(login("12", "2026-02-10T00:00:00Z", "gus"), type="course.viewed")
+OTHER = login("12", "2026-02-10T00:00:00Z", "gus").replace(type="course.viewed")
 """Of a type that the plan does not count."""
 
 
@@ -54,7 +53,7 @@ def test_a_fact_that_only_you_have_is_named_and_recounted_with(bundle: Path, tmp
 
 
 def test_a_fact_that_says_something_else_is_named(bundle: Path, tmp_path: Path) -> None:
-    moved = [replace(fact, at_us=fact.at_us - 1) if fact.id == "5" else fact for fact in JANUARY]
+    moved = [fact.replace(at_us=fact.at_us - 1) if fact.id == "5" else fact for fact in JANUARY]
     found = differing(verify(bundle, [own(tmp_path / "own.csv", *moved, *FEBRUARY)]))
     assert found["your facts"] == ["says otherwise: lms/5, login of ann at 2026-01-31T23:59:59.999999Z"]
     assert "learner ann of north, window 2" in found["evidence"][0]
@@ -72,7 +71,7 @@ def test_a_book_with_an_invented_learner_holds_by_itself_and_not_by_your_facts(t
 
 
 def test_a_rejected_row_of_yours_is_told(bundle: Path, tmp_path: Path) -> None:
-    facts = own(tmp_path / "own.csv", *JANUARY, *FEBRUARY, replace(LATER, type=""))
+    facts = own(tmp_path / "own.csv", *JANUARY, *FEBRUARY, LATER.replace(type=""))
     found = differing(verify(bundle, [facts]))
     assert list(found) == ["your rows"]
     assert "type is empty" in found["your rows"][0]

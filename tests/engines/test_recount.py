@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from dataclasses import replace
 from datetime import date
 from typing import Any
 
@@ -21,11 +20,11 @@ JANUARY = 20_454 * DAY_US
 ANA = Fact(id="1", source="lms", at_us=JANUARY, type="login", organisation="north", learner="ana")
 FACTS = (
     ANA,
-    replace(ANA, id="2", at_us=JANUARY + DAY_US),
-    replace(ANA, id="3", at_us=JANUARY - 40 * DAY_US),
-    replace(ANA, id="4", learner="bo", at_us=JANUARY + 2 * DAY_US),
-    replace(ANA, id="5", learner="", role="guest"),
-    replace(ANA, id="6", type="enrolment.enabled", object="A"),
+    ANA.replace(id="2", at_us=JANUARY + DAY_US),
+    ANA.replace(id="3", at_us=JANUARY - 40 * DAY_US),
+    ANA.replace(id="4", learner="bo", at_us=JANUARY + 2 * DAY_US),
+    ANA.replace(id="5", learner="", role="guest"),
+    ANA.replace(id="6", type="enrolment.enabled", object="A"),
 )
 LOGINS = Meter(counts=COUNTS, guests="each-entry")
 SPANS = Meter(holds=HOLDS)

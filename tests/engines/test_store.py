@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -21,17 +20,17 @@ LOGIN = Fact(id="1", source="lms", at_us=20_454 * DAY_US, type="login", organisa
 
 def test_the_same_again_is_a_duplicate_and_other_content_is_a_conflict(connection: Any) -> None:
     cursor = connection.cursor()
-    stored = store(cursor, [LOGIN, replace(LOGIN, id="2")])
+    stored = store(cursor, [LOGIN, LOGIN.replace(id="2")])
     assert [place for place, _ in stored.new] == [0, 1]
     connection.commit()
-    again = store(cursor, [replace(LOGIN, learner="bo"), replace(LOGIN, id="2", recorded_us=5), replace(LOGIN, id="3")])
+    again = store(cursor, [LOGIN.replace(learner="bo"), LOGIN.replace(id="2", recorded_us=5), LOGIN.replace(id="3")])
     assert ([place for place, _ in again.new], again.duplicates, again.conflicts) == ([2], (1,), (0,))
     cursor.execute("select learner from fact where id = '1'")
     assert cursor.fetchall() == [("ana",)], "the first one stands"
 
 
 def test_within_one_batch_the_first_stands(connection: Any) -> None:
-    stored = store(connection.cursor(), [LOGIN, LOGIN, replace(LOGIN, object="A"), LOGIN])
+    stored = store(connection.cursor(), [LOGIN, LOGIN, LOGIN.replace(object="A"), LOGIN])
     assert ([place for place, _ in stored.new], stored.duplicates, stored.conflicts) == ([0], (1, 3), (2,))
 
 
@@ -41,14 +40,14 @@ def test_an_empty_batch_stores_nothing(connection: Any) -> None:
 
 def test_numbers_rise(connection: Any) -> None:
     cursor = connection.cursor()
-    numbers = [number for n in range(3) for _, number in store(cursor, [replace(LOGIN, id=str(n))]).new]
+    numbers = [number for n in range(3) for _, number in store(cursor, [LOGIN.replace(id=str(n))]).new]
     assert numbers == sorted(numbers)
 
 
 def test_every_text_comes_back_as_it_was(connection: Any) -> None:
     texts = ("a\tb", "a\\nb", "a\nb\r", "\\N", "'", '"', "%s", ":at_us", "zoë", "\x1f", "", "😀")
     cursor = connection.cursor()
-    store(cursor, [replace(LOGIN, id=f"{n:02}", object=text, attributes=text) for n, text in enumerate(texts)])
+    store(cursor, [LOGIN.replace(id=f"{n:02}", object=text, attributes=text) for n, text in enumerate(texts)])
     cursor.execute("select object, attributes from fact order by id")
     assert cursor.fetchall() == [(text, text) for text in texts]
 
@@ -59,9 +58,9 @@ def test_facts_of_every_year_have_their_place(connection: Any) -> None:
         to_us(datetime(year, 1, 1, tzinfo=UTC)) - less for year in (2000, 2015, 2016, 2025, 2100) for less in (0, 1)
     ]
     cursor = connection.cursor()
-    store(cursor, [replace(LOGIN, id=str(n), at_us=at_us) for n, at_us in enumerate(years)])
+    store(cursor, [LOGIN.replace(id=str(n), at_us=at_us) for n, at_us in enumerate(years)])
     connection.commit()
-    store(cursor, [replace(LOGIN, id=f"again {n}", at_us=at_us) for n, at_us in enumerate(years)])
+    store(cursor, [LOGIN.replace(id=f"again {n}", at_us=at_us) for n, at_us in enumerate(years)])
     cursor.execute("select count(*) from fact")
     assert cursor.fetchall() == [(2 * len(years),)]
 
@@ -75,8 +74,8 @@ def test_years_begin_where_the_calendar_says(year: int) -> None:
 
 
 def test_the_digest_is_of_the_content_and_not_of_its_receipt() -> None:
-    assert digest(LOGIN) == digest(replace(LOGIN, recorded_us=1))
-    assert len({digest(LOGIN), digest(replace(LOGIN, object="ana", learner="")), digest(replace(LOGIN, at_us=1))}) == 3
+    assert digest(LOGIN) == digest(LOGIN.replace(recorded_us=1))
+    assert len({digest(LOGIN), digest(LOGIN.replace(object="ana", learner="")), digest(LOGIN.replace(at_us=1))}) == 3
 
 
 def test_a_rollback_takes_the_partition_and_the_temporary_tables_with_it(postgres_url: str) -> None:
@@ -92,8 +91,8 @@ def test_a_rollback_takes_the_partition_and_the_temporary_tables_with_it(postgre
 
 def test_two_who_store_the_same_at_once_keep_one_of_each(postgres_url: str) -> None:
     """In opposite orders, with one id of other content: nobody waits for ever, and the first committed stands."""
-    facts = [replace(LOGIN, id=str(n)) for n in range(200)]
-    others = [replace(fact, learner="bo") if fact.id == "7" else fact for fact in reversed(facts)]
+    facts = [LOGIN.replace(id=str(n)) for n in range(200)]
+    others = [fact.replace(learner="bo") if fact.id == "7" else fact for fact in reversed(facts)]
     found: dict[str, tuple[int, int, int]] = {}
     with lives.postgresql(postgres_url) as one, psycopg.connect(postgres_url) as two:
         ready = threading.Barrier(2)

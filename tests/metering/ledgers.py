@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
 from datetime import date, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
@@ -138,7 +137,7 @@ def ledgers(draw: st.DrawFn, prefix: str, zone: str) -> list[Fact]:
             # What one learner does to one object at one instant: the hardest rule there is.
             echoed = draw(st.sampled_from(doers))
             type_ = draw(st.sampled_from((*HOLDS.types, *HOLDS.types, *TYPES)))
-            facts.append(replace(echoed, id=common["id"], source=source, type=type_, voids=""))
+            facts.append(echoed.replace(id=common["id"], source=source, type=type_, voids=""))
         else:
             role = draw(st.sampled_from(("learner",) * 6 + ("facilitator", "guest", "system", "admin")))
             facts.append(

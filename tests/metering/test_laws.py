@@ -180,8 +180,7 @@ def test_erasing_learners_changes_no_count(batch: Batch) -> None:
     meter, [(facts, to)], as_of_us = batch
     surrogate = {name: f"person-{n}" for n, name in enumerate(reversed(LEARNERS))} | {"": ""}
     erased = [
-        replace(
-            fact,
+        fact.replace(
             learner=surrogate[fact.learner],
             object=surrogate[fact.object] if fact.type == LINKED else fact.object,
         )

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import unicodedata
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import UTC, date, datetime
 
 import duckdb
@@ -146,7 +145,7 @@ def explained(ids: Sequence[str], source: str) -> None:
             Fact(id=f"g{n}", at_us=day + 3, type="login", learner=survivor),
             Fact(id=f"v{n}", at_us=day + 4, type=VOIDED, voids=f"g{n}"),
         ]
-    facts = [replace(fact, organisation=source, source=source) for fact in facts]
+    facts = [fact.replace(organisation=source, source=source) for fact in facts]
     to = Subscription(plan=find_plan("monthly-login"), start=date(2026, 1, 1), end=date(2026, 2, 1))
     with rollbook.meter(facts, to, as_of=datetime(2027, 1, 1, tzinfo=UTC)) as result:
         assert result.store.problems.total == 0

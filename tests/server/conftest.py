@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 from django.db import connection
 
+from rollbook.server.live import people
 from tests import server_settings
 
 LIVE_TABLES = ("activation", "holding", "opening", "tally", "fact", "fact_key")
@@ -23,6 +24,7 @@ def _database_there() -> None:
 @pytest.fixture
 def ledger(transactional_db: None) -> Iterator[None]:  # noqa: ARG001 - it empties the tables
     """An empty database whose transactions are real: what is committed is there, for other connections too."""
+    people.forget()
     yield
     with connection.cursor() as cursor:
         for table in LIVE_TABLES:

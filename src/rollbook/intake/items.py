@@ -10,7 +10,6 @@ is missing here: repeats and conflicts, and an id for facts that have none (thei
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import replace
 from typing import Any, NamedTuple
 
 from rollbook.errors import Problem, UsageError
@@ -105,4 +104,4 @@ class ItemReader:
         meaning = None if self._producer else self._said.get(fact.type)
         if meaning is None:
             return fact
-        return replace(fact, type=meaning.type, role=meaning.role or fact.role, mode=meaning.mode or fact.mode)
+        return fact.replace(type=meaning.type, role=meaning.role or fact.role, mode=meaning.mode or fact.mode)

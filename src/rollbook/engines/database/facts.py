@@ -23,7 +23,7 @@ from rollbook.model.instants import DAY_US
 DIGEST_BYTES = 16
 
 _encode = msgspec.json.Encoder().encode
-_CONTENT = attrgetter(*(name for name in Fact.__slots__ if name != "recorded_us"))
+_CONTENT = attrgetter(*(name for name in Fact.__struct_fields__ if name != "recorded_us"))
 _STORED = attrgetter(
     *(name for name in schema.FACT if name not in ("number", "day", "recorded_us", "status", "source", "id"))
 )

@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import replace
 from functools import cache, wraps
 from typing import Any, NoReturn
 
@@ -328,6 +327,6 @@ def _at_their_time(read: Sequence[Read], places: set[int], sender: Sender) -> li
         )
         times = dict(cursor.fetchall())
     return [
-        replace(it, at_us=times[it.id]) if index in places and isinstance(it, Fact) and it.id in times else it
+        it.replace(at_us=times[it.id]) if index in places and isinstance(it, Fact) and it.id in times else it
         for index, it in enumerate(read)
     ]

@@ -8,16 +8,24 @@ from __future__ import annotations
 
 import hmac
 from collections.abc import Collection, Iterable, Mapping
+from functools import partial
 
 import msgspec
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
+from django.db.backends.signals import connection_created
 
 from rollbook.server.models import Person
 
 _encode = msgspec.json.Encoder().encode
 _CHUNK = 10_000
 """Ids in one question."""
+
+REMEMBERED_MAX = 200_000
+"""Ids whose surrogates a process remembers: some 30 MB."""
+
+_remembered: dict[tuple[int, str], str] = {}
+"""The surrogate of (customer, id). It never changes, so what is remembered can only be too little."""
 
 
 def digest(customer: int, learner: str) -> bytes:
@@ -32,14 +40,38 @@ def _digests(customer: int, learners: Iterable[str]) -> list[bytes]:
 
 def surrogates(customer: int, learners: Iterable[str]) -> dict[str, str]:
     """The surrogate of each id; those that are new get one. Call it while the customer is locked."""
-    names = list(set(learners))
+    found: dict[str, str] = {}
+    names = []
+    for learner in set(learners):
+        if known := _remembered.get((customer, learner)):
+            found[learner] = known
+        else:
+            names.append(learner)
+    if not names:
+        return found
     wanted = dict(zip(_digests(customer, names), names, strict=True))
-    found = _known(customer, wanted)
-    if len(found) < len(wanted):
-        missing = {key: learner for key, learner in wanted.items() if learner not in found}
+    asked = _known(customer, wanted)
+    if len(asked) < len(wanted):
+        missing = {key: learner for key, learner in wanted.items() if learner not in asked}
         _add(customer, missing)
-        found |= _known(customer, missing)
-    return found
+        asked |= _known(customer, missing)
+    # Only what was committed is remembered: what is rolled back gives its numbers to nobody.
+    transaction.on_commit(partial(_remember, customer, asked))
+    return found | asked
+
+
+def _remember(customer: int, found: Mapping[str, str]) -> None:
+    if len(_remembered) + len(found) > REMEMBERED_MAX:
+        _remembered.clear()
+    _remembered.update({(customer, learner): number for learner, number in found.items()})
+
+
+def forget(**_: object) -> None:
+    """Forgets who surrogates are. With each new connection: another database could stand behind it."""
+    _remembered.clear()
+
+
+connection_created.connect(forget)
 
 
 def surrogate(customer: int, learner: str) -> str | None:

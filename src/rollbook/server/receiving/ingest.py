@@ -9,9 +9,10 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import dataclass, field
 from operator import attrgetter
 
+import msgspec
 import stamina
 from django.conf import settings
 from django.db import OperationalError, transaction
@@ -145,7 +146,7 @@ def _sorted(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us:
             batch.rejected.extend(fact)
             continue
         if own and not fact.organisation:
-            fact = replace(fact, organisation=own)  # noqa: PLW2901 - a sender with one organisation need not name it
+            fact = fact.replace(organisation=own)  # noqa: PLW2901 - a sender with one organisation need not name it
         owner = owners.get(fact.organisation)
         if wrong := (_misfit(index, fact) or _forbidden(index, fact, owner, sender)):
             batch.rejected.append(wrong)
@@ -240,7 +241,7 @@ def _held(fact: Fact, reason: str, customer: int | None) -> HeldFact:
         customer_id=customer,
         reason=reason,
         at_us=fact.at_us,
-        content={it.name: getattr(fact, it.name) for it in fields(fact)},
+        content=msgspec.structs.asdict(fact),
     )
 
 

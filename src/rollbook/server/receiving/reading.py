@@ -10,13 +10,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn
 
 import msgspec
-from msgspec import UNSET, UnsetType
 
 from rollbook.errors import Problem
 from rollbook.intake.gate import Gate
@@ -70,28 +69,10 @@ class UnreadableError(Exception):
         return (Rejected(index, self.code, self.rule, self.remedy),)
 
 
-class _Texts(msgspec.Struct, forbid_unknown_fields=True):
-    """A row whose fields are all text, whole numbers, null or absent, in the order of `COLUMNS`."""
-
-    id: str | int | UnsetType | None = UNSET
-    occurred_at: str | int | UnsetType | None = UNSET
-    organisation: str | int | UnsetType | None = UNSET
-    learner: str | int | UnsetType | None = UNSET
-    type: str | int | UnsetType | None = UNSET
-    role: str | int | UnsetType | None = UNSET
-    mode: str | int | UnsetType | None = UNSET
-    object: str | int | UnsetType | None = UNSET
-    source: str | int | UnsetType | None = UNSET
-    recorded_at: str | int | UnsetType | None = UNSET
-    actor: str | int | UnsetType | None = UNSET
-    impersonator: str | int | UnsetType | None = UNSET
-    session: str | int | UnsetType | None = UNSET
-    voids: str | int | UnsetType | None = UNSET
-    attributes: str | int | UnsetType | None = UNSET
-
-
-_decode_texts = msgspec.json.Decoder(_Texts).decode
-_fields = msgspec.structs.astuple
+_JSON = (msgspec.Raw, bytes)
+_decode_texts = msgspec.json.Decoder(dict[str, str]).decode
+_decode_values = msgspec.json.Decoder(dict[str, str | int | None]).decode
+_is_known = frozenset(COLUMNS).issuperset
 _PLAIN_TIME = re.compile(
     r"\d{4}-\d\d-\d\dT(?:[01]\d|2[0-3]):[0-5]\d:[0-5]\d(?:\.\d{1,6})?(?:Z|[+-](?:0\d|1[0-4]):[0-5]\d)", re.ASCII
 )
@@ -178,46 +159,50 @@ def _longest_name(value: object, *, named: bool) -> int:
 def _plain(row: Item, recorded: Any) -> Fact | None:
     """The fact of a row that is plainly clean; None leaves the row to the gate."""
     try:
-        if isinstance(row, msgspec.Raw | bytes):
-            texts = _fields(_decode_texts(row))
-            if not _has_each_once(bytes(row), texts):
-                return None
-        else:
-            texts = _fields(msgspec.convert(row, _Texts))
+        texts = _texts(row)
     except (msgspec.MsgspecError, UnicodeError, RecursionError):
         return None
-    id_, at, organisation, learner, type_, role, mode, object_, source, told, actor, impersonator, session, voids = [
-        it.strip() if it.__class__ is str else "" if it is None or it is UNSET else str(it) for it in texts[:-1]
-    ]
-    attributes = "" if texts[-1] is None or texts[-1] is UNSET else str(texts[-1])
-    role = _ROLES.get(role, "")
-    if voids or not role or not learner or type_ in _UNSURE or mode not in _MODES:
+    if not _is_known(texts):
         return None
-    whole = f"{id_}{organisation}{learner}{type_}{object_}{source}{actor}{impersonator}{session}{attributes}"
+    at, told = texts.pop("occurred_at", ""), texts.pop("recorded_at", "")
+    whole = "".join(texts.values())
     if len(whole) > TEXT_LENGTH_MAX or not whole.isprintable():
         return None
-    at_us, told_us = _moment(at), _moment(told) if told else None
+    if " " in whole:
+        # Of all white space it alone is printable.
+        texts = {name: text if name == "attributes" else text.strip() for name, text in texts.items()}
+    get = texts.get
+    texts["role"] = role = _ROLES.get(get("role", ""), "")
+    if get("voids") or not role or not get("learner") or get("type", "") in _UNSURE or get("mode", "") not in _MODES:
+        return None
+    at_us, told_us = _moment(at.strip()), _moment(told.strip()) if told else None
     if at_us is None or (told and told_us is None):
         return None
-    return Fact(
-        id=id_,
-        at_us=at_us,
-        type=type_,
-        learner=learner,
-        organisation=organisation,
-        role=role,
-        mode=mode,
-        object=object_,
-        source=source,
-        recorded_us=recorded(told_us),
-        actor=actor,
-        impersonator=impersonator,
-        session=session,
-        attributes=attributes,
-    )
+    return Fact(at_us=at_us, recorded_us=recorded(told_us), **texts)
 
 
-def _has_each_once(data: bytes, texts: tuple[Any, ...]) -> bool:
+def _texts(row: Item) -> dict[str, str]:
+    """The fields of a row as text. Raises MsgspecError for other values, and where a field may stand twice."""
+    if not isinstance(row, _JSON):
+        return _as_texts(msgspec.convert(row, dict[str, str | int | None]))
+    data = bytes(row)
+    try:
+        texts = _decode_texts(data)
+        quotes = 4 * len(texts)
+    except msgspec.ValidationError:
+        values = _decode_values(data)
+        quotes = sum(4 if value.__class__ is str else 2 for value in values.values())
+        texts = _as_texts(values)
+    if not _has_quotes(data, quotes):
+        raise msgspec.ValidationError("a field may stand twice")
+    return texts
+
+
+def _as_texts(values: Mapping[str, str | int | None]) -> dict[str, str]:
+    return {name: "" if value is None else str(value) for name, value in values.items()}
+
+
+def _has_quotes(data: bytes, expected: int) -> bool:
     """Whether no field stands twice: the quotes are those of the fields that were found.
 
     A backslash may escape a quote, or another backslash; with the latter it is not known.
@@ -227,10 +212,7 @@ def _has_each_once(data: bytes, texts: tuple[Any, ...]) -> bool:
         if b"\\\\" in data:
             return False
         quotes -= data.count(b'\\"')
-    for text in texts:
-        if text is not UNSET:
-            quotes -= 4 if text.__class__ is str else 2
-    return quotes == 0 and len(data) <= ROW_BYTES_MAX
+    return quotes == expected and len(data) <= ROW_BYTES_MAX
 
 
 def _moment(text: str) -> int | None:
@@ -251,7 +233,7 @@ def _recorded(told_us: int | None, *, received_us: int | None, trusts: bool) -> 
 def _by_gate(index: int, item: Item, recorded: Any) -> Read:
     """The reading of reference."""
     row = item
-    if isinstance(row, msgspec.Raw | bytes):
+    if isinstance(row, _JSON):
         try:
             row = decode(row)
         except UnreadableError as error:
@@ -265,7 +247,7 @@ def _by_gate(index: int, item: Item, recorded: Any) -> Read:
     )
     if not isinstance(made, Fact):
         return unknown + problems(index, made)
-    return unknown or replace(made, recorded_us=recorded(made.recorded_us))
+    return unknown or made.replace(recorded_us=recorded(made.recorded_us))
 
 
 _FIELDS = "use " + ", ".join(COLUMNS)
