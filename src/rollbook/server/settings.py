@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 from rollbook.server.configuration import configuration, database, mail, oidc_provider
@@ -24,6 +25,7 @@ INSTALLED_APPS = [
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django_htmx",
     "ninja",
     "allauth",
     "allauth.account",
@@ -55,7 +57,9 @@ TEMPLATES = [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
-            ]
+                "rollbook.server.pages.preferences.chosen",
+            ],
+            "builtins": ["django.templatetags.i18n", "django.templatetags.static", "rollbook.server.pages.tags"],
         },
     }
 ]
@@ -68,6 +72,10 @@ LOGGING = logs.configured(CONFIGURATION["ROLLBOOK_LOG_FORMAT"])
 USE_TZ = True
 TIME_ZONE = "UTC"
 LANGUAGE_CODE = "en"
+LANGUAGES = [("en", "English"), ("de", "Deutsch")]
+LOCALE_PATHS = [Path(__file__).parent / "locale"]
+LANGUAGE_COOKIE_AGE = 365 * 24 * 3600
+LANGUAGE_COOKIE_SAMESITE = "Lax"
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # files are found in the packages: nothing has to be collected
 
@@ -93,7 +101,7 @@ SOCIALACCOUNT_PROVIDERS = oidc_provider(
 )
 
 TLS = CONFIGURATION["ROLLBOOK_TLS"]
-SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = SECURE_SSL_REDIRECT = TLS
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = LANGUAGE_COOKIE_SECURE = SECURE_SSL_REDIRECT = TLS
 SESSION_COOKIE_AGE = 12 * 3600
 SESSION_EXPIRE_AT_BROWSER_CLOSE = True
 SECURE_HSTS_SECONDS = CONFIGURATION["ROLLBOOK_HSTS_DAYS"] * 24 * 3600 if TLS else 0

@@ -18,16 +18,24 @@ from rollbook.server.live import contracts, metering
 from rollbook.server.models import Subscription
 
 
+def counted(row: Subscription, now_us: int) -> Account:
+    """The account of one subscription up to now, from the live counts."""
+    return metering.account_of(contracts.live(row), now_us + 1)
+
+
 def usage(row: Subscription, now_us: int) -> dict[str, Any]:
     """The usage of one subscription as plain values, its windows in order."""
-    live = contracts.live(row)
-    found = metering.account_of(live, now_us + 1)
+    return values(row, counted(row, now_us), now_us)
+
+
+def values(row: Subscription, found: Account, now_us: int) -> dict[str, Any]:
+    """The same of an account that is known."""
     return {
         "subscription": row.pk,
         "customer": row.customer.name,
         "kind": row.kind,
         "plan": plan_values(found),
-        "term": contracts.term_words(live.subscription),
+        "term": contracts.term_words(found.subscription),
         "as_of": iso(now_us),
         "window": next((it.number for it in found.windows if it.contains(now_us)), None),
         "windows": [window_values(found, window) for window in found.windows if window.start_us <= now_us],

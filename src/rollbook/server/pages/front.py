@@ -1,31 +1,20 @@
-"""The page at `/`: who is signed in, and where to go on from here. Whoever is not signed in is sent to sign in."""
+"""The page at `/`: how each current plan stands, and where to go on from here."""
 
 from __future__ import annotations
 
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
-from django.views.decorators.cache import never_cache
-from django.views.decorators.http import require_safe
+from django.http import HttpRequest, HttpResponse
 
-from rollbook.server.access.principals import subscriptions_of, user_principal
-from rollbook.server.models import User
+from rollbook.server.access.principals import PERSON, Principal, subscriptions_of
+from rollbook.server.pages import shell, tile
+from rollbook.server.pages.registry import page
 
-SUBSCRIPTIONS_SHOWN = 100
-"""The latest; the API lists all."""
+TILES_MAX = 12
+"""Plans that are shown with their figures; each is counted for it."""
 
 
-@never_cache
-@require_safe
-def front(request: HttpRequest) -> HttpResponse:
-    """/: for somebody who is signed in; others are sent to /signin."""
-    user = request.user
-    if not isinstance(user, User):
-        return HttpResponseRedirect("/signin")
-    rows = list(subscriptions_of(user_principal(user))[: SUBSCRIPTIONS_SHOWN + 1])
-    shown = {
-        "person": user,
-        "role": user.get_role_display(),
-        "subscriptions": rows[:SUBSCRIPTIONS_SHOWN],
-        "more": len(rows) > SUBSCRIPTIONS_SHOWN,
-    }
-    return render(request, "signin/front.html", shown)
+@page("", PERSON, name="front")
+def front(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """/: of a customer all current plans, of the vendor the latest."""
+    rows = [it for it in subscriptions_of(principal)[: 4 * TILES_MAX] if shell.when(it) == shell.CURRENT]
+    shown = {"tiles": [tile.tile(it) for it in rows[:TILES_MAX]], "any": subscriptions_of(principal).exists()}
+    return shell.show(request, principal, "pages/front.html", shown, here="front")

@@ -7,7 +7,7 @@ from typing import cast
 from allauth.socialaccount.providers.openid_connect.views import login
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
-from django.utils.http import url_has_allowed_host_and_scheme
+from django.utils.translation import gettext, gettext_lazy
 from django.views.decorators.cache import never_cache
 from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
@@ -15,6 +15,8 @@ from django.views.decorators.http import require_http_methods, require_POST
 from rollbook.errors import RollbookError
 from rollbook.server.access import signin, sso, throttle
 from rollbook.server.access.principals import SAFE_METHODS
+from rollbook.server.pages.reading import spoken
+from rollbook.server.pages.shell import own_address
 from rollbook.server.refusals import RefusedError
 
 AFTER = "/"
@@ -22,19 +24,20 @@ NAME_LENGTH_MAX = 150
 USABLE = (200, 422)
 """After these the form for a new password is shown (again)."""
 
-PROVIDER_FAILED = "Signing in by your organisation did not work, or nobody here has your address."
+PROVIDER_FAILED = gettext_lazy("Signing in by your organisation did not work, or nobody here has your address.")
 
 
 @never_cache
 @sensitive_post_parameters("password")
 @require_http_methods(["GET", "HEAD", "POST"])
+@spoken
 def sign_in(request: HttpRequest) -> HttpResponse:
     """/signin: the form, and what it sends."""
     after = _after(request)
     if request.method in SAFE_METHODS:
         if request.user.is_authenticated:
             return HttpResponseRedirect(after)
-        said = [PROVIDER_FAILED] if request.GET.get("failed") == "provider" else []
+        said = [str(PROVIDER_FAILED)] if request.GET.get("failed") == "provider" else []
         return _form(request, after, said)
     name, password = request.POST.get("name", "")[:NAME_LENGTH_MAX], request.POST.get("password", "")
     try:
@@ -46,6 +49,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
 
 @never_cache
 @require_POST
+@spoken
 def to_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
     """/signin/oidc/provider: sends somebody to the provider, which is asked for where they are to go."""
     try:
@@ -66,6 +70,7 @@ def sign_out(request: HttpRequest) -> HttpResponse:
 @never_cache
 @sensitive_post_parameters("password", "again")
 @require_http_methods(["GET", "HEAD", "POST"])
+@spoken
 def password(request: HttpRequest, number: str, token: str) -> HttpResponse:
     """/password/…: sets the password that a link is for."""
     said: list[str] = []
@@ -74,7 +79,7 @@ def password(request: HttpRequest, number: str, token: str) -> HttpResponse:
         if request.method in SAFE_METHODS:
             signin.user_of_link(number, token)
         elif request.POST.get("password", "") != request.POST.get("again", ""):
-            said, status = ["Both must be the same."], 422
+            said, status = [gettext("Both must be the same.")], 422
         else:
             signin.use_link(request, number, token, request.POST.get("password", ""))
             return HttpResponseRedirect("/signin")
@@ -96,9 +101,7 @@ def _form(request: HttpRequest, after: str, said: list[str], status: int = 200) 
 
 def _after(request: HttpRequest) -> str:
     """Where somebody wanted to go; never another host."""
-    wanted = request.POST.get("next") or request.GET.get("next") or AFTER
-    own = url_has_allowed_host_and_scheme(wanted, allowed_hosts=None) and wanted.startswith("/")
-    return wanted if own else AFTER
+    return own_address(request.POST.get("next") or request.GET.get("next") or AFTER)
 
 
 def _words(error: RollbookError) -> list[str]:

@@ -21,6 +21,14 @@ def page(role: str, customer=None) -> str:
     return answer.content.decode()
 
 
+def current(row, **more):
+    """A year that runs today."""
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    start = datetime.now(UTC).date() - timedelta(days=40)
+    return world.subscribe(row, start=start, now=datetime.now(UTC).replace(tzinfo=None).isoformat(), **more)
+
+
 def test_nobody_is_sent_to_sign_in():
     answer = Client().get("/")
     assert (answer.status_code, answer["Location"]) == (302, "/signin")
@@ -34,25 +42,31 @@ def test_after_signing_in_there_is_a_page():
     assert (answer.status_code, somebody.email in answer.content.decode()) == (200, True)
 
 
-def test_everybody_sees_their_own_subscriptions_and_every_link_leads_somewhere():
+def test_everybody_sees_their_own_current_plans():
     north, south = world.customer("North <b>", ("north",)), world.customer("South", ("south",))
-    mine, other = world.subscribe(north), world.subscribe(south)
-    hidden = world.subscribe(north, kind="pilot", meter="trial")
+    mine, other = current(north), current(south)
+    hidden = current(north, kind="pilot", meter="trial")
+    over = world.subscribe(north, start=world.START.replace(year=2020), meter="old")
     said = page("administrator", north)
-    assert "customer&#x27;s administrator, North &lt;b&gt;" in said
-    linked = re.findall(r'href="(/v1/[^"]+)"', said)
-    assert linked == [f"/v1/subscriptions/{mine.pk}", f"/v1/subscriptions/{mine.pk}/usage", "/v1/docs"]
-    client = Client()
-    client.force_login(callers.user("administrator", north))
-    assert [client.get(it).status_code for it in linked] == [200, 200, 200]
-    # The vendor sees all, pilots too.
+    assert "North &lt;b&gt;" in said
+    assert set(re.findall(r'href="(/subscriptions/[^"]+)"', said)) == {f"/subscriptions/{mine.pk}/usage"}
+    # The vendor sees all that run, pilots too.
     everything = page("operator")
-    assert all(f'"/v1/subscriptions/{it.pk}"' in everything for it in (mine, other, hidden))
+    assert all(f'"/subscriptions/{it.pk}/usage"' in everything for it in (mine, other, hidden))
+    assert f'"/subscriptions/{over.pk}/usage"' not in everything
+
+
+def test_whoever_has_only_plans_that_are_not_shown_is_told_whom_to_ask():
+    north = world.customer()
+    current(north, kind="pilot")
+    said = page("administrator", north)
+    assert "your contact at the vendor" in said
+    assert "/subscriptions/" not in said
 
 
 def test_signing_out_on_the_page_ends_the_session():
     client = Client(enforce_csrf_checks=True)
     client.force_login(callers.user("operator"))
-    [token] = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get("/").content.decode())
+    token = re.findall(r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get("/").content.decode())[0]
     assert client.post("/signout", {"csrfmiddlewaretoken": token})["Location"] == "/signin"
     assert client.get("/")["Location"] == "/signin"

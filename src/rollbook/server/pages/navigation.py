@@ -1,0 +1,72 @@
+"""Which pages there are for whom, and in which order. A link shows once its page exists and the reader may see it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
+
+from rollbook.server.access.principals import Principal
+
+OF_SUBSCRIPTION = (
+    ("usage", gettext_lazy("Usage"), "gauge"),
+    ("learners", gettext_lazy("Learners"), "people"),
+    ("statements", gettext_lazy("Statements"), "document"),
+    ("planner", gettext_lazy("Planner"), "sliders"),
+    ("notices", gettext_lazy("Reports & alerts"), "bell"),
+)
+"""Pages of one subscription: name of the page, what it is called, its icon. Their address has `number`."""
+
+OF_VENDOR = (
+    ("customers", gettext_lazy("Customers"), "building"),
+    ("subscriptions", gettext_lazy("Subscriptions"), "calendar"),
+    ("plans", gettext_lazy("Plans"), "rules"),
+    ("tasks", gettext_lazy("Approvals & tasks"), "check"),
+    ("problems", gettext_lazy("Problems"), "warning"),
+    ("deliveries", gettext_lazy("Deliveries"), "send"),
+    ("audit", gettext_lazy("Audit"), "clock"),
+    ("jobs", gettext_lazy("Jobs"), "gear"),
+)
+"""Pages of the vendor."""
+
+
+@dataclass(frozen=True, slots=True)
+class Link:
+    """One link; `here` where it is the page that is shown."""
+
+    label: Any
+    href: str
+    icon: str
+    here: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Section:
+    """Links under a heading."""
+
+    label: str
+    links: tuple[Link, ...]
+
+
+def sections(principal: Principal, number: int | None, here: str, whose: str) -> list[Section]:
+    """The navigation of somebody. `number` is the subscription at hand, `whose` what it is called, `here` the page."""
+    found = []
+    if principal.vendor:
+        found.append(Section(gettext("Back office"), tuple(_links(principal, OF_VENDOR, here, {}))))
+    if number is not None:
+        links = tuple(_links(principal, OF_SUBSCRIPTION, here, {"number": number}))
+        found.append(Section(whose if principal.vendor else gettext("Your plan"), links))
+    return [it for it in found if it.links]
+
+
+def _links(
+    principal: Principal, pages: tuple[tuple[str, Any, str], ...], here: str, parts: dict[str, int]
+) -> Iterator[Link]:
+    from rollbook.server.pages.registry import PAGES  # noqa: PLC0415 - its pages are shown with this
+
+    for name, label, icon in pages:
+        if name in PAGES and any(map(principal.may, PAGES[name].needs)):
+            yield Link(label, reverse(name, kwargs=parts), icon, name == here)

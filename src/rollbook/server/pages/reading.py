@@ -1,0 +1,132 @@
+"""How the reader reads: the language of words, and the locale of numbers and days.
+
+The language is the one that was chosen, else the browser's first that there is. The locale is what the browser says
+of that language, such as `en-GB`: a German page has German numbers, whatever else the browser speaks.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from contextvars import ContextVar
+from datetime import date, datetime, timedelta
+from decimal import Decimal
+from functools import wraps
+from typing import Any
+from zoneinfo import ZoneInfo
+
+from babel import Locale
+from babel.core import UnknownLocaleError
+from babel.dates import format_date, format_datetime, format_interval, format_skeleton, format_time, format_timedelta
+from babel.numbers import format_currency, format_decimal, format_percent
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
+from django.utils import translation
+
+from rollbook.model.instants import from_us
+
+HEADER_LENGTH_MAX = 200
+"""Of Accept-Language: more than anybody speaks."""
+
+_locale: ContextVar[Locale | None] = ContextVar("locale", default=None)
+
+
+@contextmanager
+def language(request: HttpRequest) -> Iterator[None]:
+    """Speaks the reader's language within."""
+    chosen = translation.get_language_from_request(request)
+    before = _locale.set(_locale_of(chosen, request.headers.get("Accept-Language", "")))
+    try:
+        with translation.override(chosen):
+            yield
+    finally:
+        _locale.reset(before)
+
+
+def spoken(view: Callable[..., HttpResponseBase]) -> Callable[..., HttpResponseBase]:
+    """A view in the reader's language: for those that are no pages of `registry`."""
+
+    @wraps(view)
+    def speaking(request: HttpRequest, *parts: Any, **named: Any) -> HttpResponseBase:
+        with language(request):
+            return view(request, *parts, **named)
+
+    return speaking
+
+
+def locale() -> Locale:
+    """By which numbers and days are written now."""
+    return _locale.get() or Locale.parse((translation.get_language() or "en").replace("-", "_"))
+
+
+def _locale_of(chosen: str, header: str) -> Locale:
+    for part in header[:HEADER_LENGTH_MAX].split(","):
+        try:
+            found = Locale.parse(part.partition(";")[0].strip(), sep="-")
+        except (UnknownLocaleError, ValueError, TypeError):
+            continue
+        if found.language == chosen.partition("-")[0]:
+            return found
+    return Locale.parse(chosen, sep="-")
+
+
+def number(value: float | Decimal) -> str:
+    """1,234 or 1.234; a minus is a minus, not a hyphen."""
+    return format_decimal(value, locale=locale()).replace("-", "\N{MINUS SIGN}")
+
+
+def percent(value: float | Decimal) -> str:
+    """87.5 as 87.5 %, in the reader's way."""
+    pattern = locale().percent_formats[None].pattern.replace("#,##0", "#,##0.#")
+    return format_percent(Decimal(str(value)) / 100, format=pattern, locale=locale())
+
+
+def money(amount: str | Decimal, currency: str) -> str:
+    """An amount with its currency; all of its digits, which are what is owed."""
+    return format_currency(Decimal(amount), currency, locale=locale()).replace("-", "\N{MINUS SIGN}")
+
+
+def day(value: date) -> str:
+    """30 Nov 2026."""
+    return format_date(value, "medium", locale=locale())
+
+
+def moment(at: datetime | int, zone: str) -> str:
+    """30 Nov 2026, 14:05, where the zone is; UTC microseconds or an aware time."""
+    return format_datetime(_local(at, zone), "medium", locale=locale(), tzinfo=ZoneInfo(zone))
+
+
+def clock(at: datetime | int, zone: str) -> str:
+    """14:05:22, where the zone is."""
+    return format_time(_local(at, zone), "medium", locale=locale(), tzinfo=ZoneInfo(zone))
+
+
+def days(start: datetime | int, end: datetime | int, zone: str) -> str:
+    """A half-open time as people say it, 1 to 30 Nov 2026; with hours where it does not begin or end at midnight."""
+    first, after = _local(start, zone), _local(end, zone)
+    if any((it.hour, it.minute, it.second, it.microsecond) != (0, 0, 0, 0) for it in (first, after)):
+        return f"{moment(start, zone)} \N{EN DASH} {moment(end, zone)}"
+    return between(first.date(), after.date())
+
+
+def between(start: date, end: date) -> str:
+    """Whole days, `end` the first no longer inside, as people say them: 1 to 30 Nov 2026."""
+    last = end - timedelta(days=1)
+    if last <= start:
+        return day(start)
+    return format_interval(start, last, "yMMMd", locale=locale())
+
+
+def short(at: datetime | int, zone: str) -> str:
+    """The month, or the day and month of what does not begin with a month."""
+    local = _local(at, zone)
+    return format_skeleton("MMM" if local.day == 1 else "MMMd", local, tzinfo=ZoneInfo(zone), locale=locale())
+
+
+def lasting(seconds: float) -> str:
+    """3 days."""
+    return format_timedelta(timedelta(seconds=seconds), locale=locale(), threshold=2)
+
+
+def _local(at: datetime | int, zone: str) -> datetime:
+    return (from_us(at) if isinstance(at, int) else at).astimezone(ZoneInfo(zone))

@@ -1,0 +1,191 @@
+"""A real server with the sample's customers, in a process of its own: `with site() as found`.
+
+It keeps everything in a folder, or in an empty PostgreSQL where ROLLBOOK_TEST_DATABASE=postgresql, and ends with the
+context. Beside the sample there are people who can sign in, a plan that is over and one to come, a pilot that
+customers are not shown, a customer without any plan, and a key that sends facts.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests import postgres
+
+PASSWORD = "correct horse battery staple"  # noqa: S105 - of people made up for a test
+SHORT = {
+    "facilitate-annual": "facilitate",
+    "docebo-mau": "docebo",
+    "reach360-starter": "reach",
+    "secondnature-seats": "seats",
+    "secondnature-mau": "mau",
+    "secondnature-mauc": "mauc",
+    "wisenet-elearning": "elearning",
+    "wisenet-lrm": "lrm",
+}
+"""What the subscriptions are called in tests."""
+
+BEGIN_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Site:
+    """The running server.
+
+    subscriptions  number by short name, with `past`, `coming` and `pilot` of the customer of `mau`
+    customers      number by short name
+    people         who can sign in, by role and short name: operator, administrator mau, viewer mau, administrator none
+    key            of the vendor's platform, which sends facts
+    """
+
+    url: str
+    subscriptions: dict[str, int]
+    customers: dict[str, int]
+    people: dict[str, str]
+    key: str
+    folder: str
+    environment: dict[str, str] = field(repr=False, default_factory=dict)
+
+    def path(self, template: str) -> str:
+        """An address with the numbers of subscriptions: /subscriptions/{mau}/usage; {c:mau} is a customer's."""
+        for name, number in self.customers.items():
+            template = template.replace(f"{{c:{name}}}", str(number))
+        for name, number in self.subscriptions.items():
+            template = template.replace(f"{{{name}}}", str(number))
+        return template
+
+    def send(self, *facts: dict[str, Any]) -> None:
+        """Sends facts as the platform."""
+        headers = {"Authorization": f"Bearer {self.key}"}
+        answer = httpx.post(f"{self.url}/v1/facts", json={"facts": list(facts)}, headers=headers)
+        assert answer.status_code == 200, answer.text
+
+
+@contextmanager
+def site() -> Iterator[Site]:
+    """Starts it, and ends it."""
+    with ExitStack() as stack:
+        folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rollbook-site-"))
+        url = f"sqlite:///{folder}/rollbook.db"
+        if os.environ.get("ROLLBOOK_TEST_DATABASE") == "postgresql":
+            url = stack.enter_context(postgres.database(stack.enter_context(postgres.server(fsync="off"))))
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        environment = {
+            **os.environ,
+            "DJANGO_SETTINGS_MODULE": "rollbook.server.settings",
+            "DATABASE_URL": url,
+            "ROLLBOOK_SECRET_KEY": "pages-sign-with-this-and-nobody-else-does",
+            "ROLLBOOK_DIGEST_KEY": "pages-recognise-erased-people-by-this-key",
+            "ROLLBOOK_TLS": "false",
+            "ROLLBOOK_BASE_URL": f"http://127.0.0.1:{port}",
+            "PROMETHEUS_MULTIPROC_DIR": f"{folder}/metrics",
+            "ROLLBOOK_LOG_FORMAT": "console",
+        }
+        (Path(folder) / "metrics").mkdir()
+        log = stack.enter_context((Path(folder) / "log").open("wb"))
+        command = [sys.executable, "-m", "tests.pages.site", folder, str(port)]
+        running = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
+        stack.callback(_end, running)
+        yield _begun(running, Path(folder), port, environment)
+
+
+def _begun(running: subprocess.Popen[bytes], folder: Path, port: int, environment: dict[str, str]) -> Site:
+    url, until = f"http://127.0.0.1:{port}", time.monotonic() + BEGIN_SECONDS
+    while time.monotonic() < until and running.poll() is None:
+        try:
+            if httpx.get(f"{url}/healthz").status_code == 200:
+                made = json.loads((folder / "site.json").read_text())
+                return Site(url=url, folder=str(folder), environment=environment, **made)
+        except httpx.TransportError:
+            time.sleep(0.1)
+    raise RuntimeError((folder / "log").read_text()[-4000:])
+
+
+def _end(running: subprocess.Popen[bytes]) -> None:
+    running.terminate()
+    try:
+        running.wait(30)
+    except subprocess.TimeoutExpired:
+        running.kill()
+        running.wait()
+
+
+def _make() -> dict[str, Any]:
+    """Everything that the site has, in the database of the environment."""
+    from datetime import timedelta  # noqa: PLC0415
+
+    from dateutil.relativedelta import relativedelta  # noqa: PLC0415
+
+    from rollbook.server import models  # noqa: PLC0415
+    from rollbook.server.access import keys  # noqa: PLC0415
+    from rollbook.server.clock import now_us  # noqa: PLC0415
+    from rollbook.server.operation import demo  # noqa: PLC0415
+    from tests.server import world  # noqa: PLC0415
+
+    demo.load(now_us())
+    rows = {SHORT[it.plan.plan_id]: it for it in models.Subscription.objects.select_related("plan", "customer")}
+    mau = rows["mau"]
+    year = relativedelta(years=1)
+    rows["past"] = world.subscribe(mau.customer, "secondnature-mau", mau.start - year, quantity=20)
+    rows["coming"] = world.subscribe(mau.customer, "secondnature-mauc", mau.start + year, quantity=400)
+    rows["pilot"] = world.subscribe(
+        mau.customer, "monthly-login", mau.start, kind="pilot", meter="pilot", end=mau.end - timedelta(days=90)
+    )
+    none = models.Customer.objects.create(name="Lantern Museum (no plan)")
+    people = {"operator": _person("operator", None)}
+    for short in ("facilitate", "docebo", "reach", "seats", "mau", "mauc", "elearning"):
+        people[f"administrator {short}"] = _person("administrator", rows[short].customer, short)
+    people["viewer mau"] = _person("viewer", mau.customer, "mau")
+    people["administrator none"] = _person("administrator", none, "none")
+    _, key = keys.make(name="platform", scopes=["facts:write", "usage:read"], customer=None)
+    return {
+        "subscriptions": {name: row.pk for name, row in rows.items()},
+        "customers": {name: row.customer_id for name, row in rows.items()} | {"none": none.pk},
+        "people": people,
+        "key": key,
+    }
+
+
+def _person(role: str, customer: Any, short: str = "") -> str:
+    from rollbook.server import models  # noqa: PLC0415
+
+    email = f"{role}.{short}@example.org" if short else f"{role}@example.org"
+    user, _ = models.User.objects.get_or_create(
+        username=email, defaults={"email": email, "role": role, "customer": customer}
+    )
+    user.set_password(PASSWORD)
+    user.save()
+    return email
+
+
+def _run(folder: Path, port: int) -> None:
+    import django  # noqa: PLC0415
+
+    django.setup()
+
+    from django.db import connections  # noqa: PLC0415
+
+    from rollbook.server.operation import migrating, serving  # noqa: PLC0415
+
+    migrating.migrate(quietly=True)
+    (folder / "site.json").write_text(json.dumps(_make()))
+    connections.close_all()
+    serving.serve("127.0.0.1", port, 1, 4, "console")
+
+
+if __name__ == "__main__":
+    _run(Path(sys.argv[1]), int(sys.argv[2]))

@@ -1,0 +1,54 @@
+"""Every page, walked: for everybody, at any width, in light and dark."""
+
+from __future__ import annotations
+
+import pytest
+from axe_playwright_python.sync_playwright import Axe
+
+from rollbook.server.pages.registry import PAGES, patterns
+from tests.pages.browsing import open_everything
+from tests.pages.tour import PARTS, TOUR
+
+AXE = Axe().axe_script
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+
+
+def violations(page) -> list[str]:
+    """What axe-core finds, in words."""
+    page.evaluate(AXE)
+    found = page.evaluate(
+        "(tags) => axe.run({runOnly: {type: 'tag', values: tags}, resultTypes: ['violations']})", TAGS
+    )
+    return [
+        f"{it['id']}: {node['target']} {node['failureSummary']}" for it in found["violations"] for node in it["nodes"]
+    ]
+
+
+def test_every_page_is_on_the_tour():
+    patterns()
+    assert {it.page for it in TOUR if it.page} | PARTS == set(PAGES)
+
+
+@pytest.mark.parametrize("stop", TOUR, ids=lambda it: it.name)
+def test_axe_finds_nothing_on_any_page_in_light_and_dark(visit, stop):
+    page = visit(stop.who, stop.path)
+    open_everything(page)
+    assert violations(page) == []
+    page.emulate_media(color_scheme="dark")
+    assert violations(page) == []
+
+
+@pytest.mark.parametrize("stop", TOUR, ids=lambda it: it.name)
+def test_nothing_scrolls_sideways_on_a_narrow_phone(visit, stop):
+    page = visit(stop.who, stop.path, width=360, language="de")
+    open_everything(page)
+    assert page.evaluate("document.documentElement.scrollWidth") == 360
+    page.evaluate("document.querySelectorAll('details.menu').forEach((it) => { it.open = false })")
+    # A page that only hides what is too wide would pass: nothing may stand outside either, but what scrolls by itself.
+    outside = page.evaluate(
+        """() => [...document.querySelectorAll('main *')].filter((it) => {
+             const box = it.getBoundingClientRect();
+             return box.width > 0 && box.right > 361 && !it.closest('.hidden, .tabs, svg, thead');
+           }).map((it) => it.outerHTML.slice(0, 120))"""
+    )
+    assert outside == []
