@@ -43,7 +43,7 @@ def said() -> Catalog:
         code = templatize(text) if path.suffix == ".html" else text
         name = str(path.relative_to(SERVER))
         for _, message, comments, context in extract("python", BytesIO(code.encode()), KEYWORDS):
-            catalogue.add(_unquoted(message), locations=[(name, 0)], auto_comments=comments, context=context)
+            catalogue.add(message, locations=[(name, 0)], auto_comments=comments, context=context)
     return catalogue
 
 
@@ -87,11 +87,6 @@ def is_translated(message: object) -> bool:
 def _sources() -> Iterator[Path]:
     yield from sorted((SERVER / "pages").rglob("*.py"))
     yield from (it for it in sorted((SERVER / "templates").rglob("*.html")) if "mail" not in it.parts)
-
-
-def _unquoted(message: object) -> object:
-    """Templates write a percent sign twice where something is filled in, and once where nothing is."""
-    return message
 
 
 def _without_lines(found: re.Match[bytes]) -> bytes:

@@ -131,10 +131,8 @@ def default_of(terms: Sequence[Term]) -> int | None:
     """Which one is shown where none was asked for (S-24): one that runs, else the next to come, else the last."""
     running = [it for it in terms if it.when == CURRENT]
     coming = [it for it in terms if it.when == COMING]
-    chosen = (
-        min(running, key=lambda it: it.number, default=None) or (coming or list(terms) or [None])[-1 if coming else 0]
-    )
-    return chosen.number if chosen else None
+    first = sorted(running, key=lambda it: it.number) or coming[-1:] or list(terms)
+    return first[0].number if first else None
 
 
 def _own(principal: Principal) -> Customer | None:
