@@ -126,7 +126,7 @@ def test_an_endpoints_secret_is_shown_once(own, north):
     assert rotated["secret"] != made["secret"]
     # Both sign until the next rotation.
     assert Endpoint.objects.get().secret.split() == [rotated["secret"], made["secret"]]
-    assert own.call("DELETE", f"/endpoints/{made['endpoint']['id']}").json()["active"] is False
+    assert own.call("DELETE", f"/endpoints/{made['endpoint']['id']}").json()["state"] == "removed"
     assert own.post(f"/endpoints/{made['endpoint']['id']}/rotate").status_code == 409
 
 

@@ -35,8 +35,8 @@ thresholds = [80, 100]
 """
 
 
-def endpoint(of=None, url: str = "https://hooks.example/x", *, active: bool = True) -> Endpoint:
-    return Endpoint.objects.create(customer=of, url=url, secret=new_secret(), active=active)
+def endpoint(of=None, url: str = "https://hooks.example/x", state: str = Endpoint.ACTIVE) -> Endpoint:
+    return Endpoint.objects.create(customer=of, url=url, secret=new_secret(), state=state)
 
 
 def about(term: Subscription) -> int:
@@ -150,10 +150,10 @@ def test_nothing_is_sent_again_to_an_endpoint_that_is_off_until_it_is_on() -> No
     [message] = Message.objects.all()
     died(message)
     caller = administrator(mine)
-    assert caller.call("DELETE", f"/endpoints/{hook.pk}").status_code == 200
+    Endpoint.objects.update(state=Endpoint.GONE)
     refused = caller.post(f"/messages/{message.pk}/resend")
     assert (refused.status_code, code(refused)) == (409, "disabled")
-    assert caller.post(f"/endpoints/{hook.pk}/enable").json()["active"] is True
+    assert caller.post(f"/endpoints/{hook.pk}/enable").json()["state"] == "active"
     assert caller.post(f"/messages/{message.pk}/resend").status_code == 200
     assert list(Audit.objects.filter(action="endpoint.enabled").values_list("object", "customer_id")) == [
         (f"endpoint {hook.pk}", mine.pk)
@@ -162,10 +162,34 @@ def test_nothing_is_sent_again_to_an_endpoint_that_is_off_until_it_is_on() -> No
     assert Audit.objects.filter(action="endpoint.enabled").count() == 1
 
 
+def test_an_endpoint_that_was_removed_is_told_from_one_that_is_gone_and_never_comes_back() -> None:
+    mine = customer()
+    removed, gone = endpoint(mine), endpoint(mine, state=Endpoint.GONE)
+    announce("report.sent", mine, {"report": "usage"})
+    [message] = Message.objects.all()
+    caller = administrator(mine)
+    assert caller.call("DELETE", f"/endpoints/{removed.pk}").json()["state"] == "removed"
+    shown = {it["id"]: it["state"] for it in caller.get("/endpoints").json()["items"]}
+    assert shown == {removed.pk: "removed", gone.pk: "gone"}
+    # What waited for it waits no more, and says why.
+    message.refresh_from_db()
+    assert (message.state, message.last_error) == ("dead", "the endpoint was removed")
+    for path in (f"/endpoints/{removed.pk}/enable", f"/messages/{message.pk}/resend"):
+        refused = caller.post(path)
+        assert (refused.status_code, code(refused)) == (409, "removed")
+        assert "enter the address anew" in refused.json()["problems"][0]["remedy"]
+    removed.refresh_from_db()
+    assert (removed.state, removed.secret) == ("removed", "")
+    assert caller.call("DELETE", f"/endpoints/{removed.pk}").status_code == 200
+    assert Audit.objects.filter(action="endpoint.removed").count() == 1
+    # One that is gone can be removed, too.
+    assert caller.call("DELETE", f"/endpoints/{gone.pk}").json()["state"] == "removed"
+
+
 def test_an_endpoint_is_not_switched_on_beyond_the_most_or_where_none_could_be_added() -> None:
     mine = customer()
-    plain = endpoint(mine, "http://hooks.example/x", active=False)
-    off = endpoint(mine, active=False)
+    plain = endpoint(mine, "http://hooks.example/x", Endpoint.GONE)
+    off = endpoint(mine, state=Endpoint.GONE)
     caller = administrator(mine)
     refused = caller.post(f"/endpoints/{plain.pk}/enable")
     assert (refused.status_code, code(refused)) == (409, "url-invalid")
@@ -173,7 +197,7 @@ def test_an_endpoint_is_not_switched_on_beyond_the_most_or_where_none_could_be_a
         endpoint(mine)
     refused = caller.post(f"/endpoints/{off.pk}/enable")
     assert (refused.status_code, code(refused)) == (409, "too-many")
-    assert not Endpoint.objects.filter(pk__in=(plain.pk, off.pk), active=True).exists()
+    assert not Endpoint.objects.filter(pk__in=(plain.pk, off.pk), state=Endpoint.ACTIVE).exists()
 
 
 def test_the_thresholds_that_were_reached_are_listed_with_when_and_at_what(monkeypatch: pytest.MonkeyPatch) -> None:

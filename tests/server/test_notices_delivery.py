@@ -140,7 +140,7 @@ def test_an_endpoint_that_is_gone_is_switched_off_and_somebody_is_told(receiver:
         Endpoint.objects.create(url=other.url, secret=webhooks.new_secret())
         deliver(soon())
         gone.refresh_from_db()
-        assert not gone.active
+        assert gone.state == "gone"
         assert set(Message.objects.filter(endpoint=gone).values_list("state", flat=True)) == {"dead"}
         assert Audit.objects.get().action == "endpoint.disabled"
         assert Message.objects.filter(channel="mail", event="endpoint.disabled").count() == 1
@@ -153,7 +153,7 @@ def test_an_endpoint_that_is_gone_is_switched_off_and_somebody_is_told(receiver:
 def test_nothing_is_sent_to_an_endpoint_that_was_switched_off_meanwhile(receiver: receivers.Webhooks) -> None:
     to = endpoint(receiver.url)
     told()
-    Endpoint.objects.filter(pk=to.pk).update(active=False)
+    Endpoint.objects.filter(pk=to.pk).update(state="gone")
     deliver(soon())
     assert receiver.got == []
     assert states() == {"dead": 1}
@@ -164,9 +164,9 @@ def test_an_endpoint_that_nobody_answers_at_holds_up_no_other(receiver: receiver
     dead = endpoint("http://127.0.0.1:1/")
     told(400)
     living = endpoint(receiver.url)
-    Endpoint.objects.filter(pk=dead.pk).update(active=False)
+    Endpoint.objects.filter(pk=dead.pk).update(state="gone")
     told()
-    Endpoint.objects.filter(pk=dead.pk).update(active=True)
+    Endpoint.objects.filter(pk=dead.pk).update(state="active")
     now = soon()
     assert deliver(now) == EACH_MAX + 1
     assert Message.objects.get(endpoint=living).state == "sent"
@@ -258,7 +258,7 @@ def test_a_worker_that_is_killed_between_sending_and_writing_it_down_loses_nothi
 
     receiver.answer = never
     process = subprocess.Popen(
-        [sys.executable, "-c", "from rollbook.server.worker import main; main()"],
+        [sys.executable, "-c", "from rollbook.server.operation.worker import main; main()"],
         env=os.environ
         | {
             "DJANGO_SETTINGS_MODULE": "rollbook.server.settings",

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from rollbook.server.configuration import ConfigurationError, configuration, mail
-from rollbook.server.models import Customer, Endpoint, Message, User
+from rollbook.server.models import Customer, Endpoint, Message, ReportOrder, Subscription, User
 from rollbook.server.notices import mail as mails
 from rollbook.server.notices import reports
 from rollbook.server.notices.announce import announce
@@ -196,6 +196,7 @@ def test_every_event_that_anybody_gets_mail_about_has_words_without_gaps(north: 
         "host": "example.org",
         "endpoint": 1,
         "reason": "The facts give other counts than the live ones.",
+        "order": 7,
         "report": "usage",
         "by": "",
         "format": "csv",
@@ -245,12 +246,20 @@ def test_without_an_address_mail_is_kept_as_files() -> None:
     assert mail("")["EMAIL_BACKEND"].endswith("filebased.EmailBackend")
 
 
+def of_order(row: Subscription) -> dict[str, int]:
+    """The order that a report is of: its customer's administrator made it."""
+    made = ReportOrder.objects.create(
+        subscription=row, report="mau", by="learner", address="bob@example.org", created_by=User.objects.get()
+    )
+    return {"order": made.pk}
+
+
 def test_a_report_that_was_ordered_is_made_when_it_is_sent(mailbox: receivers.Mailbox, north: Customer) -> None:
     """Two learners in January, one of them also in February: the file that is attached says so, with their ids."""
     row = world.subscribe(north)
     rows = [("1", "ann", "2026-01-05T10:00"), ("2", "bob", "2026-01-06T10:00"), ("3", "ann", "2026-02-05T10:00")]
     world.send([world.row(*it) for it in rows], "2026-02-05T11:00")
-    data = {"report": "mau", "by": "learner", "format": "csv", "every": "month", "period": "2026-02"}
+    data = {"report": "mau", "by": "learner", "format": "csv", "every": "month", "period": "2026-02"} | of_order(row)
     announce("report.sent", north, data, row, mail=["bob@example.org"], webhooks=False)
     assert deliver(soon()) == 1
     [(_, message)] = mailbox.came
@@ -264,17 +273,17 @@ def test_a_report_that_was_ordered_is_made_when_it_is_sent(mailbox: receivers.Ma
 
 def test_a_report_that_does_not_exist_is_given_up(mailbox: receivers.Mailbox, north: Customer) -> None:
     row = world.subscribe(north)
-    data = {"report": "no-such", "by": "", "format": "csv", "every": "month", "period": "2026-02"}
+    data = {"report": "no-such", "by": "", "format": "csv", "every": "month", "period": "2026-02"} | of_order(row)
     announce("report.sent", north, data, row, mail=["bob@example.org"], webhooks=False)
     deliver(soon())
     assert mailbox.came == []
-    assert Message.objects.get().state == "dead"
+    assert Message.objects.get().last_error == "there is no such report any more"
 
 
 def test_programs_learn_of_a_report_when_it_is_sent_and_not_before(mailbox: receivers.Mailbox, north: Customer) -> None:
-    Endpoint.objects.create(url="https://example.invalid/", secret=new_secret(), active=True)
+    Endpoint.objects.create(url="https://example.invalid/", secret=new_secret())
     row = world.subscribe(north)
-    data = {"report": "usage", "by": "company", "format": "csv", "every": "month", "period": "2026-02"}
+    data = {"report": "usage", "by": "company", "format": "csv", "every": "month", "period": "2026-02"} | of_order(row)
     announce("report.sent", north, data, row, mail=["bob@example.org"], webhooks=False)
     assert not Message.objects.filter(channel="webhook").exists()
     deliver(soon())

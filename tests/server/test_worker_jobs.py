@@ -29,7 +29,7 @@ from rollbook.server.models import (
 from rollbook.server.notices import orders
 from rollbook.server.operation import jobs
 
-from . import world
+from . import callers, world
 
 pytestmark = pytest.mark.usefixtures("ledger")
 
@@ -286,7 +286,12 @@ def test_reported_counts_are_compared_when_their_day_is_over_and_differences_tol
 
 def order(row: Subscription, every: str, created: str = "2026-01-02T00:00:00") -> ReportOrder:
     made = ReportOrder.objects.create(
-        subscription=row, report="usage", by="company", address="bob@example.org", every=every
+        subscription=row,
+        report="usage",
+        by="company",
+        address="bob@example.org",
+        every=every,
+        created_by=callers.user("operator"),
     )
     ReportOrder.objects.filter(pk=made.pk).update(created_at=at(created))
     return made

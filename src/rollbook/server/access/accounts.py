@@ -18,7 +18,7 @@ from django.utils import timezone
 
 from rollbook.errors import Problem, UsageError
 from rollbook.server.access import audit, keys, signin
-from rollbook.server.access.principals import OWN, READS, SCOPES, SCOPES_OF_ROLE, Principal, customer_for
+from rollbook.server.access.principals import OWN, READS, SCOPES, Principal, customer_for
 from rollbook.server.models import ApiKey, User
 from rollbook.server.refusals import missing, refused
 
@@ -98,12 +98,14 @@ def renew_link(principal: Principal, row: User) -> str:
 
 
 def enable(principal: Principal, row: User, *, active: bool) -> None:
-    """Lets somebody sign in, or ends all their sessions and lets them no more."""
-    if not active and principal.kind != "key" and principal.number == row.pk:
+    """Lets somebody sign in; or ends their sessions and links, for ever, and lets them no more."""
+    if not active and principal.user == row.pk:
         raise refused(409, "self", "user", "you would disable yourself", "ask another operator")
     with transaction.atomic():
         row.is_active = active
-        row.save(update_fields=["is_active"])
+        if not active:
+            row.disabled_at = timezone.now()
+        row.save(update_fields=["is_active", "disabled_at"])
         audit.record(principal, "user.enabled" if active else "user.disabled", f"user {row.pk}", row.customer_id)
 
 
@@ -140,8 +142,7 @@ def add_key(
             scopes=[it for it in SCOPES if it in scopes],
             customer=owner,
             expires_at=expires_at,
-            # A key and the command line are no users.
-            created_by_id=principal.number if principal.kind in SCOPES_OF_ROLE else None,
+            created_by_id=principal.user,
         )
         audit.record(principal, "key.added", f"key {row.prefix}", row.customer_id, scopes=row.scopes)
     return row, text

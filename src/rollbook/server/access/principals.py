@@ -81,6 +81,16 @@ class Principal:
         """How the audit calls them, with their kind."""
         return f"{self.kind} {self.name}"
 
+    @property
+    def user(self) -> int | None:
+        """The number of the user that they are; None for a key and for the command line."""
+        return self.number if self.kind in SCOPES_OF_ROLE else None
+
+    @property
+    def key(self) -> int | None:
+        """The number of the key that they are; None for a person."""
+        return self.number if self.kind == "key" else None
+
     def may(self, scope: str) -> bool:
         """Whether they may do what a scope stands for."""
         return scope in self.scopes

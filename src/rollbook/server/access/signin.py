@@ -11,7 +11,7 @@ from ipaddress import IPv6Address, ip_address, ip_network
 
 from django.conf import settings
 from django.contrib.auth import authenticate, login, logout, password_validation, update_session_auth_hash
-from django.contrib.auth.tokens import default_token_generator
+from django.contrib.auth.tokens import PasswordResetTokenGenerator
 from django.core.exceptions import ValidationError
 from django.db import transaction
 from django.http import HttpRequest
@@ -26,6 +26,17 @@ from rollbook.server.models import User
 from rollbook.server.refusals import RefusedError, refused
 
 BACKEND = "django.contrib.auth.backends.ModelBackend"
+
+
+class _Links(PasswordResetTokenGenerator):
+    """Links that end when their user is disabled, or becomes somebody who may do something else."""
+
+    def _make_hash_value(self, user: User, timestamp: int) -> str:
+        """What a link is bound to, beside what Django binds it to: password, last sign-in and address."""
+        return f"{super()._make_hash_value(user, timestamp)}{user.disabled_at}{user.role}{user.customer_id}"
+
+
+_links = _Links()
 
 PASSWORD_LENGTH_MAX = 256
 """Longer ones are refused before anything is computed of them."""
@@ -117,7 +128,7 @@ def set_password(user: User, new: str, actor: str) -> None:
 
 def password_link(user: User) -> str:
     """The path of a page on which somebody sets their password, once, within PASSWORD_RESET_TIMEOUT."""
-    return f"/password/{int_to_base36(user.pk)}/{default_token_generator.make_token(user)}"
+    return f"/password/{int_to_base36(user.pk)}/{_links.make_token(user)}"
 
 
 def user_of_link(number: str, token: str) -> User:
@@ -127,7 +138,7 @@ def user_of_link(number: str, token: str) -> User:
         user = User.objects.filter(pk=base36_to_int(number[:13]), is_active=True).first()
     except (ValueError, OverflowError):
         user = None
-    if user is None or not default_token_generator.check_token(user, token):
+    if user is None or not _links.check_token(user, token):
         raise refused(404, "link-invalid", "link", "it was used before, or is too old", "ask for a new one")
     return user
 
@@ -138,7 +149,7 @@ def use_link(request: HttpRequest, number: str, token: str, new: str) -> User:
     with transaction.atomic():
         user = user_of_link(number, token)
         user = User.objects.select_for_update().get(pk=user.pk)
-        if not default_token_generator.check_token(user, token):
+        if not _links.check_token(user, token):
             raise refused(404, "link-invalid", "link", "it was used before, or is too old", "ask for a new one")
         set_password(user, new, user.get_username())
     rotate_token(request)

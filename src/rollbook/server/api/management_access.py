@@ -6,18 +6,21 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from django.conf import settings
+from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
-from ninja import Router, Schema, Status
+from ninja import Query, Router, Schema, Status
 from pydantic import AwareDatetime, Field
 
 from rollbook.server.access import accounts, keys, signin
 from rollbook.server.access.principals import OWN, needs, principal_of
 from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Cursor, Email, Id, Limit, Line, OptionalLine
+from rollbook.server.api.management_notices import endpoints_of, orders_of, remove
 from rollbook.server.api.paging import page
 from rollbook.server.api.strict import whose_is_said
-from rollbook.server.models import ApiKey, User
+from rollbook.server.models import ApiKey, Endpoint, User
+from rollbook.server.notices import standing
 
 router = Router(tags=["access"])
 
@@ -54,6 +57,19 @@ class UserOut(Schema):
     last_signed_in_at: datetime | None
 
 
+class DisabledOut(Schema):
+    """Somebody who signs in no more, and what they made that still holds: it is their customer's, or the vendor's.
+
+    keys, endpoints  their numbers; whoever knows a key's secret can use it
+    report_orders    numbers of orders that were paused
+    """
+
+    user: UserOut
+    keys: list[int]
+    endpoints: list[int]
+    report_orders: list[int]
+
+
 class LinkOut(Schema):
     """Where somebody sets their password, once. It is shown now and never again: pass it on to them alone."""
 
@@ -85,7 +101,7 @@ class RotationIn(Body):
 
 
 class KeyOut(Schema):
-    """A key, without its secret. `last_used_at` is exact to a minute."""
+    """A key, without its secret. `last_used_at` is exact to a minute; `created_by` is the number of a user."""
 
     id: int
     name: str
@@ -93,6 +109,7 @@ class KeyOut(Schema):
     scopes: list[str]
     customer: int | None
     created_at: datetime
+    created_by: int | None
     last_used_at: datetime | None
     expires_at: datetime | None
     revoked_at: datetime | None
@@ -136,22 +153,39 @@ def renew_link(request: HttpRequest, number: Id) -> LinkOut:
     return _link(row, accounts.renew_link(principal, row))
 
 
-@router.post("/users/{number}/disable", auth=needs(OWN), response=UserOut, openapi_extra=also(409))
-def disable_user(request: HttpRequest, number: Id) -> UserOut:
-    """Ends their sessions; they sign in no more."""
-    return _enable(request, number, active=False)
+@router.post("/users/{number}/disable", auth=needs(OWN), response=DisabledOut, openapi_extra=also(409))
+def disable_user(
+    request: HttpRequest,
+    number: Id,
+    revoke: Annotated[bool, Query(description="whether keys and endpoints that they made end too")] = False,  # noqa: FBT002 - a parameter of the address
+) -> DisabledOut:
+    """Ends their sessions and links; they sign in no more. Reports that they ordered are paused."""
+    principal = principal_of(request)
+    with transaction.atomic():
+        row = accounts.user_for(principal, number)
+        accounts.enable(principal, row, active=False)
+        ordered = [it.pk for it in orders_of(principal).filter(created_by=row) if standing.pause(it.pk)]
+        made = accounts.keys_of(principal).filter(created_by=row, revoked_at=None)
+        receiving = endpoints_of(principal).filter(created_by=row).exclude(state=Endpoint.REMOVED)
+        if revoke:
+            for key in list(made):
+                accounts.revoke_key(principal, key)
+            for endpoint in list(receiving):
+                remove(principal, endpoint)
+        return DisabledOut(
+            user=_user(row),
+            keys=[it.pk for it in made.order_by("pk")],
+            endpoints=[it.pk for it in receiving.order_by("pk")],
+            report_orders=ordered,
+        )
 
 
 @router.post("/users/{number}/enable", auth=needs(OWN), response=UserOut)
 def enable_user(request: HttpRequest, number: Id) -> UserOut:
-    """Lets them sign in again."""
-    return _enable(request, number, active=True)
-
-
-def _enable(request: HttpRequest, number: int, *, active: bool) -> UserOut:
+    """Lets them sign in again. Sessions and links from before stay ended, and reports that they ordered paused."""
     principal = principal_of(request)
     row = accounts.user_for(principal, number)
-    accounts.enable(principal, row, active=active)
+    accounts.enable(principal, row, active=True)
     return _user(row)
 
 
@@ -213,6 +247,7 @@ def _key(row: ApiKey) -> KeyOut:
         scopes=row.scopes,
         customer=row.customer_id,
         created_at=row.created_at,
+        created_by=row.created_by_id,
         last_used_at=row.last_used_at,
         expires_at=row.expires_at,
         revoked_at=row.revoked_at,

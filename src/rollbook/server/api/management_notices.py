@@ -32,7 +32,7 @@ from rollbook.server.api.paging import page
 from rollbook.server.api.strict import whose_is_said
 from rollbook.server.live import contracts
 from rollbook.server.models import Endpoint, ReportOrder, UpgradeTask
-from rollbook.server.notices import webhooks
+from rollbook.server.notices import delivery, standing, webhooks
 from rollbook.server.notices.events import EVENTS
 from rollbook.server.refusals import RefusedError, missing, refused
 
@@ -54,14 +54,19 @@ class EndpointIn(Body):
 
 
 class EndpointOut(Schema):
-    """Where webhooks go, without the secret that signs them."""
+    """Where webhooks go, without the secret that signs them.
+
+    state       active; gone, when it answered 410, until it is enabled again; or removed, for ever
+    created_by  the number of the user who entered it; null where a program did
+    """
 
     id: int
     customer: int | None
     url: str
     events: list[str]
-    active: bool
+    state: str
     created_at: datetime
+    created_by: int | None
 
 
 class EndpointSecretOut(Schema):
@@ -90,7 +95,11 @@ class OrderIn(Body):
 
 
 class OrderOut(Schema):
-    """An order, and what it was last sent for."""
+    """An order, and what it was last sent for.
+
+    created_by  the number of the user on whose behalf it is sent; null where a program ordered it
+    paused      why nothing is sent, in words, until somebody takes it over; empty where it is sent
+    """
 
     id: int
     subscription: int
@@ -101,6 +110,8 @@ class OrderOut(Schema):
     every: str
     last_sent_for: str
     created_at: datetime
+    created_by: int | None
+    paused: str
 
 
 class OrdersOut(Schema):
@@ -136,14 +147,15 @@ class DoneIn(Body):
     note: OptionalLine = ""
 
 
-def _endpoints_of(principal: Principal) -> QuerySet[Endpoint]:
+def endpoints_of(principal: Principal) -> QuerySet[Endpoint]:
+    """The endpoints that somebody manages."""
     rows = Endpoint.objects.all()
     return rows if principal.vendor else rows.filter(customer=principal.customer, customer__isnull=False)
 
 
 def endpoint_for(principal: Principal, number: int) -> Endpoint:
     """One of those that somebody manages. Raises 404."""
-    row = _endpoints_of(principal).filter(pk=number).first()
+    row = endpoints_of(principal).filter(pk=number).first()
     if row is None:
         raise missing("endpoint")
     return row
@@ -152,7 +164,7 @@ def endpoint_for(principal: Principal, number: int) -> Endpoint:
 @router.get("/endpoints", auth=needs(OWN), response=EndpointsOut, summary="List webhook endpoints")
 def list_endpoints(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> EndpointsOut:
     """All for operators; the customer's own for its administrators."""
-    found, following = page(_endpoints_of(principal_of(request)), after, limit)
+    found, following = page(endpoints_of(principal_of(request)), after, limit)
     return EndpointsOut(items=[endpoint_out(it) for it in found], next=following)
 
 
@@ -173,10 +185,16 @@ def add_endpoint(request: HttpRequest, body: EndpointIn) -> Status[EndpointSecre
         ]
         raise RefusedError(422, "input-invalid", problems)
     with transaction.atomic():
-        if Endpoint.objects.filter(customer=owner, active=True).count() >= ENDPOINTS_MAX:
+        if Endpoint.objects.filter(customer=owner, state=Endpoint.ACTIVE).count() >= ENDPOINTS_MAX:
             raise refused(409, "too-many", "endpoints", f"there are {ENDPOINTS_MAX}", "remove one")
         secret = webhooks.new_secret()
-        row = Endpoint.objects.create(customer=owner, url=body.url, secret=secret, events=sorted(set(body.events)))
+        row = Endpoint.objects.create(
+            customer=owner,
+            url=body.url,
+            secret=secret,
+            events=sorted(set(body.events)),
+            created_by_id=principal.user,
+        )
         audit.record(principal, "endpoint.added", f"endpoint {row.pk}", row.customer_id, events=row.events)
     return Status(201, EndpointSecretOut(endpoint=endpoint_out(row), secret=secret))
 
@@ -187,7 +205,7 @@ def rotate_endpoint(request: HttpRequest, number: Id) -> EndpointSecretOut:
     principal = principal_of(request)
     with transaction.atomic():
         row = endpoint_for(principal, number)
-        if not row.active:
+        if row.state != Endpoint.ACTIVE:
             raise refused(409, "disabled", "endpoint", "nothing is sent there any more", "add another one")
         row.secret = webhooks.rotated(row.secret)
         row.save(update_fields=["secret"])
@@ -197,24 +215,38 @@ def rotate_endpoint(request: HttpRequest, number: Id) -> EndpointSecretOut:
 
 @router.delete("/endpoints/{number}", auth=needs(OWN), response=EndpointOut, summary="Remove an endpoint")
 def remove_endpoint(request: HttpRequest, number: Id) -> EndpointOut:
-    """Nothing is sent there any more. What was sent stays in the list of messages."""
+    """Nothing is sent there any more, for ever. What was sent stays in the list of messages."""
     principal = principal_of(request)
-    with transaction.atomic():
-        row = endpoint_for(principal, number)
-        row.active = False
-        row.save(update_fields=["active"])
+    return endpoint_out(remove(principal, endpoint_for(principal, number)))
+
+
+@transaction.atomic
+def remove(principal: Principal, row: Endpoint) -> Endpoint:
+    """Removes an endpoint: it stays in lists, without its secret, and what waited for it becomes dead letters."""
+    if row.state != Endpoint.REMOVED:
+        row.state, row.secret = Endpoint.REMOVED, ""
+        row.save(update_fields=["state", "secret"])
+        delivery.give_up(row, "the endpoint was removed")
         audit.record(principal, "endpoint.removed", f"endpoint {row.pk}", row.customer_id)
-    return endpoint_out(row)
+    return row
 
 
-def _orders_of(principal: Principal) -> QuerySet[ReportOrder]:
-    return ReportOrder.objects.filter(subscription__in=subscriptions_of(principal).order_by().values("pk"))
+def orders_of(principal: Principal) -> QuerySet[ReportOrder]:
+    """The orders that somebody manages."""
+    return standing.known().filter(subscription__in=subscriptions_of(principal).order_by().values("pk"))
+
+
+def _order_for(principal: Principal, number: int) -> ReportOrder:
+    row = orders_of(principal).filter(pk=number).first()
+    if row is None:
+        raise missing("report order")
+    return row
 
 
 @router.get("/report-orders", auth=needs(OWN), response=OrdersOut, summary="List report orders")
 def list_orders(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> OrdersOut:
     """Of the subscriptions that whoever asks may see."""
-    found, following = page(_orders_of(principal_of(request)), after, limit)
+    found, following = page(orders_of(principal_of(request)), after, limit)
     return OrdersOut(items=[_order(it) for it in found], next=following)
 
 
@@ -242,6 +274,8 @@ def add_order(request: HttpRequest, body: OrderIn) -> Status[OrderOut]:
             format=body.format,
             address=body.address,
             every=body.every,
+            created_by_id=principal.user,
+            created_by_key_id=principal.key,
         )
         audit.record(
             principal, "report-order.added", f"report order {made.pk}", row.customer_id, report=body.report, by=shape.by
@@ -249,14 +283,28 @@ def add_order(request: HttpRequest, body: OrderIn) -> Status[OrderOut]:
     return Status(201, _order(made))
 
 
+@router.post(
+    "/report-orders/{number}/take-over", auth=needs(OWN), response=OrderOut, summary="Take a report order over"
+)
+def take_over_order(request: HttpRequest, number: Id) -> OrderOut:
+    """From now on it is sent on behalf of whoever asks; one that was paused goes on. What it missed is not sent."""
+    principal = principal_of(request)
+    with transaction.atomic():
+        row = _order_for(principal, number)
+        if not standing.may_order(principal, row):
+            raise refused(403, "forbidden", "report order", "it names learners", "ask somebody who may read learners")
+        row.created_by_id, row.created_by_key_id, row.paused = principal.user, principal.key, ""
+        row.save(update_fields=["created_by", "created_by_key", "paused"])
+        audit.record(principal, "report-order.taken-over", f"report order {row.pk}", row.subscription.customer_id)
+    return _order(_order_for(principal, number))
+
+
 @router.delete("/report-orders/{number}", auth=needs(OWN), response={204: None}, summary="Remove a report order")
 def remove_order(request: HttpRequest, number: Id) -> Status[None]:
     """It is sent no more."""
     principal = principal_of(request)
     with transaction.atomic():
-        row = _orders_of(principal).select_related("subscription").filter(pk=number).first()
-        if row is None:
-            raise missing("report order")
+        row = _order_for(principal, number)
         audit.record(principal, "report-order.removed", f"report order {row.pk}", row.subscription.customer_id)
         row.delete()
     return Status(204, None)
@@ -296,8 +344,9 @@ def endpoint_out(row: Endpoint) -> EndpointOut:
         customer=row.customer_id,
         url=row.url,
         events=row.events,
-        active=row.active,
+        state=row.state,
         created_at=row.created_at,
+        created_by=row.created_by_id,
     )
 
 
@@ -312,6 +361,8 @@ def _order(row: ReportOrder) -> OrderOut:
         every=row.every,
         last_sent_for=row.last_sent_for,
         created_at=row.created_at,
+        created_by=row.created_by_id,
+        paused=standing.of_order(row),
     )
 
 

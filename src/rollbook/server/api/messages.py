@@ -124,9 +124,11 @@ def resend_message(request: HttpRequest, number: Id) -> MessageOut:
         row = _messages_of(principal).filter(pk=number).select_related("endpoint").first()
         if row is None:
             raise missing("message")
-        if row.endpoint is not None and not row.endpoint.active:
-            remedy = "switch it on: POST /v1/endpoints/{number}/enable"
-            raise refused(409, "disabled", "endpoint", "nothing is sent there any more", remedy)
+        if row.endpoint is not None:
+            _refuse_removed(row.endpoint)
+            if row.endpoint.state != Endpoint.ACTIVE:
+                remedy = "switch it on: POST /v1/endpoints/{number}/enable"
+                raise refused(409, "disabled", "endpoint", "nothing is sent there any more", remedy)
         if not delivery.resend(row, timezone.now()):
             rule = "only a message that was given up can be sent again"
             raise refused(409, "not-dead", "message", rule, "wait: whatever waits is sent by itself")
@@ -137,25 +139,32 @@ def resend_message(request: HttpRequest, number: Id) -> MessageOut:
 
 @router.post("/endpoints/{number}/enable", auth=needs(OWN), response=EndpointOut, openapi_extra=also(409))
 def enable_endpoint(request: HttpRequest, number: Id) -> EndpointOut:
-    """Switches an endpoint on again. What it missed is in the list of messages, to be sent again."""
+    """Switches one that was gone on again. What it missed is in the list of messages, to be sent again."""
     principal = principal_of(request)
     with transaction.atomic():
         row = endpoint_for(principal, number)
-        if not row.active:
+        if row.state != Endpoint.ACTIVE:
             _may_be_switched_on(row)
-            row.active = True
-            row.save(update_fields=["active"])
+            row.state = Endpoint.ACTIVE
+            row.save(update_fields=["state"])
             audit.record(principal, "endpoint.enabled", f"endpoint {row.pk}", row.customer_id)
     return endpoint_out(row)
 
 
+def _refuse_removed(row: Endpoint) -> None:
+    if row.state == Endpoint.REMOVED:
+        remedy = "enter the address anew: POST /v1/endpoints"
+        raise refused(409, "removed", "endpoint", "somebody removed it, which is for ever", remedy)
+
+
 def _may_be_switched_on(row: Endpoint) -> None:
     """The rules that held when it was added, by the settings of now; the customer is locked, so that they go on to."""
+    _refuse_removed(row)
     if row.customer_id is not None:
         Customer.objects.select_for_update(no_key=True).get(pk=row.customer_id)
     if wrong := webhooks.wrong_address(row.url, private=settings.CONFIGURATION["ROLLBOOK_WEBHOOKS_PRIVATE"]):
         raise RefusedError(409, "url-invalid", Problem("endpoint", wrong.rule, "add another one"))
-    if Endpoint.objects.filter(customer=row.customer_id, active=True).count() >= ENDPOINTS_MAX:
+    if Endpoint.objects.filter(customer=row.customer_id, state=Endpoint.ACTIVE).count() >= ENDPOINTS_MAX:
         raise refused(409, "too-many", "endpoints", f"there are {ENDPOINTS_MAX}", "remove one")
 
 

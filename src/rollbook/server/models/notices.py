@@ -9,7 +9,7 @@ from django.db import models
 
 from rollbook.server.models.contracts import Subscription
 from rollbook.server.models.lengths import NAME
-from rollbook.server.models.parties import Customer
+from rollbook.server.models.parties import ApiKey, Customer, User
 
 
 class Crossing(models.Model):
@@ -34,14 +34,20 @@ class Crossing(models.Model):
 
 
 class Endpoint(models.Model):
-    """Where webhooks go. `secret` signs them (Standard Webhooks); `events` is what it wants, nothing means all."""
+    """Where webhooks go. `secret` signs them (Standard Webhooks); `events` is what it wants, nothing means all.
+
+    state  active; gone, when the receiver said so (410), until somebody switches it on again; removed, for ever
+    """
+
+    ACTIVE, GONE, REMOVED = "active", "gone", "removed"
 
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="endpoints")
     url = models.URLField(max_length=2000)
     secret = models.CharField(max_length=200)
     events = models.JSONField(default=list, blank=True)
-    active = models.BooleanField(default=True)
+    state = models.CharField(max_length=10, default=ACTIVE)
     created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True)
 
     class Meta:
         db_table = "endpoint"
@@ -81,7 +87,11 @@ class Message(models.Model):
 
 
 class ReportOrder(models.Model):
-    """A report that is sent when a window closes, or on the first of each month (W-23)."""
+    """A report that is sent when a window closes, or on the first of each month (W-23).
+
+    created_by, created_by_key  who ordered it: somebody, or a program
+    paused                      why nothing is sent, in words, until somebody takes the order over
+    """
 
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="report_orders")
     report = models.CharField(max_length=40)
@@ -91,6 +101,9 @@ class ReportOrder(models.Model):
     every = models.CharField(max_length=10, default="close")
     last_sent_for = models.CharField(max_length=20, blank=True, default="")
     created_at = models.DateTimeField(auto_now_add=True)
+    created_by = models.ForeignKey(User, models.SET_NULL, null=True, blank=True)
+    created_by_key = models.ForeignKey(ApiKey, models.SET_NULL, null=True, blank=True)
+    paused = models.CharField(max_length=200, blank=True, default="")
 
     class Meta:
         db_table = "report_order"

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 from django.contrib.auth.models import AbstractUser
 from django.db import models
 
@@ -35,13 +37,17 @@ class Organisation(models.Model):
 
 
 class User(AbstractUser):
-    """Somebody who signs in. An operator is the vendor's and sees every customer; others see their own only."""
+    """Somebody who signs in. An operator is the vendor's and sees every customer; others see their own only.
+
+    disabled_at  when they were last disabled; sessions and links from before end for ever
+    """
 
     OPERATOR, ADMINISTRATOR, VIEWER = "operator", "administrator", "viewer"
     ROLES = ((OPERATOR, "operator"), (ADMINISTRATOR, "customer's administrator"), (VIEWER, "viewer"))
 
     role = models.CharField(max_length=20, choices=ROLES, default=VIEWER)
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="users")
+    disabled_at = models.DateTimeField(null=True, blank=True)
 
     class Meta(AbstractUser.Meta):
         db_table = "rollbook_user"
@@ -52,6 +58,17 @@ class User(AbstractUser):
                 | (~models.Q(role="operator") & models.Q(customer__isnull=False)),
             ),
         )
+
+    def get_session_auth_hash(self) -> str:
+        """What a session has to have been begun with: it ends with the password, and when its user is disabled."""
+        return self._ending(super().get_session_auth_hash())
+
+    def get_session_auth_fallback_hash(self) -> Iterator[str]:
+        """The same under former secret keys."""
+        return map(self._ending, super().get_session_auth_fallback_hash())
+
+    def _ending(self, of_password: str) -> str:
+        return of_password if self.disabled_at is None else f"{of_password}-{self.disabled_at.timestamp()}"
 
 
 class ApiKey(models.Model):

@@ -11,7 +11,7 @@ from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 from django.utils import timezone
 
 from rollbook.server.live import contracts
@@ -80,17 +80,28 @@ def _common(customer: Customer | None, subscription: Subscription | None) -> dic
 def _endpoints(event: str, customer: Customer | None, *, shown: bool) -> list[Endpoint]:
     """The vendor's own, and the customer's where it may know."""
     whose = Q(customer=None) | Q(customer=customer) if customer and shown else Q(customer=None)
-    active = Endpoint.objects.filter(whose, active=True).order_by("id")
+    active = Endpoint.objects.filter(whose, state=Endpoint.ACTIVE).order_by("id")
     return [endpoint for endpoint in active if not endpoint.events or event in endpoint.events]
 
 
 def _people(mail: str, customer: Customer | None, *, shown: bool) -> list[str]:
-    """Who gets mail about it. Where a customer may not know, or there is none, operators do."""
+    """The addresses of those who get mail about it."""
     if mail == NOBODY:
         return []
+    who = _those(mail, customer, shown=shown)
+    return list(dict.fromkeys(who.values_list("email", flat=True)[:PEOPLE_MAX]))
+
+
+def told_now(event: str, customer: Customer | None, subscription: Subscription | None) -> QuerySet[User]:
+    """Whom mail about an event would go to now."""
+    kind = EVENTS[event]
+    shown = kind.audience == CUSTOMER and (subscription is None or shown_to_customer(subscription))
+    return _those(kind.mail, customer, shown=shown)
+
+
+def _those(mail: str, customer: Customer | None, *, shown: bool) -> QuerySet[User]:
+    """Who gets mail about it. Where a customer may not know, or there is none, operators do."""
     who = User.objects.filter(is_active=True).exclude(email="").order_by("id")
     if mail == ADMINISTRATORS and customer and shown:
-        who = who.filter(role=User.ADMINISTRATOR, customer=customer)
-    else:
-        who = who.filter(role=User.OPERATOR)
-    return list(dict.fromkeys(who.values_list("email", flat=True)[:PEOPLE_MAX]))
+        return who.filter(role=User.ADMINISTRATOR, customer=customer)
+    return who.filter(role=User.OPERATOR)

@@ -19,7 +19,7 @@ from django.db.models import Case, F, Q, QuerySet, Value, When, Window
 from django.db.models.functions import RowNumber
 
 from rollbook.server.models import Audit, Endpoint, Message, Subscription
-from rollbook.server.notices import failures, mail, reports, webhooks
+from rollbook.server.notices import failures, mail, reports, standing, webhooks
 from rollbook.server.notices.announce import announce
 from rollbook.server.notices.webhooks import Result
 
@@ -57,11 +57,15 @@ def deliver(now: datetime) -> int:
     """Sends one batch of what is due; how many messages were tried. Safe to run in several workers at once."""
     claimed = claim(now)
     private = settings.CONFIGURATION["ROLLBOOK_WEBHOOKS_PRIVATE"]
-    ordered = [it for it in claimed if it.event == reports.REPORT and it.channel == Message.MAIL]
+    mails = [it for it in claimed if it.channel == Message.MAIL]
+    ordered = [it for it in mails if it.event == reports.REPORT]
+    kept = {it.pk: standing.withheld(it) for it in mails if it not in ordered}
     with ThreadPoolExecutor(SENDERS, thread_name_prefix="sender") as senders:
         # Only the network is used side by side: what belongs to the database is read before and written after.
         tried = [
-            (it, senders.submit(_send, it, reports.Attached(), private=private)) for it in claimed if it not in ordered
+            (it, senders.submit(_send, it, reports.Attached(failed=kept.get(it.pk)), private=private))
+            for it in claimed
+            if it not in ordered
         ]
         for message, attempt in tried:
             settle(message, attempt.result(), now)
@@ -102,8 +106,8 @@ def _send(message: Message, attached: reports.Attached, *, private: bool) -> Res
         if message.channel == Message.MAIL:
             return attached.failed or mail.send(message, attached.file)
         endpoint = message.endpoint
-        if endpoint is None or not endpoint.active:
-            return Result("the endpoint is switched off", final=True)
+        if endpoint is None or endpoint.state != Endpoint.ACTIVE:
+            return Result("nothing is sent to the endpoint any more", final=True)
         return webhooks.send(endpoint.url, endpoint.secret, message.message_id, message.content, private=private)
     except Exception as error:  # noqa: BLE001 - see below
         # What a template or a secret does wrong concerns one message; the others go on.
@@ -150,14 +154,18 @@ def _report_sent(message: Message) -> None:
 
 def _disable(endpoint: Endpoint) -> None:
     """Nothing is sent to an endpoint that is gone, until somebody switches it on again."""
-    if Endpoint.objects.filter(pk=endpoint.pk, active=True).update(active=False):
+    if Endpoint.objects.filter(pk=endpoint.pk, state=Endpoint.ACTIVE).update(state=Endpoint.GONE):
         name = f"endpoint {endpoint.pk}"
         Audit.objects.create(actor="worker", action="endpoint.disabled", object=name, customer=endpoint.customer)
-        Message.objects.filter(endpoint=endpoint, state=Message.WAITING).update(
-            state=Message.DEAD, last_error="the endpoint was switched off: it said that it is gone (410)"
-        )
+        give_up(endpoint, "the endpoint was switched off: it said that it is gone (410)")
         data = {"host": urlsplit(endpoint.url).hostname or "", "endpoint": endpoint.pk}
         announce("endpoint.disabled", endpoint.customer, data)
+
+
+def give_up(endpoint: Endpoint, why: str) -> None:
+    """What waits for an endpoint becomes dead letters."""
+    waiting = Message.objects.filter(endpoint=endpoint, state=Message.WAITING)
+    waiting.update(state=Message.DEAD, last_error=why)
 
 
 def resend(message: Message, now: datetime) -> bool:

@@ -113,12 +113,19 @@ EVENTS: Mapping[str, Event] = {
         CUSTOMER,
         NOBODY,
         {
+            "order": "the number of the order",
             "report": "the report's name",
             "by": "what it has rows for: learner or company; empty for what is usual",
             "format": "the kind of file, such as csv or xlsx",
             "every": "close or month: what it is sent after",
             "period": "the month that is over, such as 2026-03, or the number of the window that was closed",
         },
+    ),
+    "report-order.paused": Event(
+        "An ordered report is not sent any more: whoever ordered it could not order it now.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {"order": "the number of the order", "report": "the report's name", "reason": "why, in words"},
     ),
     "facts.held": Event(
         "Facts wait because no customer has the organisation that they name: at most once a day.",

@@ -1,7 +1,7 @@
 """Reports that somebody ordered, queued when due: after a window closes, or on the 1st of a month (W-23, W-37).
 
 An order remembers what it was last sent for, in the transaction that queues the mail: each is sent once. Nothing is
-sent for what was over before it was ordered.
+sent for what was over before it was ordered, and nothing of whoever could not order it any more, see `standing`.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from django.db.models import F, Max, Q
 
 from rollbook.model.instants import from_us, start_of_day_us
 from rollbook.server.models import ReportOrder
+from rollbook.server.notices import standing
 from rollbook.server.notices.announce import announce
 from rollbook.server.notices.reports import REPORT
 
@@ -30,8 +31,12 @@ ZONES = timedelta(hours=14)
 
 def order_reports(now: datetime) -> int:
     """Queues the reports that are due; how many."""
+    standing.pause_orders()
     queued = 0
     for order, period in _due(now.astimezone(UTC)):
+        if standing.of_order(order):
+            standing.pause(order.pk)
+            continue
         queued += _queue(order, period)
         if queued >= ORDERS_MAX:
             break
@@ -45,6 +50,7 @@ def _queue(order: ReportOrder, period: str) -> bool:
     if not mine.update(last_sent_for=period):
         return False
     data = {
+        "order": order.pk,
         "report": order.report,
         "by": order.by,
         "format": order.format,
@@ -58,7 +64,7 @@ def _queue(order: ReportOrder, period: str) -> bool:
 
 def _due(now: datetime) -> Iterator[tuple[ReportOrder, str]]:
     """Orders that are due, each with what it is due for."""
-    orders = ReportOrder.objects.select_related("subscription__customer", "subscription__plan").order_by("pk")
+    orders = standing.orders()
     statements = "subscription__statements"
     closed = Max(f"{statements}__window_number", filter=Q(**{f"{statements}__closed_at__gte": F("created_at")}))
     for after_close in orders.filter(every=CLOSE).annotate(closed=closed).exclude(closed=None):

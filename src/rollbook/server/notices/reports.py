@@ -1,7 +1,7 @@
 """Reports that were ordered by mail (W-23): each is made when it is sent, and attached.
 
-The outbox says which report it is and never holds its rows: those name learners. Whoever orders a report may see
-learners, see `access.OWN`.
+The outbox says which report it is and never holds its rows: those name learners. Whether whoever ordered it still may
+is asked when it is made, see `standing`.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import structlog
 
 from rollbook.errors import UsageError
 from rollbook.server.models import Message, Subscription
-from rollbook.server.notices import failures
+from rollbook.server.notices import failures, standing
 from rollbook.server.notices.mail import ATTACHMENT_BYTES_MAX, Attachment
 from rollbook.server.notices.webhooks import Result
 
@@ -30,9 +30,10 @@ class Attached:
 
 
 def attached(message: Message) -> Attached:
-    """The file of a message about a report; nothing for any other."""
-    if message.event != REPORT:
-        return Attached()
+    """The file of a message about a report that was ordered, if its order still holds."""
+    order = standing.known().filter(pk=message.content["data"].get("order")).first()
+    if why := "the order was removed" if order is None else standing.of_order(order):
+        return Attached(failed=Result(why, final=True))
     from rollbook.server.live import snapshots  # noqa: PLC0415 - reports rest on everything else, and few messages need them
 
     data = message.content["data"]
