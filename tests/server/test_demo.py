@@ -11,7 +11,7 @@ from rollbook.model.fact import Fact
 from rollbook.model.instants import DAY_US, to_us
 from rollbook.server import models
 from rollbook.server.live import contracts, metering
-from rollbook.server.operation import demo
+from rollbook.server.operation import demo, welcome
 from rollbook.server.operation.demo import SAMPLES
 
 NOW_US = to_us(datetime(2026, 11, 26, 15, 30, tzinfo=UTC))
@@ -62,7 +62,7 @@ def test_loading_twice_changes_nothing_and_loading_later_adds_the_days_since() -
     assert all(active.values())
 
     second = demo.load(NOW_US)
-    assert (second.facts, second.new, second.people) == (first.facts, 0, [])
+    assert (second.facts, second.new) == (first.facts, 0)
     assert _active(NOW_US) == active
 
     later = demo.load(NOW_US + 3 * DAY_US)
@@ -82,13 +82,29 @@ def _active(now_us: int) -> dict[tuple[str, int], int]:
 
 
 @pytest.mark.usefixtures("ledger")
-def test_people_can_sign_in_with_what_is_shown_once() -> None:
-    people = demo.load(NOW_US).people
-    assert [person.role for person in people] == ["operator", "administrator"]
-    for person in people:
+def test_nobody_can_sign_in_before_passwords_are_made_and_they_are_made_once() -> None:
+    demo.load(NOW_US)
+    assert not authenticate(username=demo.OPERATOR, password="")
+    made = welcome.make(NOW_US)
+    for person, role in zip(made.people, ("operator", "administrator"), strict=True):
         user = authenticate(username=person.email, password=person.password)
         assert isinstance(user, models.User)
-        assert (user.role, user.customer is None) == (person.role, person.role == "operator")
+        assert (user.role, user.customer is None) == (role, role == "operator")
+    assert made.trial is not None
+    again = welcome.make(NOW_US)
+    assert not again
+    assert authenticate(username=demo.OPERATOR, password=made.people[0].password)
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_sample_whose_term_is_over_has_people_and_nothing_to_try() -> None:
+    # Its term is a year from 1 July 2026.
+    demo.load(NOW_US)
+    made = welcome.make(to_us(datetime(2027, 7, 1, tzinfo=UTC)))
+    assert (len(made.people), made.trial) == (2, None)
+    lines = list(welcome.first_lines(made, "http://localhost:8000", NOW_US))
+    assert any(demo.ADMINISTRATOR in line for line in lines)
+    assert not any("curl" in line for line in lines)
 
 
 @pytest.mark.usefixtures("ledger")

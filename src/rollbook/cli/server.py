@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from rollbook.cli import demo as demonstration
 from rollbook.cli.said import in_words_or_end
 from rollbook.errors import Problem, RollbookError, UsageError
 from rollbook.render import terminal
@@ -102,28 +103,11 @@ def serve(
                     terminal.say(terminal.console(stderr=True), unlikely)
                 serving.serve(host, port, workers, threads, style)
                 return
-            _load_demo(port)
-            with serving.worker():
+            with server_set_up():
+                demonstration.load()
+            # The folder is the current one by now.
+            with serving.worker(), demonstration.welcome(host, port, Path.cwd()):
                 serving.serve(host, port, workers, threads, style)
-
-
-def _load_demo(port: int) -> None:
-    from django.db import connections  # noqa: PLC0415
-
-    from rollbook.server.clock import now_us  # noqa: PLC0415
-    from rollbook.server.operation import demo, migrating  # noqa: PLC0415
-
-    with server_set_up():
-        err = terminal.console(stderr=True)
-        migrating.migrate(quietly=True)
-        loaded = demo.load(now_us())
-        terminal.say(err, f"{loaded.customers} customers, {loaded.facts:,} facts, {loaded.new:,} of them new")
-        for person in loaded.people:
-            terminal.say(err, f"sign in as {person.email} ({person.role}) with the password {person.password}")
-        if not loaded.people:
-            terminal.say(err, f"passwords were shown when ./{DATA} was made; without that folder they are made anew")
-        terminal.say(err, f"open http://localhost:{port}")
-        connections.close_all()
 
 
 def worker() -> None:

@@ -22,9 +22,14 @@ def alive(now: datetime) -> bool:
     return Done.objects.filter(job=HEARTBEAT, at__gt=now - ALIVE).exists()
 
 
-def beat(now: datetime) -> None:
-    """Gives one. Where the database is away, that is logged and nothing more."""
+def came_round(job: str, since: datetime) -> bool:
+    """Whether any worker ended its last job, this one, after an instant; each round ends with it."""
+    return Done.objects.filter(job=HEARTBEAT, done_for=job, at__gte=since).exists()
+
+
+def beat(now: datetime, after: str = "") -> None:
+    """Gives one, after a job. Where the database is away, that is logged and nothing more."""
     try:
-        Done.objects.update_or_create(job=HEARTBEAT, number=0, defaults={"done_for": "", "at": now})
+        Done.objects.update_or_create(job=HEARTBEAT, number=0, defaults={"done_for": after, "at": now})
     except DatabaseError as error:
         log.error("worker.no-heartbeat", error=type(error).__name__)  # noqa: TRY400 - its words may say too much

@@ -7,6 +7,7 @@ written and never its text, which may quote a row; this holds for every library'
 
 from __future__ import annotations
 
+import os
 import re
 import sys
 import time
@@ -69,7 +70,8 @@ def of_granian(style: str) -> dict[str, Any]:
 
 def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
     """How lines are written."""
-    console = structlog.dev.ConsoleRenderer(colors=sys.stderr.isatty())
+    coloured = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
+    console = structlog.dev.ConsoleRenderer(colors=coloured)
     writes: Any = console if style == "console" else structlog.processors.JSONRenderer()
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_shared(),

@@ -6,9 +6,8 @@ again at the same instant changes nothing, and loading it later adds the days si
 
 from __future__ import annotations
 
-import secrets
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
 from random import Random
 from zoneinfo import ZoneInfo
@@ -20,6 +19,7 @@ from rollbook.model.fact import Fact
 from rollbook.model.instants import from_us, start_of_day_us, to_us
 from rollbook.model.subscription import Quantity, Subscription
 from rollbook.server import models
+from rollbook.server.access import accounts
 from rollbook.server.live import contracts, metering
 from rollbook.server.receiving.ingest import Sender, ingest
 
@@ -32,7 +32,6 @@ HISTORY_DAYS = 30
 """Facts begin before the term: so many days of history."""
 
 BATCH_FACTS = 10_000
-PASSWORD_BYTES = 15
 
 FIRST = ("amina", "bruno", "chloe", "dinesh", "elif", "farid", "greta", "hugo", "ines", "jonas", "kofi", "leila")
 LAST = ("abe", "berg", "costa", "diaz", "endo", "fox", "gupta", "holm", "ito", "jain")
@@ -63,23 +62,13 @@ class Sample:
     guests: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Person:
-    """Somebody who can sign in, with the password that is known here alone."""
-
-    email: str
-    role: str
-    password: str
-
-
 @dataclass(slots=True)
 class Loaded:
-    """What is there, how much of it is new, and who can sign in since."""
+    """What is there, and how much of it is new."""
 
     customers: int = 0
     facts: int = 0
     new: int = 0
-    people: list[Person] = field(default_factory=list)
 
 
 def _sessions(random: Random, _: str) -> Iterator[tuple[str, str, str]]:
@@ -132,6 +121,11 @@ SAMPLES = (
     ),
 )
 
+ADMINISTERED = SAMPLES[4]
+"""Whose administrator can sign in: everybody who logs in counts, so one fact shows what a fact does."""
+
+OPERATOR, ADMINISTRATOR = "operator@example.org", "administrator@example.org"
+
 
 def load(now_us: int) -> Loaded:
     """Loads the sample, up to an instant (UTC microseconds). Raises as `ingest` where the database does not answer."""
@@ -143,8 +137,19 @@ def load(now_us: int) -> Loaded:
             receipt = ingest(facts[first : first + BATCH_FACTS], Sender("sample"), now_us)
             loaded.facts += receipt.received
             loaded.new += receipt.new
-    loaded.people = list(_people())
+    _people()
     return loaded
+
+
+def _people() -> None:
+    """An operator and a customer's administrator, where they are not there yet: without passwords, see `welcome`."""
+    administered = models.Customer.objects.get(name=ADMINISTERED.customer)
+    for email, role, customer in (
+        (OPERATOR, models.User.OPERATOR, None),
+        (ADMINISTRATOR, models.User.ADMINISTRATOR, administered.pk),
+    ):
+        if not models.User.objects.filter(username=email).exists():
+            accounts.add_user(accounts.COMMAND, email, role, customer, "")
 
 
 def _agreed(sample: Sample, now_us: int) -> date:
@@ -170,20 +175,6 @@ def _agreed(sample: Sample, now_us: int) -> date:
         else:
             start = known.start
     return start
-
-
-def _people() -> Iterator[Person]:
-    """An operator and a customer's administrator, where they are not there yet."""
-    administered = models.Customer.objects.get(name=SAMPLES[4].customer)
-    wanted = (
-        ("operator@example.org", models.User.OPERATOR, None),
-        ("administrator@example.org", models.User.ADMINISTRATOR, administered),
-    )
-    for email, role, customer in wanted:
-        if not models.User.objects.filter(username=email).exists():
-            password = secrets.token_urlsafe(PASSWORD_BYTES)
-            models.User.objects.create_user(email, email, password, role=role, customer=customer)
-            yield Person(email, role, password)
 
 
 def _facts(sample: Sample, start: date, now_us: int) -> Iterator[Fact]:

@@ -6,6 +6,7 @@ spawned, not forked: nothing of this one, such as an open database, is shared wi
 
 from __future__ import annotations
 
+import http.client
 import multiprocessing
 import os
 import signal
@@ -13,8 +14,12 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
+import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
+from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 from typing import Any
 
@@ -39,6 +44,12 @@ WAITING_PER_THREAD = 16
 
 END_SECONDS = 60
 """How long requests under way are given to end, at most."""
+
+START_SECONDS = 60
+"""Within which server and worker usually run; they need some seconds."""
+
+LOOK_SECONDS = 0.2
+"""How often it is looked whether they do."""
 
 WORKER_END_SECONDS = 150
 """How long the embedded worker is given to end the job that runs."""
@@ -96,6 +107,36 @@ def _refuse_taken(host: str, port: int) -> None:
     except OSError as error:
         rule = f"it cannot listen there: {error.strerror}"
         raise UsageError(Problem(f"{host}:{port}", rule, "stop what listens there, or give --host or --port")) from None
+
+
+def runs(host: str, port: int, since: datetime, over: threading.Event) -> bool:
+    """Waits until the server here answers and a worker has done everything once since an instant (UTC).
+
+    Where the worker takes longer than a minute it is waited for no more. False where `over` was set meanwhile, or the
+    server did not answer within as long.
+    """
+    from rollbook.server.observing import heartbeat  # noqa: PLC0415 - Django is set up by then
+    from rollbook.server.operation import jobs  # noqa: PLC0415 - as above
+
+    here = {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(host, host)  # noqa: S104 - where it listens everywhere
+    until = time.monotonic() + START_SECONDS
+    answered = False
+    while not over.wait(LOOK_SECONDS) and time.monotonic() < until:
+        if not answered:
+            answered = _answers(here, port)
+        elif heartbeat.came_round(list(jobs.JOBS)[-1], since):
+            break
+    return answered and not over.is_set()
+
+
+def _answers(host: str, port: int) -> bool:
+    """Connections are taken before anybody answers them: it is asked once, and waited for."""
+    try:
+        with closing(http.client.HTTPConnection(host, port, timeout=START_SECONDS)) as asked:
+            asked.request("GET", "/healthz")
+            return asked.getresponse().status == HTTPStatus.OK
+    except (OSError, http.client.HTTPException):
+        return False
 
 
 @contextmanager

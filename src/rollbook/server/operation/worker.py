@@ -52,7 +52,7 @@ def run_once(now: datetime | None = None, stop: threading.Event | None = None) -
             break
         at = now or datetime.now(UTC)
         did[name] = jobs.run(name, at)
-        heartbeat.beat(at)
+        heartbeat.beat(at, name)
     return did
 
 
