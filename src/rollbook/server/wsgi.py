@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import gc
 import os
 
 from django.core.wsgi import get_wsgi_application
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "rollbook.server.settings")
 application = get_wsgi_application()
+
+# What is loaded by now stays for ever: looked through again and again, it would keep every hundredth request waiting.
+gc.collect()
+gc.freeze()

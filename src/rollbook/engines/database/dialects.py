@@ -69,6 +69,11 @@ class Database(ABC):
         self.script(f"delete from {table}" for table in tables)
 
     @contextmanager
+    def pipelined(self) -> Iterator[None]:
+        """Within, statements are sent without waiting for those before; whoever asks for rows waits for them."""
+        yield
+
+    @contextmanager
     def planned(self) -> Iterator[None]:
         """Within, statements are planned for temporary tables, whose sizes no statistics know."""
         yield
@@ -80,7 +85,9 @@ class Database(ABC):
 
 
 def prepare(cursor: Any) -> Database:
-    """The database behind a cursor, with the temporary tables of its connection."""
+    """The database behind a cursor, with the temporary tables of its connection. One that is prepared stays so."""
+    if isinstance(cursor, Database):
+        return cursor
     connection = cursor.connection
     database: Database
     if isinstance(connection, sqlite3.Connection):

@@ -11,7 +11,7 @@ from functools import lru_cache
 from rollbook.engines.database import difference, schema, sql
 from rollbook.engines.database.dialects import Database, Dialect, Row
 from rollbook.engines.database.subscriptions import BEFORE_ALL, BEGINNING_US, LiveSubscription
-from rollbook.engines.database.touch import Touched, has_corrections, organisations, with_linked
+from rollbook.engines.database.touch import Touched, corrections, organisations, with_linked
 from rollbook.metering import inputs, query
 from rollbook.metering.identities import accept
 from rollbook.metering.query_spans import IN_TERM, span_activations
@@ -26,13 +26,14 @@ WORKING = tuple(schema.TEMPORARY)
 def meter(database: Database, live: LiveSubscription, found: Touched) -> tuple[difference.Table, ...]:
     """Meters again who was touched; the tables whose new and old rows are ready to be compared."""
     database.clear(*WORKING)
-    linked = with_linked(database, live, found)
     within = organisations(live, found)
+    corrected = corrections(database, within)
+    linked = LINKED in corrected and bool(found.learners) and with_linked(database, live, found)
     least, least_us = _fill(database, live, found)
     values = {"key": live.key, "as_of_us": live.as_of_us, "least": least, "least_us": least_us}
     covered = [(name,) for name in within]
     database.run(_gather(database.dialect, live.meter, linked=linked), {**values, "within": covered})
-    if has_corrections(database, within, VOIDED):
+    if VOIDED in corrected:
         database.run(_gather_voids(database.dialect), values)
     first_us = _first_us(database) if least < 1 else live.subscription.start_us
     given: dict[str, Sequence[Row]] = {**live.inputs(least, first_us, within), "identities": []}

@@ -28,7 +28,7 @@ def remeter(cursor: Any, subscriptions: Sequence[LiveSubscription], facts: Seque
     database = prepare(cursor)
     voids = [fact for fact in facts if fact.type == VOIDED]
     of_facts = [touching(fact) for fact in facts if fact.type != VOIDED]
-    with database.planned():
+    with database.pipelined(), database.planned():
         for live in subscriptions:
             if not live.windows_begun:
                 continue

@@ -15,7 +15,7 @@ import msgspec
 import psycopg
 from psycopg.rows import tuple_row
 
-from rollbook.engines.database.dialects import Database, Dialect, Parameter
+from rollbook.engines.database.dialects import Database, Dialect, Parameter, Row
 
 PREPARED_MAX = 1000
 """Statements kept by a connection; a meter has about thirty."""
@@ -28,8 +28,8 @@ _PLANNED = {
     "enable_mergejoin": "off",
 }
 _encode = msgspec.json.Encoder().encode
-_BEGIN = "; ".join(f"set local {name} = {value}" for name, value in _PLANNED.items())
-_END = "; ".join(f"set local {name} to default" for name in _PLANNED)
+_BEGIN = tuple(f"set local {name} = {value}" for name, value in _PLANNED.items())
+_END = tuple(f"set local {name} to default" for name in _PLANNED)
 
 
 class PostgreSQL(Dialect):
@@ -67,12 +67,17 @@ class PostgreSQLDatabase(Database):
 
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         connection.prepared_max = PREPARED_MAX
-        self.cursor = psycopg.Cursor(connection, row_factory=tuple_row)
+        self._connection = connection
+        self._is_pipelined = False
+
+    def cursor(self) -> psycopg.Cursor[Row]:
+        """A new one: statements that were sent and not waited for have each their own."""
+        return psycopg.Cursor(self._connection, row_factory=tuple_row)
 
     def run(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Any:
         """Runs one statement, prepared if it has parameters."""
         if not parameters:
-            return self.cursor.execute(sql, prepare=False)
+            return self.cursor().execute(sql, prepare=self._is_pipelined)
         bound: dict[str, Any] = {}
         for name, value in parameters.items():
             if isinstance(value, list | tuple):
@@ -82,11 +87,11 @@ class PostgreSQLDatabase(Database):
                     bound |= _nothing(name)
             else:
                 bound[name] = value
-        return self.cursor.execute(sql, bound, prepare=True)
+        return self.cursor().execute(sql, bound, prepare=True)
 
     def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Runs one statement for each row."""
-        self.cursor.executemany(sql, rows)
+        self.cursor().executemany(sql, rows)
 
     def has_temporary(self) -> bool:
         """Asks the catalogue."""
@@ -94,14 +99,25 @@ class PostgreSQLDatabase(Database):
 
     def script(self, statements: Iterable[str]) -> None:
         """Runs statements without parameters, in one round trip."""
-        self.run("; ".join(statements))
+        for statement in statements if self._is_pipelined else ["; ".join(statements)]:
+            self.run(statement)
+
+    @contextmanager
+    def pipelined(self) -> Iterator[None]:
+        """The database works while the next statement is written."""
+        with self._connection.pipeline():
+            self._is_pipelined = True
+            try:
+                yield
+            finally:
+                self._is_pipelined = False
 
     @contextmanager
     def planned(self) -> Iterator[None]:
         """After an error nothing is put back: the transaction is lost, and these settings with it."""
-        self.run(_BEGIN)
+        self.script(_BEGIN)
         yield
-        self.run(_END)
+        self.script(_END)
 
 
 def _nothing(name: str) -> dict[str, str]:

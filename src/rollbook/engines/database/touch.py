@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from rollbook.engines.database.dialects import Database, Row
 from rollbook.engines.database.subscriptions import BEGINNING_US, LiveSubscription
-from rollbook.model.fact import LINKED, VOIDED, Fact
+from rollbook.model.fact import CORRECTIONS, LINKED, VOIDED, Fact
 
 Learner = tuple[str, str]
 """(scope, learner)."""
@@ -104,11 +104,9 @@ def targets(database: Database, owner: int, voids: Sequence[Row]) -> list[Touchi
 def with_linked(database: Database, live: LiveSubscription, found: Touched) -> bool:
     """Adds everyone linked to those touched, each from the earliest instant of all; whether there is anyone linked.
 
-    Asks for neighbours, and for theirs, until nobody new comes: mostly once. Customers without links are not asked.
+    Asks for neighbours, and for theirs, until nobody new comes: mostly once. Ask it where there are links at all.
     """
     organisations = _organisations(live, found.learners)
-    if not found.learners or not has_corrections(database, organisations, LINKED):
-        return False
     parents: dict[Learner, Learner] = {}
     asked: set[Learner] = set()
     while asking := (found.learners.keys() | parents.keys()) - asked:
@@ -147,15 +145,16 @@ def organisations(live: LiveSubscription, found: Touched) -> list[str]:
     return sorted({*_organisations(live, found.learners), *(guest.organisation for guest in found.guests.values())})
 
 
-def has_corrections(database: Database, organisations: Sequence[str], type_: str) -> bool:
-    """Whether any of these organisations has a link, or a void."""
+def corrections(database: Database, organisations: Sequence[str]) -> frozenset[str]:
+    """Which types of corrections any of these organisations has: links, voids, both or none."""
     within = database.dialect.rows("within", {"organisation": "text"})
-    where = f"fact.status = true and fact.type = '{type_}' and fact.organisation = of.organisation"
-    [[exists]] = database.rows(
-        f"select exists (select 1 from ({within}) as of {database.dialect.find('fact', where)})",
-        {"within": [(organisation,) for organisation in organisations]},
+    where = "fact.status = true and fact.type = '{}' and fact.organisation = of.organisation"
+    exists = ", ".join(
+        f"exists (select 1 from ({within}) as of {database.dialect.find('fact', where.format(type_))})"
+        for type_ in CORRECTIONS
     )
-    return bool(exists)
+    [there] = database.rows(f"select {exists}", {"within": [(organisation,) for organisation in organisations]})
+    return frozenset(type_ for type_, is_there in zip(CORRECTIONS, there, strict=True) if is_there)
 
 
 def _neighbours(

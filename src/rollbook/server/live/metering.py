@@ -31,6 +31,13 @@ def own_cursor() -> Iterator[Any]:
         yield connection.connection.cursor()
 
 
+@contextmanager
+def own_database() -> Iterator[engine.Database]:
+    """The same, prepared for several questions in one transaction."""
+    with own_cursor() as cursor:
+        yield engine.prepare(cursor)
+
+
 def locked(customers: Iterable[int]) -> list[Customer]:
     """Customers in the order of their numbers, locked until the transaction ends. SQLite has one writer anyway."""
     return list(
@@ -85,9 +92,14 @@ def recount(row: Subscription) -> Iterator[str]:
 
 def account_of(live: LiveSubscription, as_of_us: int) -> Account:
     """What was used and what it costs, from the live counts: the function that statements and reports use."""
+    with own_database() as database:
+        return account_in(database, live, as_of_us)
+
+
+def account_in(database: engine.Database, live: LiveSubscription, as_of_us: int) -> Account:
+    """The same where the database is at hand."""
     subscription = live.subscription
-    with own_cursor() as cursor:
-        return account(subscription, subscription.organisations or (), as_of_us, engine.ask(cursor, live))
+    return account(subscription, subscription.organisations or (), as_of_us, engine.ask(database, live))
 
 
 def on_postgresql() -> bool:

@@ -254,18 +254,18 @@ def _take(
 ) -> None:
     """Stores, meters and announces the facts of one customer, which is locked."""
     known = [fact for _, fact in facts] if mapped else _with_surrogates(customer, [fact for _, fact in facts])
-    with metering.own_cursor() as cursor:
-        stored = engine.store(cursor, known, customer)
-    receipt.repeats += len(stored.duplicates)
-    receipt.rejected += [_conflict(facts[place][0]) for place in stored.conflicts]
-    new = [known[place] for place, _ in stored.new]
-    if new:
-        receipt.new += len(new)
-        receipt.customers.add(customer)
-        _meter(customer, new, now_us)
+    with metering.own_database() as database:
+        stored = engine.store(database, known, customer)
+        receipt.repeats += len(stored.duplicates)
+        receipt.rejected += [_conflict(facts[place][0]) for place in stored.conflicts]
+        new = [known[place] for place, _ in stored.new]
+        if new:
+            receipt.new += len(new)
+            receipt.customers.add(customer)
+            _meter(database, customer, new, now_us)
 
 
-def _meter(customer: int, new: Sequence[Fact], now_us: int) -> None:
+def _meter(database: engine.Database, customer: int, new: Sequence[Fact], now_us: int) -> None:
     """The same query that counts files, on the learners that were touched; then whoever has to be told is told."""
     organisations = frozenset(fact.organisation for fact in new)
     latest_us = max(now_us, *(fact.at_us for fact in new))
@@ -273,12 +273,11 @@ def _meter(customer: int, new: Sequence[Fact], now_us: int) -> None:
         metering.begin_windows(it, latest_us)
         for it in metering.concerned(contracts.live_of_customers([customer]), new, organisations)
     ]
-    with metering.own_cursor() as cursor:
-        engine.remeter(cursor, subscriptions, new)
+    engine.remeter(database, subscriptions, new)
     for live in subscriptions:
         if live.subscription.start_us <= now_us < live.subscription.end_us:
             row = Subscription.objects.select_related("customer").get(pk=live.key)
-            crossings.record_crossings(row, metering.account_of(live, now_us + 1))
+            crossings.record_crossings(row, metering.account_in(database, live, now_us + 1))
 
 
 def _with_surrogates(customer: int, facts: Sequence[Fact]) -> list[Fact]:
