@@ -7,7 +7,7 @@ from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from rollbook.server import clock
-from rollbook.server.models import Person
+from rollbook.server.models import Person, Reservation
 from rollbook.server.receiving.admissions import Asked, admit
 from tests.server import callers, world
 from tests.server.world import active, at, customer, differences, own_plan, row, send, subscribe
@@ -53,6 +53,69 @@ def test_who_counts_in_one_course_is_a_newcomer_in_another_where_enrolments_coun
     send([row("1", "ana", "2026-03-02T09:00", "course.viewed", object="A")], "2026-03-02T10:00")
     assert asks(mine, "2026-03-02T11:00", object="A")
     assert not asks(mine, "2026-03-02T11:00", object="B")
+
+
+def test_a_place_is_kept_for_a_learner_in_one_course_where_enrolments_count() -> None:
+    """Three places. Ana is admitted to A and to B: two. A again is the place she has; Ben's is the third, C is none."""
+    mine = customer()
+    plan = own_plan(
+        ONE_PLACE.format(type="course.viewed", meter='unit = "enrolment"', policy="block-new").replace(
+            "quantity = 1", "quantity = 3"
+        )
+    )
+    subscribe(mine, plan, now="2026-03-01T00:00")
+    assert asks(mine, "2026-03-02T09:00", object="A")
+    assert asks(mine, "2026-03-02T09:00", object="B")
+    assert Reservation.objects.count() == 2
+    assert asks(mine, "2026-03-02T09:01", object="A")
+    assert asks(mine, "2026-03-02T09:01", learner="ben", object="A")
+    assert not asks(mine, "2026-03-02T09:02", object="C")
+    # What was begun takes its own place and no other: B and Ben's are kept yet.
+    send([row("1", "ana", "2026-03-02T09:03", "course.viewed", object="A")], "2026-03-02T09:03")
+    assert not asks(mine, "2026-03-02T09:04", object="C")
+    assert asks(mine, "2026-03-02T09:04", object="B")
+
+
+def test_a_learner_has_one_place_whatever_they_begin_where_learners_count() -> None:
+    mine = customer()
+    subscribe(mine, one_place("course.viewed"), now="2026-03-01T00:00")
+    assert asks(mine, "2026-03-02T09:00", object="A")
+    assert asks(mine, "2026-03-02T09:00", object="B")
+    assert [it.object for it in Reservation.objects.all()] == [""]
+
+
+def test_a_learner_has_one_place_in_all_organisations_that_are_counted_together() -> None:
+    """Two places; ana's is one, from wherever she is admitted, and the other is Ben's."""
+    mine = customer("Northern Academy", ["north", "south"])
+    two = ONE_PLACE.format(type="login", meter='dedupe = "customer"', policy="block-new")
+    subscribe(mine, own_plan(two.replace("quantity = 1", "quantity = 2")), now="2026-03-01T00:00")
+    assert asks(mine, "2026-03-02T09:00")
+    assert asks(mine, "2026-03-02T09:00", organisation="south")
+    assert asks(mine, "2026-03-02T09:00", learner="ben")
+    assert not asks(mine, "2026-03-02T09:00", learner="cid")
+
+
+@pytest.mark.parametrize("asked", [{"reserve": False}, {"learner": "ben"}], ids=["no-place-wanted", "turned-away"])
+def test_whoever_gets_no_place_leaves_nothing_behind(asked) -> None:
+    """One place, which is kept for ana."""
+    mine = customer()
+    term = subscribe(mine, one_place(), now="2026-01-01T00:00")
+    assert asks(mine, "2026-03-02T09:00")
+    kept = _everything()
+    asks(mine, "2026-03-02T09:30", **{"learner": "cid"} | asked)
+    assert _everything() == kept
+    term.refresh_from_db()
+    assert (Person.objects.count(), differences(term)) == (1, [])
+
+
+def _everything() -> dict[str, list]:
+    """All rows that the server has, by table."""
+    with connection.cursor() as cursor:
+        found = {}
+        for table in connection.introspection.table_names(cursor):
+            cursor.execute(f"select * from {connection.ops.quote_name(table)}")
+            found[table] = sorted(cursor.fetchall(), key=repr)
+    return found
 
 
 def test_a_place_that_is_kept_is_nobody_elses_until_it_is_taken_or_lapses() -> None:

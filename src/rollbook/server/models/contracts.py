@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from django.db import models
 
-from rollbook.server.models.lengths import NAME
+from rollbook.server.models.lengths import FACT_ID, NAME
 from rollbook.server.models.parties import Customer, Organisation
 
 PAID, PILOT, INTERNAL, SHADOW = "paid", "pilot", "internal", "shadow"
@@ -118,20 +118,24 @@ class PlanChange(models.Model):
 
 
 class Reservation(models.Model):
-    """A unit that was admitted and has not acted yet: nobody else is given its place until it lapses."""
+    """A unit that was admitted and has not acted yet: nobody else is given its place until it lapses.
+
+    object  of a unit that is a learner in one object; else empty
+    """
 
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="reservations")
     window_number = models.PositiveIntegerField()
     pool = models.CharField(max_length=NAME, blank=True, default="")
     organisation = models.CharField(max_length=NAME)
     learner = models.CharField(max_length=64)
+    object = models.CharField(max_length=FACT_ID, blank=True, default="")
     until = models.DateTimeField()
 
     class Meta:
         db_table = "reservation"
         constraints = (
             models.UniqueConstraint(
-                fields=["subscription", "window_number", "organisation", "learner"], name="one_place_each"
+                fields=["subscription", "window_number", "organisation", "learner", "object"], name="one_place_each"
             ),
         )
 

@@ -1,7 +1,9 @@
 """May this learner start now? What a plan that turns newcomers away answers, without a race.
 
 A place is reserved when it is granted, behind the customer's lock: of two who ask for the last one at the same time,
-one gets it. It lapses when nothing happens. Plans that never block (F-20, A-23) say yes, and what it will mean.
+one gets it. It is one unit's: where enrolments count, a learner's in one object. It lapses when nothing happens. Where
+no place is reserved, nothing at all is kept, not even who was asked about. Plans that never block (F-20, A-23) say
+yes, and what it will mean.
 """
 
 from __future__ import annotations
@@ -58,8 +60,7 @@ def admit(asked: Asked, customer: Customer, now_us: int) -> dict[str, Any]:
     """What every subscription of the customer that covers the organisation says, and whether all say yes."""
     metering.locked([customer.pk])
     Reservation.objects.filter(subscription__customer=customer, until__lte=from_us(now_us)).delete()
-    known = people.surrogates(customer.pk, [asked.learner]) if asked.learner else {}
-    learner = known.get(asked.learner, "")
+    learner = people.surrogate(customer.pk, asked.learner) or "" if asked.learner else ""
     shadows = set(customer.subscriptions.filter(kind=SHADOW).values_list("pk", flat=True))
     verdicts = [
         _judged(live, asked, learner, now_us)
@@ -69,10 +70,13 @@ def admit(asked: Asked, customer: Customer, now_us: int) -> dict[str, Any]:
         and asked.organisation in (live.subscription.organisations or ())
     ]
     allowed = all(verdict.allowed for verdict in verdicts)
-    if allowed and asked.reserve and learner:
-        for verdict in verdicts:
-            if verdict.would_count and not verdict.counted:
-                _reserve(verdict, asked.organisation, learner, now_us)
+    newcomer_to = [it for it in verdicts if it.would_count and not it.counted]
+    if allowed and asked.reserve and asked.learner and newcomer_to:
+        [learner] = people.surrogates(customer.pk, [asked.learner]).values()
+        for verdict in newcomer_to:
+            _reserve(verdict, asked, learner, now_us)
+    else:
+        transaction.set_rollback(True)
     return {
         "allowed": allowed,
         "subscriptions": [
@@ -123,7 +127,7 @@ def _is_counted(live: LiveSubscription, window: Window, asked: Asked, learner: s
     """
     parameters: tuple[object, ...]
     of_unit, parameters = "", (live.key, window.number, live.scope(asked.organisation))
-    if live.meter.unit == "enrolment":
+    if _of_enrolments(live):
         of_unit, parameters = "and organisation = %s and object = %s", (*parameters, asked.organisation, asked.object)
     where = f"subscription = %s and window_number = %s and scope = %s {of_unit}"
     with connection.cursor() as cursor:
@@ -163,37 +167,57 @@ def _active(found: Account, window: Window) -> int:
     return sum(used.active for used in found.of(window.number))
 
 
+def _of_enrolments(live: LiveSubscription) -> bool:
+    """Whether the unit is a learner in one object, rather than a learner."""
+    return live.meter.unit == "enrolment"
+
+
 def _reserved(live: LiveSubscription, window: Window, pool: str, asked: Asked, learner: str) -> int:
-    """Places kept for others who have not acted yet; one question, however many there are."""
-    scope = "''" if live.scope("of one") == "" else "reservation.organisation"
+    """Places kept for other units that have not acted yet; one question, however many there are."""
+    place = "''" if live.meter.across else "organisation"
+    own = ("" if live.meter.across else asked.organisation, _object(live, asked), learner)
+    scope = "''" if live.scope("of one") == "" else "kept.place"
+    in_object = "and {0}.organisation = kept.place and {0}.object = kept.object" if _of_enrolments(live) else ""
     active = "active.subscription = %s and active.window_number = %s"
     with connection.cursor() as cursor:
         cursor.execute(
-            f"""with linked as (select scope, cluster from activation as active where {active} and cluster <> unit)
-                select count(*) from reservation
-                where subscription_id = %s and window_number = %s and pool = %s
-                and not (organisation = %s and learner = %s)
-                and not exists (select 1 from activation as active
-                                where {active} and active.scope = {scope} and active.unit = reservation.learner)
-                and not exists (select 1 from linked
-                                where linked.scope = {scope} and linked.cluster = reservation.learner)""",
+            f"""with kept as (
+                    select distinct {place} as place, object, learner from reservation
+                    where subscription_id = %s and window_number = %s and pool = %s),
+                linked as (
+                    select scope, cluster, organisation, object from activation as active
+                    where {active} and cluster <> unit)
+                select count(*) from kept
+                where not (place = %s and object = %s and learner = %s)
+                and not exists (select 1 from activation as active where {active} and active.scope = {scope}
+                                and active.unit = kept.learner {in_object.format("active")})
+                and not exists (select 1 from linked where linked.scope = {scope}
+                                and linked.cluster = kept.learner {in_object.format("linked")})""",
             [
-                *(live.key, window.number, live.key, window.number, pool, asked.organisation, learner),
+                *(live.key, window.number, pool),
+                *(live.key, window.number),
+                *own,
                 *(live.key, window.number),
             ],
         )
         return int(cursor.fetchone()[0])
 
 
-def _reserve(verdict: _Verdict, organisation: str, learner: str, now_us: int) -> None:
+def _object(live: LiveSubscription, asked: Asked) -> str:
+    """The object whose place it is; a learner's place is of none."""
+    return asked.object if _of_enrolments(live) else ""
+
+
+def _reserve(verdict: _Verdict, asked: Asked, learner: str, now_us: int) -> None:
     plan = verdict.live.subscription.plan_at(verdict.window.start_us)
     Reservation.objects.update_or_create(
         subscription_id=verdict.live.key,
         window_number=verdict.window.number,
-        organisation=organisation,
+        organisation=asked.organisation,
         learner=learner,
+        object=_object(verdict.live, asked),
         defaults={
-            "pool": organisation if plan.allowance.pool_scope == "organisation" else "",
+            "pool": asked.organisation if plan.allowance.pool_scope == "organisation" else "",
             "until": from_us(now_us) + timedelta(minutes=RESERVED_MINUTES),
         },
     )
