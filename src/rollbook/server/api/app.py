@@ -70,7 +70,7 @@ ROUTERS = (
 BODY_BYTES_MAX = 4 * 1024 * 1024
 """Of a body that is read as a whole."""
 
-COMMON = (400, 401, 403, 429, 500)
+COMMON = (400, 401, 403, 426, 429, 500)
 """Statuses of problems that any route may answer with."""
 
 

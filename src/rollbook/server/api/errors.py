@@ -44,6 +44,7 @@ DESCRIPTIONS = {
     413: "The request is too large.",
     415: "The content is of a kind that is not read here.",
     422: "The request was read, and breaks a rule.",
+    426: "It came without TLS, which this server asks for.",
     429: "Too many requests; Retry-After says for how many seconds to wait.",
     500: "A fault of the server, which its log knows by the id in the answer.",
     503: "The server cannot answer now; Retry-After says for how many seconds to wait.",
