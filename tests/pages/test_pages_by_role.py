@@ -24,6 +24,9 @@ TABLE = """
 front           GET                     200 200 200 200 302
 account         GET                     200 200 200 200 302
 usage           GET                     200 200 200 404 302
+usage-live      GET                     200 200 200 404 302
+usage-forecast  GET                     200 200 200 404 302
+report          GET                     200 200 200 404 302
 """
 
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
@@ -51,7 +54,7 @@ class World:
 
     def address(self, name: str) -> str:
         """The page's address with the numbers of this world."""
-        parts = {"number": self.subscription.pk, "name": "consumption", "form": "csv"}
+        parts = {"number": self.subscription.pk, "name": "consumption", "by": "company", "form": "csv"}
         return "/" + re.sub(r"<\w+:(\w+)>", lambda it: str(parts[it[1]]), PAGES[name].route)
 
 

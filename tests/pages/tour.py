@@ -41,5 +41,5 @@ TOUR = (
     Stop("refused", "/subscriptions/{mauc}/usage", "administrator mau", "usage", photographed=False),
 )
 
-PARTS: frozenset[str] = frozenset()
+PARTS = frozenset({"usage-live", "usage-forecast", "report"})
 """Pages of the registry that are parts of others, or files."""

@@ -24,7 +24,7 @@ class Standing:
     included    what it is compared with; 0 where nothing is included
     remaining   what is left; below 0 by how much was used beyond it. Of seats, those that are free
     percent     of what is included, to one decimal; None where nothing is
-    pace        what an even use of what is included would have used by now; None for seats, and without an allowance
+    pace        what an even use of what is included would have used by now; None for what lasts, or without any
     share       an even share of what is included for each window, of a pool of the term; else None
     over        part of the window, or of the term where the pool is the term's, that is over: from 0 to 1
     reached     the highest threshold of the plan that is reached, in percent; 0 below the first
@@ -49,6 +49,11 @@ class Standing:
     is_open: bool
 
     @property
+    def figure(self) -> int:
+        """The one figure to show where there is room for one only: seats that are held, or what is compared."""
+        return self.seats.held_at_end if self.seats else self.used
+
+    @property
     def beyond(self) -> int:
         """Units above what is included; exactly as many as are included are within it (A-22)."""
         return max(self.used - self.included, 0)
@@ -68,7 +73,8 @@ def standing(found: Account, pool: str | None = None) -> Standing | None:
     used, included = (sum(it[place] for it in compared) for place in (0, 1))
     seats = found.seats[-1] if found.seats else None
     over = _over(found, window, per)
-    even = included and per != "held"
+    # What lasts is there when a window begins: it does not come evenly.
+    even = included and not found.subscription.plan.meter.holds
     thresholds = found.subscription.plan_at(window.start_us).limit.thresholds
     reached = [it for it in thresholds for units, of in compared if of and units * 100 >= it * of]
     return Standing(

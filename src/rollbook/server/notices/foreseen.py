@@ -42,7 +42,7 @@ def foresee(row: Subscription, account: Account, ask: Ask) -> int:
     ask      answers questions over its live counts
     """
     running = {it.pool: it for it in crossings.levels(account)}
-    found = [(running[pool], it) for pool, it in _forecasts(row, account, ask) if pool in running]
+    found = [(running[pool], it) for pool, it in forecasts(row, account, ask) if pool in running]
     with transaction.atomic():
         return sum(_tell(row, account, level, it) for level, it in found if not it.why_not)
 
@@ -71,7 +71,8 @@ def _tell(row: Subscription, account: Account, level: Level, found: Forecast) ->
     return 1
 
 
-def _forecasts(row: Subscription, account: Account, ask: Ask) -> Iterator[tuple[str, Forecast]]:
+def forecasts(row: Subscription, account: Account, ask: Ask) -> Iterator[tuple[str, Forecast]]:
+    """What is to be expected of each pool, while the term runs."""
     for pool, history in _histories(row, account, ask):
         yield pool, forecasting.forecast(history, SETTINGS)
 

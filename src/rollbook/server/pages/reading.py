@@ -91,6 +91,16 @@ def day(value: date) -> str:
     return format_date(value, "medium", locale=locale())
 
 
+def day_of(at: datetime | int, zone: str) -> str:
+    """The day of an instant, where the zone is."""
+    return day(_local(at, zone).date())
+
+
+def last_day_of(end: datetime | int, zone: str) -> str:
+    """The last day of what ends at an instant, which is no longer inside."""
+    return day((_local(end, zone) - timedelta(microseconds=1)).date())
+
+
 def moment(at: datetime | int, zone: str) -> str:
     """30 Nov 2026, 14:05, where the zone is; UTC microseconds or an aware time."""
     return format_datetime(_local(at, zone), "medium", locale=locale(), tzinfo=ZoneInfo(zone))

@@ -25,7 +25,7 @@ from rollbook.server.models import User
 from rollbook.server.pages import reading, shell
 from rollbook.server.refusals import RefusedError
 
-MODULES = ("front", "account", "usage")
+MODULES = ("front", "account", "usage", "exports")
 """Modules of this folder that have pages."""
 
 UNUSABLE = HTTPStatus.UNPROCESSABLE_ENTITY

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import date, datetime
+from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
@@ -48,6 +48,24 @@ def money(amount: str | Decimal | None, currency: str) -> str:
 def day(value: date) -> str:
     """30 Nov 2026."""
     return reading.day(value)
+
+
+@register.filter
+def last_day(end: date) -> str:
+    """The last day of what ends before `end`."""
+    return reading.day(end - timedelta(days=1))
+
+
+@register.filter
+def day_of(at: Instant, zone: str) -> str:
+    """The day of an instant, where the zone is."""
+    return reading.day_of(_instant(at), zone)
+
+
+@register.filter
+def last_day_of(end: Instant, zone: str) -> str:
+    """The last day of what ends at an instant, which is no longer inside."""
+    return reading.last_day_of(_instant(end), zone)
 
 
 @register.filter

@@ -9,6 +9,7 @@ from rollbook.server import clock
 from rollbook.server.live import contracts
 from rollbook.server.live.usage import counted
 from rollbook.server.models import Subscription
+from rollbook.server.pages import charts
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,6 +19,11 @@ class Tile:
     row: Subscription
     plan: str
     now: Standing | None
+
+    @property
+    def meter(self) -> charts.Meter | None:
+        """Its bar, where anything is included."""
+        return charts.meter(self.now.figure, self.now.included) if self.now and self.now.included else None
 
     @property
     def level(self) -> str:

@@ -2,6 +2,7 @@
 
    data-live="address"   asks the address for anything new, every second, while the page is seen. The address has the
                          version that is shown. 204: nothing new. 200: the element anew. What is open stays open.
+   data-keep="name"      within it, what was loaded since stays.
    data-opens="id"       a button that opens a <dialog>; data-closes closes the one it stands in.
    .menu                 closes by Escape, and by a click elsewhere.
    What htmx asked for and was refused is said in a toast. */
@@ -30,6 +31,10 @@
     made.querySelectorAll("details[id]").forEach((it) => { it.open = open.has(it.id); });
     made.querySelectorAll("[data-figure]").forEach((it) => {
       if (before.has(it.dataset.figure) && before.get(it.dataset.figure) !== it.textContent) it.classList.add("fresh");
+    });
+    made.querySelectorAll("[data-keep]").forEach((it) => {
+      const kept = old.querySelector(`[data-keep="${it.dataset.keep}"]:not([hx-get])`);
+      if (kept) it.replaceWith(kept);
     });
     old.replaceWith(made);
     prepare(made);
