@@ -37,7 +37,16 @@ def said() -> Catalog:
     """Everything that pages say, in English, with the files in which it stands."""
     from django.utils.translation.template import templatize  # noqa: PLC0415 - settings come first
 
-    catalogue = Catalog(locale="de", header_comment=HEAD, project="Rollbook", charset="utf-8", fuzzy=False)
+    catalogue = Catalog(
+        locale="de",
+        header_comment=HEAD,
+        project="Rollbook",
+        version="1",
+        msgid_bugs_address="none",
+        last_translator="none",
+        language_team="German",
+        fuzzy=False,
+    )
     for path in _sources():
         text = path.read_text(encoding="utf-8")
         code = templatize(text) if path.suffix == ".html" else text

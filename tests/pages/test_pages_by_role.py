@@ -70,6 +70,7 @@ def test_a_page_answers_everybody_as_the_table_says(line):
     answers = {who: there.client(who).generic(method, there.address(name)) for who in WHO}
     assert {who: str(it.status_code) for who, it in answers.items()} == dict(zip(WHO, wanted, strict=True))
     for it in answers.values():
+        it.close()
         assert it.status_code == 302 or "no-store" in it["Cache-Control"]
     if method == "GET" and name != "front":
         assert answers["no"]["Location"] == f"/signin?next={there.address(name)}"

@@ -165,9 +165,7 @@ def included(plan: Plan) -> str:
     if allowance.per == "held":
         return gettext("seats: whoever holds one keeps it until it is released")
     if allowance.per == "term":
-        return gettext(
-            "a quantity for the whole term: what one window leaves is there for the next, and ends with the term"
-        )
+        return gettext("a quantity for the term: what one window leaves is there for the next, and ends with the term")
     if allowance.rollover_windows:
         words = ngettext(
             "a quantity for each window; what is left can be used for %(n)s more",

@@ -34,7 +34,7 @@ WORDS: dict[str, tuple[Any, Any]] = {
     ),
     "status": (
         gettext_lazy("Status"),
-        gettext_lazy("Of each learner in each window: active or not, since when and why"),
+        gettext_lazy("Who was active in each window, since when and why"),
     ),
     "guests": (gettext_lazy("Guests"), gettext_lazy("How many entries were of guests")),
 }
@@ -67,8 +67,13 @@ def offered(principal: Principal, row: Subscription) -> list[Offered]:
 
 @page("subscriptions/<int:number>/reports/<str:name>.<str:by>.<str:form>", "usage:read", name="report")
 def download(
-    request: HttpRequest, principal: Principal, number: int, name: str, by: str, form: str
-) -> HttpResponseBase:  # noqa: ARG001
+    request: HttpRequest,
+    principal: Principal,  # noqa: ARG001 - what it needs is asked of the request
+    number: int,
+    name: str,
+    by: str,
+    form: str,
+) -> HttpResponseBase:
     """One report as a file. Rows of learners need learners:read; the API's route says so."""
     if form not in FORMS:
         raise RefusedError(404, "not-found", Problem("report", "there is no such form of it", "choose another"))

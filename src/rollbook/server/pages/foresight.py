@@ -1,4 +1,4 @@
-"""What is to be expected, in words. It plays the term through thousands of times, so each answer is kept for a while."""
+"""What is to be expected, in words. It plays the term on thousands of times, so each answer is kept for a while."""
 
 from __future__ import annotations
 

@@ -5,8 +5,9 @@ from __future__ import annotations
 from django.http import HttpRequest, HttpResponse
 
 from rollbook.server.access.principals import PERSON, Principal, subscriptions_of
-from rollbook.server.pages import shell, tile
+from rollbook.server.pages import shell
 from rollbook.server.pages.registry import page
+from rollbook.server.pages.tile import tile
 
 TILES_MAX = 12
 """Plans that are shown with their figures; each is counted for it."""
@@ -16,5 +17,5 @@ TILES_MAX = 12
 def front(request: HttpRequest, principal: Principal) -> HttpResponse:
     """/: of a customer all current plans, of the vendor the latest."""
     rows = [it for it in subscriptions_of(principal)[: 4 * TILES_MAX] if shell.when(it) == shell.CURRENT]
-    shown = {"tiles": [tile.tile(it) for it in rows[:TILES_MAX]], "any": subscriptions_of(principal).exists()}
+    shown = {"tiles": [tile(it) for it in rows[:TILES_MAX]], "any": subscriptions_of(principal).exists()}
     return shell.show(request, principal, "pages/front.html", shown, here="front")

@@ -64,21 +64,21 @@ def shaped(row: Subscription, found: Account) -> Shaped:
     shape = shape_of(found)
     if shape == SEATS:
         months, points = seats_over_time(row, found)
-        return Shaped(shape, (_seats_chart(found, points),), *_table(found, _month_rows(months)), months)
+        return Shaped(shape, (_seats_chart(found, points),), *_table(_month_rows(months)), months)
     drawn: list[Chart] = []
     if shape == CREDITS:
         drawn.append(_balance_chart(found))
     if shape == POOL:
         drawn.append(_pool_chart(found))
     drawn.append(_windows_chart(found, shape))
-    return Shaped(shape, tuple(drawn), *_table(found, _window_rows(found, shape)))
+    return Shaped(shape, tuple(drawn), *_table(_window_rows(found, shape)))
 
 
 Line = tuple[Window, str, bool, dict[str, tuple[Any, str]]]
 """A window, its pool, whether it runs, and its cells."""
 
 
-def _table(found: Account, lines: Iterator[Line]) -> tuple[tuple[str, ...], tuple[Row, ...]]:
+def _table(lines: Iterator[Line]) -> tuple[tuple[str, ...], tuple[Row, ...]]:
     listed = list(lines)
     # A column in which nothing ever happened says nothing.
     silent = {gettext("Guests"), gettext("Carried in"), gettext("Expired"), gettext("Awaiting")}
