@@ -21,6 +21,7 @@ from rollbook.intake.gate import TEXTS, Gate
 from rollbook.intake.headers import Header, read_header
 from rollbook.intake.options import ReadOptions
 from rollbook.intake.problems import Problems
+from rollbook.intake.relations import Relation
 from rollbook.intake.repeats import suspect, suspects_sql
 from rollbook.intake.tables import SCHEMA, Part, fields_of, hashed, insert_facts, name_facts
 from rollbook.intake.times import shown
@@ -183,70 +184,72 @@ class Loader:
             self.fault(file, rule, remedy)
         if reading.faults:
             return 0
-        rows, unclean = self._set_aside(file, reading, relation, row, scout)
-        self._take_clean(file, reading, f"{relation} AS r{reading.joins}", row, unclean=unclean)
+        found = Relation(file, relation, row, reading, scout)
+        unclean = self._set_aside(found)
+        self._take_clean(found, unclean)
         names = list(reading.raws)
         for first in range(0, unclean, GATE_ROWS):
             query = f"FROM aside_{file} WHERE rowid BETWEEN ? AND ?"
             batch = self.connection.execute(query, [first, first + GATE_ROWS - 1]).fetchall()
             self._pass(file, [(row[0], dict(zip(names, row[1:], strict=True))) for row in batch])
         self.connection.execute(f"DROP TABLE aside_{file}")
-        self.rows += rows
-        return rows
+        self.rows += found.rows
+        return found.rows
 
-    def _set_aside(
-        self, file: int, reading: Reading, relation: str, row: str, scout: duckdb.DuckDBPyConnection
-    ) -> tuple[int, int]:
-        """Puts the rows for the gate into a table of their own; returns how many rows there are, and how many aside.
+    def _set_aside(self, found: Relation) -> int:
+        """Puts the rows for the gate into a table of their own; returns how many.
 
         Where the others stay where they lie, those that may repeat go to `suspects` in the same pass: reading all
         columns once more took 1.5 s of processors for ten million rows, and reading keys before takes 0.7 s.
         """
-        stays = reading.clean_but(_settled(reading, relation, scout))
+        reading, row, stays = found.reading, found.row, found.stays
         wanted = f"({stays}) IS NOT TRUE"
         if reading.lasting:
-            stays += f" AND {reading.texts['id']} <> ''"
-            key, named = (hashed(reading.texts["source"], reading.texts[name]) for name in ("id", "voids"))
+            texts, rows = reading.texts, found.rows
+            key, named = (hashed(texts["source"], texts[name], rows=rows) for name in ("id", "voids"))
             suspect(
-                scout,
-                f"SELECT {file} AS file, {row} + 1 AS line, {key} AS h FROM {relation} AS r",
-                f"SELECT {named} FROM {relation} AS r WHERE {reading.texts['voids']} <> ''",
+                found.scout,
+                f"SELECT {row} + 1 AS line, {key} AS h FROM {found.sql} AS r",
+                f"SELECT {named} FROM {found.sql} AS r WHERE {texts['voids']} <> ''",
             )
-            wanted = f"({stays}) IS NOT TRUE OR {row} + 1 IN (SELECT line FROM suspected)"
+            wanted += f" OR {row} IN (SELECT line - 1 FROM suspected)"
         columns = ", ".join(dict.fromkeys((row, *(column.sql for column in reading.columns.values()))))
-        query = f"SELECT {columns} FROM {relation} AS r{reading.joins} WHERE {wanted}"
-        scout.execute(f"CREATE OR REPLACE TEMP TABLE picked AS {query}")
+        found.scout.execute(
+            f"CREATE OR REPLACE TEMP TABLE picked AS SELECT {columns} FROM {found.source} WHERE {wanted}"
+        )
         picked = f"picked AS r{reading.joins}"
         raws = "".join(f", {sql} AS {name}" for name, sql in reading.raws.items())
         aside = f"SELECT {row} + 1 AS line{raws} FROM {picked} WHERE ({stays}) IS NOT TRUE"
-        self._move(scout, f"CREATE TEMP TABLE aside_{file} AS", aside)
+        self._move(found.scout, f"CREATE TEMP TABLE aside_{found.file} AS", aside)
         if reading.lasting:
-            fields = fields_of(dict(reading.values), file, f"({row} + 1)")
-            self._move(scout, "INSERT INTO suspects", suspects_sql(f"SELECT {fields} FROM {picked} WHERE {stays}"))
-            scout.execute("DROP TABLE suspected")
-        scout.execute("DROP TABLE picked")
-        [(rows,)] = scout.execute(f"SELECT count(*) FROM {relation}").fetchall()
-        [(unclean,)] = self.connection.execute(f"SELECT count(*) FROM aside_{file}").fetchall()
-        return rows, unclean
+            fields = fields_of(dict(reading.values), found.file, f"({row} + 1)")
+            clean = suspects_sql(f"SELECT {fields} FROM {picked} WHERE {stays}")
+            self._move(found.scout, "INSERT INTO suspects", clean)
+            found.scout.execute("DROP TABLE suspected")
+        found.scout.execute("DROP TABLE picked")
+        [(unclean,)] = self.connection.execute(f"SELECT count(*) FROM aside_{found.file}").fetchall()
+        return int(unclean)
 
     def _move(self, scout: duckdb.DuckDBPyConnection, into: str, query: str) -> None:
         """Moves what the database that reads a file found to the one that stays."""
-        if scout is not self.connection:
-            copy = str(self.folder / "moving.parquet").replace("'", "''")
-            scout.execute(f"COPY ({query}) TO '{copy}' (FORMAT parquet)")
-            query = f"FROM read_parquet('{copy}')"
-        self.connection.execute(f"{into} {query}")
+        if scout is self.connection:
+            self.connection.execute(f"{into} {query}")
+            return
+        self.connection.register("moving", scout.sql(query).to_arrow_reader(GATE_ROWS))
+        self.connection.execute(f"{into} FROM moving")
+        self.connection.unregister("moving")
 
-    def _take_clean(self, file: int, reading: Reading, source: str, row: str, *, unclean: int) -> None:
+    def _take_clean(self, found: Relation, unclean: int) -> None:
         """Takes the rows that were not set aside; where reading them again costs nothing they stay where they are."""
+        file, reading, row = found.file, found.reading, found.row
         fields = fields_of(dict(reading.values), file, f"({row} + 1)")
-        clean = f"SELECT {fields} FROM {source} WHERE true"
+        clean = f"SELECT {fields} FROM {found.source} WHERE true"
         if unclean and reading.lasting:
             self.connection.execute(f"INSERT INTO dropped SELECT {file}, line FROM aside_{file}")
         elif unclean:
             clean += f" AND {row} NOT IN (SELECT line - 1 FROM aside_{file})"
         if reading.lasting:
-            self.parts.append(Part(file, clean, row))
+            self.parts.append(Part(file, clean, row, None if unclean else found.extent))
         elif "id" in reading.columns:
             self.connection.execute(f"INSERT INTO taken SELECT * FROM ({clean}) WHERE id <> ''")
             self.connection.execute(f"INSERT INTO nameless SELECT * FROM ({clean}) WHERE id = ''")
@@ -311,19 +314,6 @@ def _zone_days(zone: str | None) -> pa.Table | None:
         return None
     days = constant_days(ZoneInfo(str(zone)))
     return pa.table({"day": pa.array(days.keys(), pa.int64()), "offset_us": pa.array(days.values(), pa.int64())})
-
-
-def _settled(reading: Reading, relation: str, connection: duckdb.DuckDBPyConnection) -> list[str]:
-    """The columns of few values that are plainly clean throughout: looked at value by value, not row by row."""
-    found = []
-    for name, clean in reading.by_value.items():
-        if name not in reading.columns:
-            continue
-        values = f"SELECT DISTINCT {reading.columns[name].sql} FROM {relation} AS r"
-        [(holds,)] = connection.execute(f"SELECT bool_and(({clean}) IS TRUE) FROM ({values}) AS r").fetchall()
-        if holds:
-            found.append(name)
-    return found
 
 
 def _connect(database: str, folder: Path, options: ReadOptions) -> duckdb.DuckDBPyConnection:

@@ -14,7 +14,7 @@ import duckdb
 
 from rollbook.errors import Problem
 from rollbook.intake.problems import Problems
-from rollbook.intake.tables import DIGEST, FIELDS, Part, hashed, number_of
+from rollbook.intake.tables import CONTENT, FIELDS, Part, hashed, number_of
 from rollbook.intake.times import shown
 
 _REMEDY = "give each export a source of its own, or correct the row"
@@ -24,22 +24,29 @@ _ORDERED = "CREATE OR REPLACE TEMP TABLE ordered AS SELECT h FROM keys ORDER BY 
 
 _SUSPECTED = """
 CREATE OR REPLACE TEMP TABLE suspected AS
-SELECT file, line FROM keys WHERE h IN (
+SELECT * EXCLUDE h FROM keys WHERE h IN (
     SELECT here.h FROM ordered AS here POSITIONAL JOIN (SELECT h FROM ordered OFFSET 1) AS next WHERE here.h = next.h
     UNION ALL
     {named}
 )
 """
 
+# Contents are compared with the first one. Grouping them for the least and the greatest took half as long again.
 _REPEATS = """
 CREATE TEMP TABLE repeats AS
-SELECT suspects.*, number > first_number AS again,
-       differ AND (first_file >= {settled} OR content <> first_content) AS conflict
-FROM suspects JOIN (
-    SELECT source, id, min(content) <> max(content) AS differ, min(number) AS first_number,
-           min(file) AS first_file, arg_min(content, number) AS first_content
-    FROM suspects GROUP BY source, id HAVING count(*) > 1
-) USING (source, id)
+WITH versions AS (
+    SELECT suspects.*, number > first_number AS again, content <> first_content AS other, first_number, first_file
+    FROM suspects JOIN (
+        SELECT source, id, first_number, file AS first_file, content AS first_content
+        FROM suspects JOIN (
+            SELECT source, id, min(number) AS first_number FROM suspects GROUP BY source, id HAVING count(*) > 1
+        ) USING (source, id)
+        WHERE number = first_number
+    ) USING (source, id)
+)
+SELECT * EXCLUDE (other, first_number, first_file),
+       other OR first_file >= {settled} AND first_number IN (SELECT first_number FROM versions WHERE other) AS conflict
+FROM versions
 """
 
 _TARGETS = """
@@ -115,9 +122,9 @@ def drop_repeats(
 
 
 def suspect(connection: duckdb.DuckDBPyConnection, keys: str, named: str) -> None:
-    """Makes the table `suspected`: (file, line) of all that may repeat another, or that a void may name.
+    """Makes the table `suspected`: the places of all that may repeat another, or that a void may name.
 
-    keys   SQL of file, line, and h, the hash of the key
+    keys   SQL of h, the hash of the key, beside file and line, or line where there is one file
     named  SQL of the hashes that voids name
 
     Keys are compared by their hash first, and in full only where that repeats.
@@ -131,7 +138,7 @@ def suspect(connection: duckdb.DuckDBPyConnection, keys: str, named: str) -> Non
 
 def suspects_sql(facts: str) -> str:
     """SQL of the rows of `suspects`, of facts in the one shape: the key, the place, and what they say."""
-    columns = f"source, id, file, line, {number_of('file', 'line')} AS number, organisation, {DIGEST} AS content"
+    columns = f"source, id, file, line, {number_of('file', 'line')} AS number, organisation, {CONTENT} AS content"
     return f"SELECT {columns} FROM ({facts})"
 
 

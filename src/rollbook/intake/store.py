@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from rollbook.intake.coverage import SourceCoverage, gaps
 from rollbook.intake.problems import Problems
-from rollbook.intake.tables import FIELDS
+from rollbook.intake.tables import FIELDS, Extent
 from rollbook.model.fact import Fact
 
 SOURCES_MAX = 1000
@@ -50,6 +50,7 @@ class FactStore:
         rejected: int,
         duplicates: int,
         problems: Problems,
+        extent: Extent,
         producers: Mapping[str, str] | None = None,
     ) -> None:
         self.connection = connection
@@ -59,10 +60,8 @@ class FactStore:
         self.rows, self.rejected, self.duplicates = rows, rejected, duplicates
         self.problems = problems
         self.producers = producers or {}
-        first = "SELECT organisation, min(at_us) FROM facts GROUP BY organisation ORDER BY organisation"
-        found = connection.execute(first).fetchall()
-        self.organisations: tuple[str, ...] = tuple(name for name, _ in found)
-        self.first_us: int = min((first_us for _, first_us in found), default=0)
+        self.organisations: tuple[str, ...] = tuple(sorted(extent.organisations))
+        self.first_us: int = extent.first_us or 0
         self.facts = rows - rejected - duplicates
 
     def __enter__(self) -> Self:
