@@ -12,9 +12,9 @@ import pytest
 from django.utils import timezone
 
 from rollbook.server import clock
-from rollbook.server.api.management_notices import ENDPOINTS_MAX
 from rollbook.server.models import Audit, Endpoint, Message, Subscription
 from rollbook.server.notices.announce import announce
+from rollbook.server.notices.endpoints import ENDPOINTS_MAX
 from rollbook.server.notices.webhooks import new_secret
 from tests.server.callers import administrator, by_key, code, operator, user, viewer
 from tests.server.world import at, customer, own_plan, row, send, subscribe

@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from typing import Annotated, Literal
 
 from django.conf import settings
-from django.db import transaction
 from django.http import HttpRequest
 from django.utils import timezone
 from ninja import Query, Router, Schema, Status
@@ -16,11 +15,10 @@ from rollbook.server.access import accounts, keys, signin
 from rollbook.server.access.principals import OWN, needs, principal_of
 from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Cursor, Email, Id, Limit, Line, OptionalLine
-from rollbook.server.api.management_notices import endpoints_of, orders_of, remove
 from rollbook.server.api.paging import page
 from rollbook.server.api.strict import whose_is_said
-from rollbook.server.models import ApiKey, Endpoint, User
-from rollbook.server.notices import standing
+from rollbook.server.models import ApiKey, User
+from rollbook.server.notices import leaving
 
 router = Router(tags=["access"])
 
@@ -160,24 +158,13 @@ def disable_user(
     revoke: Annotated[bool, Query(description="whether keys and endpoints that they made end too")] = False,  # noqa: FBT002 - a parameter of the address
 ) -> DisabledOut:
     """Ends their sessions and links; they sign in no more. Reports that they ordered are paused."""
-    principal = principal_of(request)
-    with transaction.atomic():
-        row = accounts.user_for(principal, number)
-        accounts.enable(principal, row, active=False)
-        ordered = [it.pk for it in orders_of(principal).filter(created_by=row) if standing.pause(it.pk)]
-        made = accounts.keys_of(principal).filter(created_by=row, revoked_at=None)
-        receiving = endpoints_of(principal).filter(created_by=row).exclude(state=Endpoint.REMOVED)
-        if revoke:
-            for key in list(made):
-                accounts.revoke_key(principal, key)
-            for endpoint in list(receiving):
-                remove(principal, endpoint)
-        return DisabledOut(
-            user=_user(row),
-            keys=[it.pk for it in made.order_by("pk")],
-            endpoints=[it.pk for it in receiving.order_by("pk")],
-            report_orders=ordered,
-        )
+    left = leaving.disable(principal_of(request), number, revoke=revoke)
+    return DisabledOut(
+        user=_user(left.user),
+        keys=[it.pk for it in left.keys],
+        endpoints=[it.pk for it in left.endpoints],
+        report_orders=left.orders,
+    )
 
 
 @router.post("/users/{number}/enable", auth=needs(OWN), response=UserOut)

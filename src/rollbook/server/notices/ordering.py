@@ -1,0 +1,101 @@
+"""Orders of reports: made, changed, taken over and removed by those who manage them, and audited.
+
+Rows by learner name learners: whoever orders them may read learners themselves.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from django.db import transaction
+from django.db.models import QuerySet
+
+from rollbook.model.keys import nearest
+from rollbook.reports.named import LEARNER, REPORTS
+from rollbook.server.access import audit
+from rollbook.server.access.principals import Principal, subscriptions_of
+from rollbook.server.live import contracts
+from rollbook.server.models import ReportOrder, Subscription
+from rollbook.server.notices import standing
+from rollbook.server.refusals import missing, refused
+
+ORDERS_MAX = 50
+"""Of one subscription."""
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What is ordered: a report at a level ('' for its usual one), as which file, to whom, after what (`orders`)."""
+
+    report: str
+    by: str
+    format: str
+    address: str
+    every: str
+
+
+def orders_of(principal: Principal) -> QuerySet[ReportOrder]:
+    """The orders that somebody manages."""
+    return standing.known().filter(subscription__in=subscriptions_of(principal).order_by().values("pk"))
+
+
+def order_for(principal: Principal, number: int) -> ReportOrder:
+    """One of them. Raises 404."""
+    row = orders_of(principal).filter(pk=number).first()
+    if row is None:
+        raise missing("report order")
+    return row
+
+
+def add(principal: Principal, row: Subscription, wanted: Wanted) -> ReportOrder:
+    """Orders a report. Raises 403, 409 and 422."""
+    by = _level(principal, row, wanted)
+    with transaction.atomic():
+        if row.report_orders.count() >= ORDERS_MAX:
+            raise refused(409, "too-many", "subscription", f"it has {ORDERS_MAX} orders", "remove one")
+        made = ReportOrder.objects.create(
+            subscription=row,
+            report=wanted.report,
+            by=wanted.by,
+            format=wanted.format,
+            address=wanted.address,
+            every=wanted.every,
+            created_by_id=principal.user,
+            created_by_key_id=principal.key,
+        )
+        audit.record(
+            principal, "report-order.added", f"report order {made.pk}", row.customer_id, report=wanted.report, by=by
+        )
+    return made
+
+
+@transaction.atomic
+def take_over(principal: Principal, number: int) -> ReportOrder:
+    """From now on it is sent on behalf of whoever asks; one that was paused goes on. Raises 403 and 404."""
+    row = order_for(principal, number)
+    if not standing.may_order(principal, row):
+        raise refused(403, "forbidden", "report order", "it names learners", "ask somebody who may read learners")
+    row.created_by_id, row.created_by_key_id, row.paused = principal.user, principal.key, ""
+    row.save(update_fields=["created_by", "created_by_key", "paused"])
+    audit.record(principal, "report-order.taken-over", f"report order {row.pk}", row.subscription.customer_id)
+    return order_for(principal, number)
+
+
+@transaction.atomic
+def remove(principal: Principal, number: int) -> None:
+    """It is sent no more. Raises 404."""
+    row = order_for(principal, number)
+    audit.record(principal, "report-order.removed", f"report order {row.pk}", row.subscription.customer_id)
+    row.delete()
+
+
+def _level(principal: Principal, row: Subscription, wanted: Wanted) -> str:
+    """At which level its rows are, if there is such a report and they may have it."""
+    report = REPORTS.get(wanted.report)
+    if report is None:
+        rule = f"there is no such report{nearest(wanted.report, list(REPORTS))}"
+        raise refused(422, "input-invalid", "body.report", rule, "use one of " + ", ".join(REPORTS))
+    shape = report.shape(contracts.plan_of(row.plan), wanted.by)
+    if shape.by == LEARNER:
+        principal.require("learners:read")
+    return shape.by
