@@ -20,6 +20,13 @@ OF_SUBSCRIPTION = (
 )
 """Pages of one subscription: name of the page, what it is called, its icon. Their address has `number`."""
 
+OF_CUSTOMER = (
+    ("people", gettext_lazy("People"), "people"),
+    ("keys", gettext_lazy("API keys"), "key"),
+    ("webhooks", gettext_lazy("Webhooks"), "send"),
+)
+"""Pages of a customer. Their address has `number`."""
+
 OF_VENDOR = (
     ("customers", gettext_lazy("Customers"), "building"),
     ("subscriptions", gettext_lazy("Subscriptions"), "calendar"),
@@ -51,14 +58,24 @@ class Section:
     links: tuple[Link, ...]
 
 
-def sections(principal: Principal, number: int | None, here: str, whose: str) -> list[Section]:
-    """The navigation of somebody. `number` is the subscription at hand, `whose` what it is called, `here` the page."""
+def sections(
+    principal: Principal, number: int | None, here: str, customer: int | None = None, whose: str = ""
+) -> list[Section]:
+    """The navigation of somebody.
+
+    number    the subscription at hand
+    customer  the customer at hand, and `whose` what it is called
+    here      the page that is shown
+    """
     found = []
     if principal.vendor:
         found.append(Section(gettext("Back office"), tuple(_links(principal, OF_VENDOR, here, {}))))
-    if number is not None:
-        links = tuple(_links(principal, OF_SUBSCRIPTION, here, {"number": number}))
-        found.append(Section(whose if principal.vendor else gettext("Your plan"), links))
+    of_plan = () if number is None else tuple(_links(principal, OF_SUBSCRIPTION, here, {"number": number}))
+    own = () if customer is None else tuple(_links(principal, OF_CUSTOMER, here, {"number": customer}))
+    if principal.vendor:
+        found.append(Section(whose, of_plan + own))
+    else:
+        found += [Section(gettext("Your plan"), of_plan), Section(gettext("Your organisation"), own)]
     return [it for it in found if it.links]
 
 

@@ -55,22 +55,25 @@ def show(
     shown: Mapping[str, Any] | None = None,
     *,
     row: Subscription | None = None,
+    customer: Customer | None = None,
     here: str = "",
     crumbs: Sequence[Crumb] = (),
     status: int = 200,
 ) -> HttpResponse:
-    """A page. `row` is the subscription that it is about; `here` the name of the page, for the navigation."""
-    customer = row.customer if row else _own(principal)
+    """A page. `row` or `customer` is what it is about; `here` the name of the page, for the navigation."""
+    customer = row.customer if row else customer or _own(principal)
     terms = terms_of(principal, customer, row, here) if customer else []
     at_hand = row.pk if row else default_of(terms) if not principal.vendor else None
     around = {
         "principal": principal,
-        "sections": navigation.sections(principal, at_hand, here, row.customer.name if row else ""),
+        "sections": navigation.sections(
+            principal, at_hand, here, customer.pk if customer else None, customer.name if customer else ""
+        ),
         "customer": customer,
         "row": row,
         "terms": _grouped(terms) if row else [],
         "term": next((it for it in terms if it.here), None),
-        "crumbs": crumbs if principal.vendor or not row else crumbs[1:],
+        "crumbs": crumbs if principal.vendor or not customer else crumbs[1:],
     }
     return render(request, template, {**around, **(shown or {})}, status=status)
 
@@ -94,12 +97,17 @@ def own_address(wanted: str) -> str:
 
 
 def of_customer(row: Subscription) -> list[Crumb]:
-    """The way to a subscription for the vendor: its customers, this customer. A customer's own way begins after it."""
+    """The way to a subscription, see `to_customer`."""
+    return to_customer(row.customer)
+
+
+def to_customer(customer: Customer) -> list[Crumb]:
+    """The way to a customer for the vendor. A customer's own way begins after it."""
     from rollbook.server.pages.registry import PAGES  # noqa: PLC0415 - its pages are shown with this
 
     if "customer" in PAGES:
-        return [(row.customer.name, reverse("customer", kwargs={"number": row.customer_id}))]
-    return [(row.customer.name, reverse("front"))]
+        return [(customer.name, reverse("customer", kwargs={"number": customer.pk}))]
+    return [(customer.name, reverse("front"))]
 
 
 def terms_of(principal: Principal, customer: Customer, row: Subscription | None, here: str = "") -> list[Term]:
