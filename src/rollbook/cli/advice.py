@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import inspect
 import sys
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import MISSING, fields, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import MISSING, fields
 from datetime import UTC, datetime
 from functools import wraps
 from pathlib import Path
@@ -14,11 +13,12 @@ from typing import Annotated, Any
 
 import typer
 
+from rollbook import comparing as counting
 from rollbook import library
 from rollbook.advice import compare as comparing
 from rollbook.advice.estimate import Settings
 from rollbook.advice.estimate import estimate as estimated
-from rollbook.advice.pattern import ACTIVE_SQL, HISTOGRAM_SQL, Pattern, in_words, pattern, yardstick
+from rollbook.advice.pattern import in_words
 from rollbook.advice.scenario import Group, Scenario, parse_scenario, parse_share
 from rollbook.cli.metering import Inputs, over_facts
 from rollbook.cli.options import (
@@ -34,7 +34,7 @@ from rollbook.cli.options import (
     subscription_of,
 )
 from rollbook.cli.said import in_words_or_end
-from rollbook.errors import MembershipUnknownError, Problem, UsageError
+from rollbook.errors import Problem, UsageError
 from rollbook.model.instants import iso
 from rollbook.model.keys import nearest
 from rollbook.model.subscription import Subscription
@@ -128,12 +128,12 @@ def compare(
     with in_words_or_end():
         _refuse_chart(chart)
         asked = _subscriptions(inputs, plans, quantities, prices)
-        first = next(iter(asked.values()))
-        measure = yardstick([it.plan for it in asked.values()])
-        months = replace(first, plan=measure, quantities=(), quote=None)
+        months = counting.months_of(asked)
         with inputs.metered(subscription=months) as result:
-            history = _pattern(result)
-            candidates, refused = _candidates(result, asked, inputs)
+            history = counting.presence(result)
+            candidates, refused = counting.candidates(
+                result, asked, engine=inputs.engine.value, assume_members=inputs.assume_members
+            )
             words = [
                 *comparing.cheapest_first(candidates),
                 *comparing.break_evens(candidates),
@@ -213,47 +213,6 @@ def _units(text: str) -> int:
     if not (text.isascii() and text.isdigit() and int(text) <= 10**9):
         raise UsageError(Problem("--quantity", f'"{text}" is not a number of units', "write --quantity PLAN=1200"))
     return int(text)
-
-
-def _pattern(result: library.Result) -> Pattern:
-    """Who was there in complete months."""
-    complete = [it.number for it in result.metered.windows[0] if it.end_us <= result.metered.as_of_us]
-    rows = result.metered.rows(ACTIVE_SQL)
-    counted = {number: int(str(people)) for number, people in rows}
-    rows = result.metered.rows(HISTOGRAM_SQL, [max(complete, default=0)])
-    return pattern(
-        (counted.get(number, 0) for number in complete),
-        ((int(str(months)), int(str(people))) for months, people in rows),
-    )
-
-
-def _candidates(
-    result: library.Result, asked: Mapping[str, Subscription], inputs: Inputs
-) -> tuple[list[comparing.Candidate], list[comparing.Refused]]:
-    """Every plan applied to the same facts, or refused."""
-    types = {type_ for source in result.store.sources for type_ in source.types}
-    candidates, refused = [], []
-    for name, subscription in asked.items():
-        problem = comparing.never_counts(subscription.plan, types)
-        if problem is None:
-            try:
-                with _metered_again(result, subscription, inputs) as again:
-                    candidates.append(comparing.candidate(name, again.account, again.dispositions))
-                continue
-            except MembershipUnknownError as error:
-                problem = error.problems[0]
-        refused.append(comparing.Refused(name, problem))
-    return candidates, refused
-
-
-@contextmanager
-def _metered_again(result: library.Result, subscription: Subscription, inputs: Inputs) -> Iterator[library.Result]:
-    again = library.meter_again(result, subscription, engine=inputs.engine.value, assume_members=inputs.assume_members)
-    try:
-        yield again
-    finally:
-        if again.metered.connection is not result.store.connection:
-            again.metered.connection.close()
 
 
 def _finish(
