@@ -13,6 +13,7 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import Max
 
+from rollbook.accounting.account import Account, account
 from rollbook.errors import Problem
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso, start_of_day_us
@@ -77,12 +78,12 @@ def publish(actor: Principal, text: str) -> models.PlanVersion:
     return row
 
 
-def subscribe(actor: Principal, customer: models.Customer, asked: Agreement) -> models.Subscription:
-    """Makes a subscription and counts it from all facts that are there. Raises PlanError and SubscriptionError."""
+def as_asked(customer: models.Customer, asked: Agreement) -> Subscription:
+    """What is asked for as a model object, which has checked itself. Raises PlanError and SubscriptionError."""
     plan = contracts.version_on(asked.plan, asked.start)
     zone = asked.zone or plan.window.zone
     start_us = _midnight(asked.start, zone)
-    agreed = Subscription(
+    return Subscription(
         plan=plan,
         start=asked.start,
         end=asked.end or default_end(plan, asked.start),
@@ -92,9 +93,27 @@ def subscribe(actor: Principal, customer: models.Customer, asked: Agreement) -> 
         anchor=asked.anchor,
         term=asked.term,
         quantities=tuple(Quantity(start_us, units, organisation) for organisation, units in asked.units),
+        quote=contracts.quoted(asked.quote) if asked.quote else None,
     )
+
+
+def preview(customer: models.Customer, asked: Agreement) -> Account:
+    """What a subscription would be: its windows, and what is due if nobody is ever active. Nothing is kept.
+
+    Raises what `subscribe` would.
+    """
+    found = as_asked(customer, asked)
+    contracts.refuse(customer, found, asked.kind, asked.meter)
+    names = found.organisations or tuple(sorted(it.name for it in customer.organisations.all()))
+    return account(found, names, found.end_us, lambda _: ())
+
+
+def subscribe(actor: Principal, customer: models.Customer, asked: Agreement) -> models.Subscription:
+    """Makes a subscription and counts it from all facts that are there. Raises PlanError and SubscriptionError."""
+    found = as_asked(customer, asked)
+    plan = found.plan
     with transaction.atomic():
-        row = contracts.subscribe(customer, agreed, asked.kind, asked.meter, asked.assumed)
+        row = contracts.subscribe(customer, found, asked.kind, asked.meter, asked.assumed)
         if asked.quote:
             row.quote = asked.quote
             row.save(update_fields=["quote"])

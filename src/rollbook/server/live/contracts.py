@@ -39,7 +39,8 @@ def plan_of(row: models.PlanVersion) -> Plan:
 
 
 @lru_cache(maxsize=1000)
-def _quoted(text: str) -> Tariff | None:
+def quoted(text: str) -> Tariff | None:
+    """The prices of a quote. Raises SubscriptionError with everything that is wrong with its text."""
     problems: list[Problem] = []
     document = parse_toml(text, "quote", problems)
     keys = Keys(document or {}, "quote", "", problems).table("tariff")
@@ -103,7 +104,7 @@ def subscription_of(row: models.Subscription, organisations: Sequence[str] | Non
         changes=tuple(
             sorted((Change(it.from_us, plan_of(it.plan)) for it in row.changes.all()), key=lambda it: it.from_us)
         ),
-        quote=_quoted(row.quote) if row.quote else None,
+        quote=quoted(row.quote) if row.quote else None,
     )
 
 
@@ -198,8 +199,7 @@ def subscribe(
     Paid terms are a year and no longer (S-35), and terms of one meter do not overlap (S-k).
     """
     models.Customer.objects.select_for_update().get(pk=customer.pk)
-    if problems := [*_wrong_term(agreed, kind), *_overlapping(customer, agreed, kind, meter)]:
-        raise SubscriptionError(problems)
+    refuse(customer, agreed, kind, meter)
     row = models.Subscription.objects.create(
         customer=customer,
         plan=keep_plan(agreed.plan),
@@ -224,6 +224,13 @@ def subscribe(
     for change in agreed.changes:
         models.PlanChange.objects.create(subscription=row, from_us=change.from_us, plan=keep_plan(change.plan))
     return row
+
+
+def refuse(customer: models.Customer, agreed: Subscription, kind: str, meter: str) -> None:
+    """Raises SubscriptionError with everything that keeps a customer from it: its length, and what runs already."""
+    if problems := [*_wrong_term(agreed, kind), *_overlapping(customer, agreed, kind, meter)]:
+        raise SubscriptionError(problems)
+    _organisations(customer, agreed.organisations or ())
 
 
 def _organisations(customer: models.Customer, names: Sequence[str]) -> list[models.Organisation]:

@@ -82,6 +82,7 @@ class Message(models.Model):
         db_table = "outbox"
         indexes = (
             models.Index(fields=["next_at"], condition=models.Q(state="waiting"), name="outbox_waiting"),
+            models.Index(fields=["id"], condition=models.Q(state="dead"), name="outbox_dead"),
             models.Index(fields=["customer", "created_at"]),
         )
 

@@ -116,6 +116,10 @@ class Audit(models.Model):
 
     class Meta:
         db_table = "audit"
+        indexes = (
+            models.Index(fields=["actor", "id"], name="audit_by_actor"),
+            models.Index(fields=["action", "id"], name="audit_by_action"),
+        )
 
 
 class Throttle(models.Model):

@@ -72,4 +72,12 @@ class Closing(models.Model):
 
     class Meta:
         db_table = "closing"
+        indexes = (
+            models.Index(
+                fields=["id"],
+                condition=models.Q(asked_at__isnull=False, approved_at__isnull=True),
+                name="closing_asked",
+            ),
+            models.Index(fields=["id"], condition=~models.Q(withheld=""), name="closing_withheld"),
+        )
         constraints = (models.UniqueConstraint(fields=["subscription", "number"], name="one_closing_a_statement"),)
