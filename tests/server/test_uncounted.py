@@ -6,13 +6,14 @@ It is noon on 20 January 2026; a month is a window, logins count, and instructor
 from __future__ import annotations
 
 import threading
+from random import Random
 from urllib.parse import quote
 
 import pytest
 
 from rollbook.metering.outcome import DISPOSITIONS
 from rollbook.server import clock, models
-from rollbook.server.live import people, snapshots
+from rollbook.server.live import people, snapshots, uncounted
 from tests.server.callers import administrator, by_key, code, operator
 from tests.server.world import at, customer, own_plan, row, send, subscribe
 
@@ -139,6 +140,65 @@ def test_learners_come_page_by_page_and_none_twice(term: models.Subscription) ->
         after = found["next"] or 0
     assert after == 0
     assert sorted(met) == names
+
+
+def test_a_page_ends_early_rather_than_take_long_and_the_next_goes_on(term: models.Subscription, monkeypatch) -> None:
+    """A page that may take no time asks for two people and ends; whoever they are, the next begins behind them."""
+    monkeypatch.setattr(uncounted, "PAGE_SECONDS", 0.0)
+    monkeypatch.setattr(uncounted, "PEOPLE_ROUND", 2)
+    names = [f"learner {number}" for number in range(7)]
+    send([row(it, it, "2026-01-02T09:00", "login" if it < "learner 4" else "course.viewed") for it in names], NOW)
+    first = models.Person.objects.order_by("pk").values_list("pk", flat=True)[0]
+    met, after, pages = [], first - 1, 0
+    while after is not None:
+        found = asked(term, f"?limit=5&after={after}")
+        met += [it["learner"] for it in found["learners"]]
+        after, pages = found["next"], pages + 1
+    # Surrogates rise as ids were met, in whatever order within a batch.
+    assert (sorted(met), pages) == (names[4:], 4)
+
+
+@pytest.mark.parametrize("dedupe", ["customer", "organisation"])
+@pytest.mark.parametrize("seed", range(3))
+def test_pages_tell_what_a_count_of_all_facts_tells(dedupe: str, seed: int, monkeypatch) -> None:
+    """Few learners, so that links, links taken back, voids and organisations meet in one person often."""
+    monkeypatch.setattr(clock, "source_ns", lambda: at(NOW) * 1000)
+    monkeypatch.setattr(uncounted, "PEOPLE_ROUND", 5)
+    monkeypatch.setattr(uncounted, "LEARNERS_MIN", 1)
+    random = Random(seed)
+    stored = subscribe(
+        customer("Northern Academy", ("north", "south")),
+        own_plan(RULES.replace("[window]", f'dedupe = "{dedupe}"\nminimum = 2\n[window]'), "apart"),
+    )
+    facts = []
+    for number in range(150):
+        who, other = random.sample([f"learner {n}" for n in range(25)], 2)
+        type_ = random.choices(("login", "course.viewed", "identity.linked", "fact.voided"), (6, 6, 2, 2))[0]
+        more = {"organisation": random.choice(("north", "south")), "role": random.choice(("learner", "instructor"))}
+        if type_ == "identity.linked":
+            more |= {"object": other}
+        if type_ == "fact.voided":
+            more |= {"voids": str(random.randrange(150))}
+        when = f"{random.choice(('2025-12', '2026-01'))}-{random.randrange(1, 20):02}T09:00"
+        facts.append(row(str(number), who, when, type_, **more))
+    send(facts, NOW)
+    found, after = {}, 0
+    while after is not None:
+        page = asked(stored, f"?limit=3&after={after}")
+        for it in page["learners"]:
+            assert it["learner"] not in found
+            found[it["learner"]] = {(why["organisation"], why["disposition"]): why["facts"] for why in it["reasons"]}
+        after = page["next"]
+    expected: dict[str, dict[tuple[str, str], int]] = {}
+    called = {it.pk: it.learner for it in models.Person.objects.all()}
+    with snapshots.snapshot(stored, at(NOW) + 1) as result:
+        window = result.steps.windows[0][0]
+        for number, organisation, fate, count in result.steps.rows(
+            uncounted._SQL, [window.start_us, window.end_us, 1, list(called)]
+        ):
+            expected.setdefault(called[number], {})[organisation, fate] = count
+    assert found == expected
+    assert len(expected) > 3
 
 
 def test_names_stand_with_ids_and_whoever_was_erased_has_neither(term: models.Subscription) -> None:

@@ -169,7 +169,7 @@ class UncountedLearnerOut(Schema):
 
 
 class NotCountedOut(Schema):
-    """A page of those who did not count; `next` is what `after` asks for, null at the end."""
+    """A page of those who did not count; `next` is what `after` asks for, null at the end and nowhere else."""
 
     window: int
     start: str
@@ -255,7 +255,7 @@ def read_learners(
 def read_not_counted(
     request: HttpRequest, number: Id, window: Window | None = None, after: Cursor = 0, limit: Limit = 500
 ) -> dict[str, Any]:
-    """Who did something in a window and did not count in it, and why. Each page is a count of all facts."""
+    """Who did something in a window and did not count in it, and why. A page may have fewer than `limit`."""
     row = subscription_for(principal_of(request), number)
     return uncounted.not_counted(row, _window(row, window), now_us(), after=after, limit=limit)
 

@@ -70,6 +70,9 @@ _NUMBER_DIGITS = 19
 _STORED = {"occurred_at": "at_us", "recorded_at": "recorded_us"}
 """Canonical columns that the table has under another name."""
 
+STORED = tuple(_STORED.get(name, name) for name in COLUMNS)
+"""The canonical columns as the table calls them."""
+
 _TYPES = {"at_us": pa.int64(), "recorded_us": pa.int64()}
 _INSTANT = pa.timestamp("us", tz="UTC")
 
@@ -251,15 +254,18 @@ def copy_facts(
     types  those that are wanted; None for all
     known  facts up to this number, and before this instant, are not wanted: they are in a book already
     """
+    return write_facts(_rows(organisations, types, known), to, known[0])
+
+
+def write_facts(rows: Iterator[tuple[Any, ...]], to: Path, last: int = 0) -> Copied:
+    """The same of rows that are the number of a fact and its columns `STORED`; `last` is a number that is known."""
     facts = latest_us = 0
-    last = known[0]
-    rows = _rows(organisations, types, known)
     with pq.ParquetWriter(to, _SCHEMA, compression="zstd") as writer:
         while batch := list(islice(rows, BATCH_ROWS)):
             numbers, *columns = zip(*batch, strict=True)
             arrays = [
-                pa.array(column, _TYPES.get(_STORED.get(name, name), pa.string())).cast(_SCHEMA.field(name).type)
-                for name, column in zip(COLUMNS, columns, strict=True)
+                pa.array(column, _TYPES.get(stored, pa.string())).cast(_SCHEMA.field(name).type)
+                for name, stored, column in zip(COLUMNS, STORED, columns, strict=True)
             ]
             writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
             facts, last = facts + len(batch), max(last, *numbers)
@@ -271,8 +277,7 @@ def _rows(
     organisations: Sequence[str], types: Collection[str] | None, known: tuple[int, int]
 ) -> Iterator[tuple[Any, ...]]:
     """The number of each fact and its canonical columns, in no order."""
-    names = [_STORED.get(name, name) for name in COLUMNS]
-    head = f"select number, {', '.join(names)} from fact"
+    head = f"select number, {', '.join(STORED)} from fact"
     # Numbers of one customer's facts rise as they are committed: whoever stores them holds the customer's lock.
     since = f"(number > {known[0]:d} or at_us >= {known[1]:d})" if any(known) else "true"
     with metering.own_cursor() as cursor:
@@ -280,7 +285,7 @@ def _rows(
             chosen = "" if types is None else " and type = any(%s)"
             sql = f"copy ({head} where {since} and organisation = any(%s){chosen}) to stdout (format binary)"
             with cursor.copy(sql, [list(organisations), *([] if types is None else [sorted(types)])]) as copy:
-                copy.set_types(["int8", *("int8" if name in _TYPES else "text" for name in names)])
+                copy.set_types(["int8", *("int8" if name in _TYPES else "text" for name in STORED)])
                 yield from copy.rows()
             return
         wanted = "" if types is None else f" and type in ({_marks(types)})"

@@ -1,21 +1,44 @@
 """Who did something in a window and did not count in it, and why: in the words of the library's dispositions.
 
-The live counts keep nobody who did not count, so this is the library's count of a copy of all facts, like reports: a
-page costs as much as a report does. Whoever counted under another id of theirs has counted.
+The live counts keep nobody who did not count. So the people of the customer are walked in the order of their numbers:
+who has facts in the window and is not live in it is read, with everyone linked to them, and those facts are counted by
+the library. A page costs what its own learners did, however many there are; and it ends early where many in a row
+counted, so that it never takes long. Whoever counted under another id of theirs has counted.
 """
 
 from __future__ import annotations
 
+import tempfile
+import time
+from collections.abc import Collection
 from itertools import groupby
+from pathlib import Path
 from typing import Any, cast
 
+from django.db.models import Max
+
+from rollbook.engines.database import LiveSubscription
+from rollbook.metering.calendar import windows
 from rollbook.metering.outcome import CORRECTION, COUNTED, DISPOSITIONS
-from rollbook.metering.steps import quoted
+from rollbook.metering.steps import quoted, quoted_list
+from rollbook.model.fact import CORRECTIONS
 from rollbook.model.instants import iso
 from rollbook.model.window import Window
-from rollbook.server.live import people, snapshots
+from rollbook.server.live import clusters, contracts, metering, people, snapshots
 from rollbook.server.models import Person, Subscription
 from rollbook.server.refusals import missing
+
+PEOPLE_ROUND = 20_000
+"""People, whosever they are, whose numbers are walked by one question."""
+
+LEARNERS_MIN = 50
+"""Learners that are counted at once at least: some of them may have counted under another id."""
+
+PAGE_SECONDS = 2.0
+"""After which a page begins no other round."""
+
+Rows = list[tuple[Any, ...]]
+"""(learner, organisation, disposition, facts)."""
 
 _IN_ORDER = {disposition: place for place, disposition in enumerate(DISPOSITIONS)}
 
@@ -34,13 +57,11 @@ _SQL = f"""
             select scope, cluster from there where fate = {quoted(COUNTED)}),
          rest as (
             select there.* from there
-            anti join counted on counted.scope = there.scope and counted.cluster = there.cluster),
-         page as (select distinct learner from rest where learner > ? order by learner limit ?)
-    select learner, organisation, fate, count(*)
-    from rest semi join page using (learner)
+            anti join counted on counted.scope = there.scope and counted.cluster = there.cluster)
+    select learner, organisation, fate, count(*) from rest where list_contains(?, learner)
     group by learner, organisation, fate order by learner, organisation
     """
-"""Parameters: the window's start, end and number; after which surrogate, and how many of them."""
+"""Parameters: the window's start, end and number, and the learners who are asked about."""
 
 
 def not_counted(row: Subscription, window: int, now_us: int, *, after: int = 0, limit: int = 100) -> dict[str, Any]:
@@ -49,22 +70,79 @@ def not_counted(row: Subscription, window: int, now_us: int, *, after: int = 0, 
     window  a number within the term, from 1
     now_us  UTC microseconds; nothing later is counted
     after   `next` of the page before
-    limit   how many learners at most
+    limit   how many learners at most; there may be fewer, and none, before the end
 
     Facts that correct others (voids, links) are nothing that a learner did, and are left out. Raises RefusedError 404
-    for a window that has not begun, and what `snapshots.snapshot` raises.
+    for a window that has not begun, 503 where too many such counts run, and BookError as `snapshots.counted`.
     """
-    with snapshots.snapshot(row, now_us + 1) as result:
-        steps = result.steps
-        found = next((it for it in steps.windows[0] if it.number == window), None)
-        if found is None:
-            raise missing("window")
-        rows = steps.rows(_SQL, [found.start_us, found.end_us, window, after, limit + 1])
-    return _page(found, rows, limit)
+    live = contracts.live(Subscription.objects.select_related("plan", "customer").get(pk=row.pk))
+    found = next((it for it in windows(live.subscription) if it.number == window and it.start_us <= now_us), None)
+    if found is None:
+        raise missing("window")
+    last = Person.objects.aggregate(last=Max("pk"))["last"] or 0
+    until = time.monotonic() + PAGE_SECONDS
+    rows: Rows = []
+    learners = 0
+    with snapshots.turn():
+        while after < last and learners < limit:
+            more, after = _round(live, row.customer_id, found, now_us, after, max(limit - learners, LEARNERS_MIN))
+            rows += more
+            learners += len({learner for learner, *_ in more})
+            if time.monotonic() >= until:
+                break
+    return _page(found, rows, limit, after if after < last else None)
 
 
-def _page(window: Window, rows: list[tuple[object, ...]], limit: int) -> dict[str, Any]:
-    groups = [(int(cast("int", it)), list(lines)) for it, lines in groupby(rows, key=lambda line: line[0])]
+def _round(
+    live: LiveSubscription, customer: int, window: Window, now_us: int, after: int, wanted: int
+) -> tuple[Rows, int]:
+    """What became of the facts of the next learners who are not live, and up to which number people were walked."""
+    within = live.subscription.organisations or ()
+    with tempfile.TemporaryDirectory(prefix=snapshots.FOLDER) as folder:
+        file = Path(folder) / "facts.parquet"
+        with snapshots.one_view():
+            learners = _not_live(live, customer, window, after, wanted)
+            walked = learners[-1] if len(learners) == wanted else after + PEOPLE_ROUND
+            if not learners:
+                return [], walked
+            asked = clusters.ever_linked(within, {str(it) for it in learners})
+            clusters.copy_facts(within, asked, file)
+        with snapshots.counted([str(file)], live, now_us + 1) as result:
+            rows = result.steps.rows(_SQL, [window.start_us, window.end_us, window.number, learners])
+    return cast("Rows", rows), walked
+
+
+def _not_live(live: LiveSubscription, customer: int, window: Window, after: int, wanted: int) -> list[int]:
+    """The numbers of the next people with facts in a window in which they, by this id, are not live."""
+    within = live.subscription.organisations or ()
+    scope = "''" if live.meter.dedupe == "customer" else "fact.organisation"
+    # Scalar questions, each answered by an index: as joins, the database read all facts of the window.
+    active = f"""
+        select 1 from activation where subscription = %s and activation.scope = {scope}
+        and activation.unit = fact.learner and window_number = %s and not guest limit 1"""
+    did = f"""
+        select 1 from fact where organisation in ({_marks(within)}) and learner = cast(person.id as text)
+        and status in (true, false) and at_us >= %s and at_us < %s
+        and type not in ({quoted_list(CORRECTIONS)}) and ({active}) is null limit 1"""
+    sql = f"""
+        select person.id from person where customer_id = %s and id > %s and id <= %s and ({did}) is not null
+        order by id limit %s"""
+    parameters = [
+        *(customer, after, after + PEOPLE_ROUND),
+        *(*within, window.start_us, window.end_us, live.key, window.number),
+        wanted,
+    ]
+    with metering.own_cursor() as cursor:
+        cursor.execute(sql if metering.on_postgresql() else sql.replace("%s", "?"), parameters)
+        return [number for (number,) in cursor.fetchall()]
+
+
+def _marks(values: Collection[str]) -> str:
+    return ", ".join(["%s"] * len(values))
+
+
+def _page(window: Window, rows: Rows, limit: int, following: int | None) -> dict[str, Any]:
+    groups = [(learner, list(lines)) for learner, lines in groupby(rows, key=lambda line: line[0])]
     shown = groups[:limit]
     known = people.named({str(learner) for learner, _ in shown})
     return {
@@ -72,7 +150,8 @@ def _page(window: Window, rows: list[tuple[object, ...]], limit: int) -> dict[st
         "start": iso(window.start_us),
         "end": iso(window.end_us),
         "learners": [_who(known.get(str(learner))) | {"reasons": _reasons(lines)} for learner, lines in shown],
-        "next": shown[-1][0] if len(groups) > limit else None,
+        # Of those that were counted with the page and do not fit on it, the next page tells.
+        "next": shown[-1][0] if len(groups) > limit else following,
     }
 
 
@@ -86,7 +165,7 @@ def _who(person: Person | None) -> dict[str, Any]:
     }
 
 
-def _reasons(lines: list[tuple[object, ...]]) -> list[dict[str, Any]]:
+def _reasons(lines: Rows) -> list[dict[str, Any]]:
     return [
         {"organisation": organisation, "disposition": fate, "meaning": DISPOSITIONS[str(fate)], "facts": facts}
         for _, organisation, fate, facts in sorted(lines, key=lambda it: (str(it[1]), _IN_ORDER[str(it[2])]))

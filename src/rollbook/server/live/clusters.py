@@ -1,0 +1,106 @@
+"""Some learners with everyone whom links ever joined to them, and the facts of those.
+
+Of these facts the meter says of these learners what it says of all facts: a cluster is metered by itself. Links that
+were taken back, or are refused, join here too: who they concern must be read to know that they join nobody.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+from rollbook.model.fact import LINKED, VOIDED
+from rollbook.server.live import metering, snapshots
+
+
+def ever_linked(organisations: Sequence[str], learners: Collection[str]) -> set[str]:
+    """These surrogates and all that were ever linked to them in any of the organisations.
+
+    One question, however long the way from one to the other is.
+    """
+    if not learners:
+        return set()
+    sql = _JOINED_POSTGRESQL if metering.on_postgresql() else _JOINED_SQLITE
+    given = {"learners": _given(learners), "within": _given(organisations)}
+    with metering.own_cursor() as cursor:
+        cursor.execute(sql, given)
+        return {learner for (learner,) in cursor.fetchall()}
+
+
+def copy_facts(organisations: Sequence[str], learners: Collection[str], to: Path) -> snapshots.Copied:
+    """Writes the facts of learners, and what takes them back, into a Parquet file, as `snapshots.copy_facts` does."""
+    given = {"learners": _given(learners), "within": _given(organisations)}
+
+    def rows() -> Iterator[tuple[Any, ...]]:
+        with metering.own_cursor() as cursor:
+            if metering.on_postgresql():
+                yield from cursor.stream(_FACTS_POSTGRESQL, given)
+                return
+            cursor.execute(_FACTS_SQLITE, given)
+            while batch := cursor.fetchmany(snapshots.BATCH_ROWS):
+                yield from batch
+
+    return snapshots.write_facts(rows(), to)
+
+
+def _given(texts: Collection[str]) -> Any:
+    """Texts as a parameter: an array, or its JSON."""
+    return list(texts) if metering.on_postgresql() else json.dumps(list(texts), ensure_ascii=False)
+
+
+_LINK = f"fact.status = true and fact.type = '{LINKED}' and fact.organisation"
+_COLUMNS = ", ".join(f"fact.{name}" for name in ("number", *snapshots.STORED))
+_VOID = f"""fact.status = true and fact.type = '{VOIDED}' and fact.organisation = target.organisation
+            and fact.source = target.source and fact.voids = target.id"""
+
+_JOINED_SQLITE = f"""
+    with recursive joined(learner) as (
+        select value from json_each(:learners)
+        union
+        select fact.object from joined cross join fact
+        where {_LINK} in (select value from json_each(:within)) and fact.learner = joined.learner
+        union
+        select fact.learner from joined cross join fact
+        where {_LINK} in (select value from json_each(:within)) and fact.object = joined.learner)
+    select learner from joined
+    """
+
+_JOINED_POSTGRESQL = f"""
+    with recursive joined(learner) as (
+        select learner collate "C" from unnest(%(learners)s::text[]) as asked(learner)
+        union
+        select linked.other from joined cross join lateral (
+            select object as other from fact
+            where {_LINK} = any(%(within)s) and learner = joined.learner
+            union all
+            select learner from fact
+            where {_LINK} = any(%(within)s) and object = joined.learner
+            offset 0) as linked)
+    select learner from joined
+    """
+"""One by one, by the index: asked for all at once the database reads every link of the organisations."""
+
+_FACTS_SQLITE = f"""
+    with asked as (select value as learner from json_each(:learners)),
+         target as materialized (
+            select fact.* from asked cross join fact
+            where fact.organisation in (select value from json_each(:within)) and fact.learner = asked.learner)
+    select {_COLUMNS} from target as fact
+    union all
+    select {_COLUMNS} from target cross join fact
+    where {_VOID} and fact.learner not in (select learner from asked)
+    """
+
+_FACTS_POSTGRESQL = f"""
+    with asked as materialized (select learner collate "C" from unnest(%(learners)s::text[]) as asked(learner)),
+         target as materialized (
+            select fact.* from asked cross join lateral (
+                select * from fact where organisation = any(%(within)s) and learner = asked.learner offset 0) as fact)
+    select {_COLUMNS} from target as fact
+    union all
+    select {_COLUMNS} from target cross join lateral (select * from fact where {_VOID} offset 0) as fact
+    where fact.learner not in (select learner from asked)
+    """
+"""Voids are looked for from each fact, by their index: an organisation may have many of them."""
