@@ -17,7 +17,7 @@ from tests.pages.tour import TOUR
 
 WIDTHS = (1280, 390)
 THEMES = ("light", "dark")
-COLOURS = 64
+COLOURS = 128
 """Pages have few: a picture is a quarter as large."""
 
 HEIGHT_MAX = 2400
@@ -50,7 +50,15 @@ def main() -> None:
 def _keep(picture: bytes, to: Path) -> None:
     with Image.open(BytesIO(picture)) as found:
         cut = found.convert("RGB").crop((0, 0, found.width, min(found.height, HEIGHT_MAX)))
-        cut.quantize(COLOURS, Image.Quantize.MAXCOVERAGE, dither=Image.Dither.NONE).save(to, optimize=True)
+        _in_few_colours(cut).save(to, optimize=True)
+
+
+def _in_few_colours(picture: Image.Image) -> Image.Image:
+    """With the colours that it has most of, exactly: pages are flat, and all others are edges of letters."""
+    most = sorted(picture.getcolors(picture.width * picture.height) or [], reverse=True)[:COLOURS]
+    palette = Image.new("P", (1, 1))
+    palette.putpalette([part for _, colour in most for part in colour])
+    return picture.quantize(palette=palette, dither=Image.Dither.NONE)
 
 
 if __name__ == "__main__":

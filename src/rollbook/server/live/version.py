@@ -23,8 +23,8 @@ _TALLIES = """
     """
 
 _SEATS = f"""
-    select count(*), sum(on_us % {PRIME}), sum(case when until_us < {FOREVER_US} then 1 else 0 end),
-           sum(case when until_us < {FOREVER_US} then until_us % {PRIME} else 0 end)
+    select count(*), sum(on_us %% {PRIME}), sum(case when until_us < {FOREVER_US} then 1 else 0 end),
+           sum(case when until_us < {FOREVER_US} then until_us %% {PRIME} else 0 end)
     from holding where subscription = %s
     """
 """Who holds what changes where a tally does not: a seat is released, and its holder has counted."""
