@@ -46,6 +46,7 @@ class Site:
 
     subscriptions  number by short name, with `past`, `coming` and `pilot` of the customer of `mau`
     customers      number by short name
+    things         number of what the customer of `mau` manages itself, by short name, see `owned`
     people         who can sign in, by role and short name: operator, administrator mau, viewer mau, administrator none
     key            of the vendor's platform, which sends facts
     """
@@ -53,13 +54,16 @@ class Site:
     url: str
     subscriptions: dict[str, int]
     customers: dict[str, int]
+    things: dict[str, int]
     people: dict[str, str]
     key: str
     folder: str
     environment: dict[str, str] = field(repr=False, default_factory=dict)
 
     def path(self, template: str) -> str:
-        """An address with the numbers of subscriptions: /subscriptions/{mau}/usage; {c:mau} is a customer's."""
+        """An address with the numbers of subscriptions: /subscriptions/{mau}/usage; {c:mau} is a customer's, {t:key} of a thing."""
+        for name, number in self.things.items():
+            template = template.replace(f"{{t:{name}}}", str(number))
         for name, number in self.customers.items():
             template = template.replace(f"{{c:{name}}}", str(number))
         for name, number in self.subscriptions.items():
@@ -134,6 +138,7 @@ def _make() -> dict[str, Any]:
     from rollbook.server.access import keys  # noqa: PLC0415
     from rollbook.server.clock import now_us  # noqa: PLC0415
     from rollbook.server.operation import demo  # noqa: PLC0415
+    from tests.pages import owned  # noqa: PLC0415
     from tests.server import world  # noqa: PLC0415
 
     demo.load(now_us())
@@ -145,6 +150,7 @@ def _make() -> dict[str, Any]:
     rows["pilot"] = world.subscribe(
         mau.customer, "monthly-login", mau.start, kind="pilot", meter="pilot", end=mau.end - timedelta(days=90)
     )
+    owned.close(rows, now_us())
     none = models.Customer.objects.create(name="Lantern Museum (no plan)")
     people = {"operator": _person("operator", None)}
     for short in ("facilitate", "docebo", "reach", "seats", "mau", "mauc", "elearning"):
@@ -155,6 +161,7 @@ def _make() -> dict[str, Any]:
     return {
         "subscriptions": {name: row.pk for name, row in rows.items()},
         "customers": {name: row.customer_id for name, row in rows.items()} | {"none": none.pk},
+        "things": owned.make(rows, people),
         "people": people,
         "key": key,
     }

@@ -12,6 +12,9 @@ import re
 import pytest
 from django.test import Client
 
+from rollbook.server import clock, models
+from rollbook.server.access import keys
+from rollbook.server.billing import closing
 from rollbook.server.pages.registry import PAGES, patterns
 from tests.server import callers, world
 
@@ -27,18 +30,66 @@ usage           GET                     200 200 200 404 302
 usage-live      GET                     200 200 200 404 302
 usage-forecast  GET                     200 200 200 404 302
 report          GET                     200 200 200 404 302
+statements      GET                     200 200 403 404 302
+statements      POST                    404 403 403 404 302
+statement       GET                     200 200 403 404 302
+statement       POST                    404 403 403 404 302
+statement-file  GET                     200 200 403 404 302
+charges         GET                     200 200 403 404 302
+statement-preview GET                   200 200 403 404 302
+statement-preview-lines GET             200 200 403 404 302
+notices         GET                     200 200 200 404 302
+order-new       GET                     200 200 403 404 302
+order-new       POST                    422 422 403 404 302
+order           GET                     200 200 403 404 302
+order           POST                    404 404 403 404 302
+people          GET                     200 200 403 404 302
+people          POST                    422 422 403 404 302
+person          GET                     200 200 403 404 302
+person          POST                    404 404 403 404 302
+keys            GET                     200 200 403 404 302
+keys            POST                    422 422 403 404 302
+key             GET                     200 200 403 404 302
+key             POST                    404 404 403 404 302
+webhooks        GET                     200 200 403 404 302
+webhooks        POST                    422 422 403 404 302
+webhook         GET                     200 200 403 404 302
+webhook         POST                    404 404 403 404 302
 """
 
+OF_CUSTOMER = {"people", "person", "keys", "key", "webhooks", "webhook"}
+
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
+
+
+class Own:
+    """What a customer manages itself, one of each."""
+
+    def __init__(self, customer, subscription) -> None:
+        self.subscription = subscription
+        self.person = callers.user("viewer", customer, "vera@example.org").pk
+        self.key = keys.make(name="reads", scopes=["usage:read"], customer=customer)[0].pk
+        self.endpoint = models.Endpoint.objects.create(customer=customer, url="https://example.org/hook").pk
+        order = {"report": "consumption", "address": "vera@example.org"}
+        self.order = models.ReportOrder.objects.create(subscription=subscription, **order).pk
+
+    def parts(self, name: str) -> dict[str, object]:
+        """Parts of addresses. A statement takes a while, and is closed where a page is about one."""
+        if name.startswith("statement") and not self.subscription.statements.exists():
+            closing.close_subscription(self.subscription.pk, clock.now_us(), 1)
+        found = {"statement": 1, "person": self.person, "key": self.key, "endpoint": self.endpoint, "order": self.order}
+        return found | ({"number": self.subscription.customer_id} if name in OF_CUSTOMER else {})
 
 
 class World:
     """Two customers, one with a subscription."""
 
     def __init__(self) -> None:
+        patterns()
         self.north = world.customer("North", ("north",))
         self.south = world.customer("South", ("south",))
         self.subscription = world.subscribe(self.north, "monthly-login", quantity=5)
+        self.own = Own(self.north, self.subscription)
 
     def client(self, who: str) -> Client:
         client = Client()
@@ -55,6 +106,7 @@ class World:
     def address(self, name: str) -> str:
         """The page's address with the numbers of this world."""
         parts = {"number": self.subscription.pk, "name": "consumption", "by": "company", "form": "csv"}
+        parts |= self.own.parts(name)
         return "/" + re.sub(r"<\w+:(\w+)>", lambda it: str(parts[it[1]]), PAGES[name].route)
 
 

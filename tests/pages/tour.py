@@ -38,8 +38,30 @@ TOUR = (
     Stop("usage-vendor", "/subscriptions/{lrm}/usage", "operator", "usage", photographed=False),
     Stop("usage-past", "/subscriptions/{past}/usage", "viewer mau", "usage", photographed=False),
     Stop("usage-coming", "/subscriptions/{coming}/usage", "administrator mau", "usage", photographed=False),
+    Stop("statements", "/subscriptions/{mau}/statements", "administrator mau", "statements"),
+    Stop("statements-vendor", "/subscriptions/{docebo}/statements", "operator", "statements", photographed=False),
+    Stop("statements-held", "/subscriptions/{past}/statements", "operator", "statements"),
+    Stop("statements-coming", "/subscriptions/{coming}/statements", "administrator mau", "statements", False),
+    Stop("statement", "/subscriptions/{past}/statements/12", "administrator mau", "statement"),
+    Stop("statement-note", "/subscriptions/{past}/statements/13", "operator", "statement"),
+    Stop("statement-disputed", "/subscriptions/{mau}/statements/1", "operator", "statement", photographed=False),
+    Stop("statement-adjusts", "/subscriptions/{mau}/statements/3", "administrator mau", "statement", False),
+    Stop("statement-preview", "/subscriptions/{mau}/statements/preview", "administrator mau", "statement-preview"),
+    Stop("notices", "/subscriptions/{mau}/notices", "administrator mau", "notices"),
+    Stop("notices-viewer", "/subscriptions/{mau}/notices", "viewer mau", "notices", photographed=False),
+    Stop("notices-past", "/subscriptions/{past}/notices", "operator", "notices", photographed=False),
+    Stop("order-new", "/subscriptions/{mau}/report-orders/new", "administrator mau", "order-new"),
+    Stop("order-paused", "/report-orders/{t:paused}", "administrator mau", "order"),
+    Stop("people", "/customers/{c:mau}/people", "administrator mau", "people"),
+    Stop("people-none", "/customers/{c:lrm}/people", "operator", "people", photographed=False),
+    Stop("person", "/customers/{c:mau}/people/{t:viewer}", "administrator mau", "person", photographed=False),
+    Stop("keys", "/customers/{c:mau}/keys", "administrator mau", "keys"),
+    Stop("key", "/customers/{c:mau}/keys/{t:key}", "administrator mau", "key"),
+    Stop("webhooks", "/customers/{c:mau}/webhooks", "administrator mau", "webhooks"),
+    Stop("webhook", "/customers/{c:mau}/webhooks/{t:webhook}", "administrator mau", "webhook"),
+    Stop("webhook-gone", "/customers/{c:mau}/webhooks/{t:gone}", "operator", "webhook", photographed=False),
     Stop("refused", "/subscriptions/{mauc}/usage", "administrator mau", "usage", photographed=False),
 )
 
-PARTS = frozenset({"usage-live", "usage-forecast", "report"})
+PARTS = frozenset({"statement-file", "charges", "statement-preview-lines", "usage-live", "usage-forecast", "report"})
 """Pages of the registry that are parts of others, or files."""

@@ -105,6 +105,11 @@ def record(
     }
 
 
+def active(record: Mapping[str, Any]) -> int:
+    """How many counted in the window of a record, all pools together; 0 for a note."""
+    return sum(it["active"] for it in record["consumption"])
+
+
 def charge_key(
     customer: str, plan: str, start: str, organisations: Iterable[str], line: Line, statement: int | None = None
 ) -> str:

@@ -106,7 +106,7 @@ def listed(request: HttpRequest, number: Id) -> StatementsOut:
     """All statements, and those that wait."""
     principal, row = _whose(request, number)
     rows = list(row.statements.order_by("number")[:STATEMENTS_MAX])
-    waiting = row.closings.filter(number__gt=len(rows)).order_by("number") if principal.vendor else ()
+    waiting = approvals.waiting(row, len(rows)) if principal.vendor else ()
     return StatementsOut(
         statements=[_short(it) for it in rows],
         coming=[_coming(it) for it in waiting],

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
 
 from rollbook.errors import Problem
@@ -48,6 +49,11 @@ def allowed(row: models.Subscription, subscription: Subscription, number: int, w
             announce("statement.awaiting-approval", row.customer, _window(window), row)
             _audit(row, "worker", "statement.awaiting-approval", statement=number)
     return found.approved_at is not None
+
+
+def waiting(row: models.Subscription, closed: int) -> QuerySet[models.Closing]:
+    """What is known of statements that are to come, where so many are closed. It is the vendor's alone."""
+    return row.closings.filter(number__gt=closed).order_by("number")
 
 
 def approve(row: models.Subscription, number: int, actor: Principal | str) -> models.Closing:

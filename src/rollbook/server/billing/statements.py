@@ -33,6 +33,27 @@ def find(row: Subscription, number: int) -> Statement:
     return found
 
 
+def latest(row: Subscription, before: int, most: int) -> list[Statement]:
+    """The last statements, the newest first; `before` only those with a lower number, 0 for all."""
+    rows = row.statements.filter(number__lt=before) if before else row.statements.all()
+    return list(rows.order_by("-number")[:most])
+
+
+def closed_in(row: Subscription) -> dict[int, int]:
+    """Window → the number of the statement that closed it."""
+    rows = row.statements.values_list("window_number", "number")
+    return {window: number for window, number in rows if window is not None}
+
+
+def corrected_in(row: Subscription) -> dict[int, list[int]]:
+    """Window → the numbers of the statements after its own that correct it, in order."""
+    found: dict[int, list[int]] = {}
+    for number, adjusts in row.statements.exclude(adjusts=[]).order_by("number").values_list("number", "adjusts"):
+        for window in adjusts:
+            found.setdefault(window, []).append(number)
+    return found
+
+
 def pdf(row: Subscription, number: int, locale: str = "en") -> bytes:
     """A statement on paper; the same bytes every time. Raises UsageError for a locale that does not exist."""
     written_in = known_locale(locale)

@@ -13,7 +13,10 @@ from zoneinfo import ZoneInfo
 from django.db import transaction
 from django.db.models import F, Max, Q
 
-from rollbook.model.instants import from_us, start_of_day_us
+from rollbook.books.closing import closes_us
+from rollbook.metering.calendar import windows
+from rollbook.model.instants import from_us, start_of_day_us, to_us
+from rollbook.server.live import contracts
 from rollbook.server.models import ReportOrder
 from rollbook.server.notices import standing
 from rollbook.server.notices.announce import announce
@@ -41,6 +44,22 @@ def order_reports(now: datetime) -> int:
         if queued >= ORDERS_MAX:
             break
     return queued
+
+
+def next_on(order: ReportOrder, now: datetime) -> date | None:
+    """From which day on it is sent next, where its term's midnights are; None where nothing comes any more.
+
+    After a window closes, it is the first day on which the window that runs can be closed.
+    """
+    row = order.subscription
+    zone = ZoneInfo(row.zone)
+    if order.every == MONTH:
+        latest = max(now.astimezone(zone).date(), row.start)
+        following = (latest.replace(day=1) + timedelta(days=32)).replace(day=1)
+        return following if row.end > _month_before(following) else None
+    subscription = contracts.subscription_of(row)
+    open_ = next((it for it in windows(subscription) if it.end_us > to_us(now)), None)
+    return from_us(closes_us(subscription, open_)).astimezone(zone).date() if open_ else None
 
 
 @transaction.atomic

@@ -25,7 +25,17 @@ from rollbook.server.models import User
 from rollbook.server.pages import reading, shell
 from rollbook.server.refusals import RefusedError
 
-MODULES = ("front", "account", "usage", "exports")
+MODULES = (
+    "front",
+    "account",
+    "usage",
+    "exports",
+    "statements",
+    "notices",
+    "people",
+    "keys",
+    "webhooks",
+)
 """Modules of this folder that have pages."""
 
 UNUSABLE = HTTPStatus.UNPROCESSABLE_ENTITY

@@ -1,0 +1,234 @@
+"""Reports & alerts of one subscription: thresholds and when they were reached, and reports that come by mail.
+
+A viewer sees the thresholds. Orders of reports are for those who manage what is the customer's own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from typing import Any
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
+from pydantic import TypeAdapter, ValidationError
+
+from rollbook.metering.calendar import windows
+from rollbook.model.window import Window
+from rollbook.reports.named import LEARNER, REPORTS
+from rollbook.server import clock
+from rollbook.server.access.principals import OWN, Principal, subscription_for
+from rollbook.server.api.fields import Email
+from rollbook.server.api.paging import page as paged
+from rollbook.server.live import contracts
+from rollbook.server.models import Crossing, ReportOrder, Subscription, User
+from rollbook.server.notices import ordering, orders, standing
+from rollbook.server.pages import exports, shell
+from rollbook.server.pages.registry import page
+from rollbook.server.refusals import missing
+
+ROWS = 25
+"""Thresholds of one page."""
+
+FORMATS = (("csv", "CSV"), ("xlsx", "Excel (XLSX)"), ("json", "JSON"), ("parquet", "Parquet"))
+EVERY = (
+    (orders.CLOSE, gettext_lazy("After each window is closed")),
+    (orders.MONTH, gettext_lazy("On the first of each month, of the month before")),
+)
+
+_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
+
+
+@dataclass(frozen=True, slots=True)
+class Threshold:
+    """One threshold of the plan, and when it was reached in the window that runs; or in the term, of a term's pool."""
+
+    percent: int
+    reached: Crossing | None
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """One order: what it sends, when next, and why it does not."""
+
+    row: ReportOrder
+    title: Any
+    format: str
+    every: Any
+    next_on: date | None
+    paused: str
+
+
+class OrderForm(forms.Form):
+    """What to send to whom, and when. `row` says which reports there are."""
+
+    report = forms.ChoiceField(label=gettext_lazy("Report"))
+    format = forms.ChoiceField(label=gettext_lazy("File"), choices=FORMATS)
+    address = forms.CharField(
+        label=gettext_lazy("To"),
+        max_length=150,
+        widget=forms.EmailInput(attrs={"autocomplete": "email"}),
+        help_text=gettext_lazy("One address; order it once more for another."),
+    )
+    every = forms.ChoiceField(label=gettext_lazy("When"), choices=EVERY)
+
+    def __init__(self, principal: Principal, row: Subscription, *args: Any, **more: Any) -> None:
+        super().__init__(*args, **more)
+        self.fields["report"].choices = [  # type: ignore[attr-defined]
+            (f"{it.name}.{it.by}", _titled(it.title, it.by)) for it in exports.offered(principal, row)
+        ]
+
+    def clean_address(self) -> str:
+        """An address as the API takes it."""
+        try:
+            return _EMAIL.validate_python(self.cleaned_data["address"])
+        except ValidationError:
+            raise forms.ValidationError(gettext("Write an e-mail address, such as olga@example.org.")) from None
+
+    @property
+    def wanted(self) -> ordering.Wanted:
+        """What was chosen."""
+        said = self.cleaned_data
+        report, _, by = said["report"].partition(".")
+        return ordering.Wanted(report, by, said["format"], said["address"], said["every"])
+
+
+@page("subscriptions/<int:number>/notices", "usage:read", name="notices")
+def notices(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
+    """/subscriptions/{number}/notices."""
+    row = subscription_for(principal, number)
+    subscription = contracts.subscription_of(row)
+    term = {it.number: it for it in windows(subscription)}
+    now_us = clock.now_us()
+    running = next((it for it in term.values() if it.contains(now_us)), None)
+    plan = subscription.plan_at(now_us) if running else subscription.plan
+    found, older = paged(Crossing.objects.filter(subscription=row), _after(request), ROWS, newest_first=True)
+    shown: dict[str, Any] = {
+        "plan": plan,
+        "running": running,
+        "per_term": plan.allowance.per == "term",
+        "thresholds": _thresholds(row, plan.limit.thresholds, running, per_term=plan.allowance.per == "term"),
+        "crossings": [(it, term.get(it.window_number)) for it in found],
+        "older": older,
+        "newest": 0 if _after(request) else None,
+        "tasks": list(row.upgrade_tasks.filter(done_at=None).order_by("pk")[:ROWS]),
+        "owns": principal.may(OWN),
+    }
+    if principal.may(OWN):
+        now = timezone.now()
+        mine = ordering.orders_of(principal).filter(subscription=row)[: ordering.ORDERS_MAX]
+        shown["orders"] = [_order(it, now) for it in mine]
+    return shell.show(
+        request,
+        principal,
+        "notices/notices.html",
+        shown,
+        row=row,
+        here="notices",
+        crumbs=shell.of_customer(row),
+    )
+
+
+@page("subscriptions/<int:number>/report-orders/new", OWN, name="order-new", methods=("GET", "POST"))
+def new(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
+    """Orders a report."""
+    row = subscription_for(principal, number)
+    email = request.user.email if isinstance(request.user, User) else ""
+    form = OrderForm(principal, row, request.POST if request.method == "POST" else None, initial={"address": email})
+    if request.method == "POST" and form.is_valid():
+        ordering.add(principal, row, form.wanted)
+        return shell.back(request, reverse("notices", kwargs={"number": number}), gettext("The report is ordered."))
+    return _form(request, principal, row, form, None)
+
+
+@page("report-orders/<int:order>", OWN, name="order", methods=("GET", "POST"))
+def one(request: HttpRequest, principal: Principal, order: int) -> HttpResponse:
+    """One order: changes it, takes it over, or ends it."""
+    found = ordering.order_for(principal, order)
+    row = found.subscription
+    back = reverse("notices", kwargs={"number": row.pk})
+    before = {
+        "report": f"{found.report}.{found.by or REPORTS[found.report].levels[0]}" if found.report in REPORTS else "",
+        "format": found.format,
+        "address": found.address,
+        "every": found.every,
+    }
+    do = request.POST.get("do", "")
+    form = OrderForm(principal, row, request.POST if do == "change" else None, initial=before)
+    if request.method == "POST":
+        if do == "end":
+            ordering.remove(principal, order)
+            return shell.back(request, back, gettext("The report is sent no more."))
+        if do == "take-over":
+            ordering.take_over(principal, order)
+            return shell.back(request, back, gettext("The report is sent on your behalf from now on."))
+        if do != "change":
+            raise missing("act")
+        if form.is_valid():
+            ordering.change(principal, order, form.wanted)
+            return shell.back(request, back, gettext("Changed."))
+    return _form(request, principal, row, form, found)
+
+
+def _form(
+    request: HttpRequest, principal: Principal, row: Subscription, form: OrderForm, found: ReportOrder | None
+) -> HttpResponse:
+    mine = (gettext("Reports & alerts"), reverse("notices", kwargs={"number": row.pk}))
+    return shell.show(
+        request,
+        principal,
+        "notices/order.html",
+        {"form": form, "order": _order(found, timezone.now()) if found else None},
+        row=row,
+        here="notices",
+        crumbs=[*shell.of_customer(row), mine],
+        status=422 if form.is_bound and form.errors else 200,
+    )
+
+
+def _order(row: ReportOrder, now: datetime) -> Order:
+    title = exports.WORDS.get(row.report, (row.report, ""))[0]
+    paused = standing.of_order(row)
+    return Order(
+        row,
+        _titled(title, row.by),
+        dict(FORMATS).get(row.format, row.format),
+        dict(EVERY).get(row.every, row.every),
+        None if paused else orders.next_on(row, now),
+        _paused(paused),
+    )
+
+
+def _titled(title: Any, by: str) -> str:
+    return gettext("%(report)s, by learner") % {"report": title} if by == LEARNER else str(title)
+
+
+def _paused(why: str) -> str:
+    """Why an order is paused, in the reader's language."""
+    return {
+        standing.DISABLED: gettext("whoever ordered it is disabled"),
+        standing.ENDED: gettext("the key that ordered it was revoked, or has expired"),
+        standing.NOBODY: gettext("whoever ordered it is not known any more"),
+        standing.MAY_NOT: gettext("whoever ordered it may not do so any more"),
+    }.get(why, why)
+
+
+def _thresholds(
+    row: Subscription, percents: tuple[int, ...], running: Window | None, *, per_term: bool
+) -> list[Threshold]:
+    if running is None:
+        return []
+    rows = Crossing.objects.filter(subscription=row, forecast=False, percent__in=percents)
+    if not per_term:
+        rows = rows.filter(window_number=running.number)
+    # The last one of each stands: of several pools the one that reached it last.
+    last = {it.percent: it for it in rows.order_by("pk")[: 100 * len(percents)]}
+    return [Threshold(it, last.get(it)) for it in sorted(set(percents))]
+
+
+def _after(request: HttpRequest) -> int:
+    said = request.GET.get("after", "")
+    return int(said) if said.isdecimal() and len(said) < 19 else 0  # noqa: PLR2004 - what a database takes

@@ -1,0 +1,136 @@
+"""Where a customer's programs are told of events: addresses, their secrets, and what became of each message."""
+
+from __future__ import annotations
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django import forms
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext, gettext_lazy
+
+from rollbook.errors import RollbookError
+from rollbook.server.access.principals import OWN, Principal, customer_for
+from rollbook.server.api.paging import page as paged
+from rollbook.server.models import Customer, Endpoint
+from rollbook.server.notices import endpoints, told
+from rollbook.server.notices.events import CUSTOMER, EVENTS
+from rollbook.server.pages import own, shell
+from rollbook.server.pages.registry import page
+from rollbook.server.refusals import missing
+
+TITLES = {
+    "threshold.crossed": gettext_lazy("A threshold was reached"),
+    "threshold.foreseen": gettext_lazy("More than is included is likely"),
+    "statement.closed": gettext_lazy("A statement was closed"),
+    "report.sent": gettext_lazy("An ordered report was sent"),
+    "report-order.paused": gettext_lazy("An ordered report was paused"),
+    "endpoint.disabled": gettext_lazy("A webhook was switched off"),
+}
+"""Events that a customer may learn of, in words."""
+
+OWN_EVENTS = [(name, TITLES.get(name, name)) for name, it in EVENTS.items() if it.audience == CUSTOMER]
+
+
+class EndpointForm(forms.Form):
+    """A new address."""
+
+    url = forms.CharField(
+        label=gettext_lazy("Address"),
+        min_length=10,
+        max_length=2000,
+        widget=forms.URLInput(attrs={"placeholder": "https://example.org/rollbook"}),
+        help_text=gettext_lazy("It has to begin with https, and to answer with a status of 2xx within seconds."),
+    )
+    events = forms.MultipleChoiceField(
+        label=gettext_lazy("Events"),
+        widget=forms.CheckboxSelectMultiple,
+        choices=OWN_EVENTS,
+        required=False,
+        help_text=gettext_lazy("None chosen means all, those to come included."),
+    )
+
+
+@page("customers/<int:number>/webhooks", OWN, name="webhooks", methods=("GET", "POST"))
+def webhooks(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
+    """The list; a POST adds one."""
+    customer = customer_for(principal, number)
+    form = EndpointForm(request.POST if request.method == "POST" else None)
+    if request.method == "POST" and form.is_valid():
+        try:
+            row, secret = endpoints.add(principal, customer, form.cleaned_data["url"], form.cleaned_data["events"])
+        except RollbookError as error:
+            for it in error.problems:
+                form.add_error("url", f"{it.rule}; {it.remedy}")
+        else:
+            return _secret(request, principal, customer, row, secret)
+    rows = endpoints.endpoints_of(principal).filter(customer=customer)
+    found, following = paged(rows, own.after(request), own.ROWS, newest_first=True)
+    shown = {
+        "endpoints": [(it, _host(it), _titles(it.events)) for it in found],
+        "next": following,
+        "first": 0 if own.after(request) else None,
+        "form": form,
+    }
+    return own.show(request, principal, "own/webhooks.html", shown, customer, "webhooks", forms=[form])
+
+
+@page("customers/<int:number>/webhooks/<int:endpoint>", OWN, name="webhook", methods=("GET", "POST"))
+def webhook(request: HttpRequest, principal: Principal, number: int, endpoint: int) -> HttpResponse:
+    """One address with what was sent there; a new secret for it, on again, off for ever, a message once more."""
+    customer = customer_for(principal, number)
+    row = endpoints.endpoints_of(principal).filter(customer=customer, pk=endpoint).first()
+    if row is None:
+        raise missing("endpoint")
+    here = reverse("webhook", kwargs={"number": number, "endpoint": endpoint})
+    if request.method == "POST":
+        match request.POST.get("do"):
+            case "rotate":
+                return _secret(request, principal, customer, *endpoints.rotate(principal, endpoint))
+            case "enable":
+                endpoints.enable(principal, endpoint)
+                return shell.back(request, here, gettext("It is told again. What it missed can be sent below."))
+            case "remove":
+                endpoints.remove(principal, row)
+                return shell.back(request, here, gettext("Nothing is sent there any more."))
+            case "resend":
+                said = request.POST.get("message", "")
+                told.resend(principal, int(said) if said.isdecimal() and len(said) < 19 else 0)  # noqa: PLR2004
+                return shell.back(request, here, gettext("It is sent once more, within seconds."))
+            case _:
+                raise missing("act")
+    messages = told.messages_of(principal).filter(endpoint=row)
+    found, following = paged(messages, own.after(request), own.ROWS, newest_first=True)
+    shown = {
+        "endpoint": row,
+        "host": _host(row),
+        "events": _titles(row.events),
+        "sent": [(it, TITLES.get(it.event, it.event)) for it in found],
+        "next": following,
+        "first": 0 if own.after(request) else None,
+    }
+    above = (gettext("Webhooks"), own.address("webhooks", customer))
+    return own.show(request, principal, "own/webhook.html", shown, customer, "webhooks", above)
+
+
+def _secret(request: HttpRequest, principal: Principal, customer: Customer, row: Endpoint, text: str) -> HttpResponse:
+    shown = {
+        "title": gettext("The secret of %(name)s") % {"name": _host(row)},
+        "label": gettext("Secret"),
+        "secret": text,
+        "words": gettext(
+            "Your program checks with it that a message comes from here, by any library for Standard Webhooks. "
+            "After a change, the secret before signs too until the next change."
+        ),
+        "back": reverse("webhook", kwargs={"number": customer.pk, "endpoint": row.pk}),
+    }
+    return own.once(request, principal, customer, "webhooks", shown)
+
+
+def _host(row: Endpoint) -> str:
+    return urlsplit(row.url).hostname or row.url
+
+
+def _titles(events: list[str]) -> list[Any]:
+    return [TITLES.get(it, it) for it in events]
