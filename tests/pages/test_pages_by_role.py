@@ -30,6 +30,10 @@ usage           GET                     200 200 200 404 302
 usage-live      GET                     200 200 200 404 302
 usage-forecast  GET                     200 200 200 404 302
 report          GET                     200 200 200 404 302
+planner         GET                     200 200 403 404 302
+planner-figures GET                     200 200 403 404 302
+planner-history GET                     200 200 403 404 302
+planner-history-figures GET             200 200 403 404 302
 statements      GET                     200 200 403 404 302
 statements      POST                    404 403 403 404 302
 statement       GET                     200 200 403 404 302

@@ -60,8 +60,16 @@ TOUR = (
     Stop("webhooks", "/customers/{c:mau}/webhooks", "administrator mau", "webhooks"),
     Stop("webhook", "/customers/{c:mau}/webhooks/{t:webhook}", "administrator mau", "webhook"),
     Stop("webhook-gone", "/customers/{c:mau}/webhooks/{t:gone}", "operator", "webhook", photographed=False),
+    Stop("planner", "/subscriptions/{mau}/planner?learners=300&rate=12", "administrator mau", "planner"),
+    Stop(
+        "planner-priced",
+        "/subscriptions/{mau}/planner?price-secondnature-mau=6&price-secondnature-mauc=5&price-secondnature-seats=40",
+        "administrator mau",
+        "planner",
+    ),
+    Stop("planner-history", "/subscriptions/{mau}/planner/history", "administrator mau", "planner-history"),
     Stop("refused", "/subscriptions/{mauc}/usage", "administrator mau", "usage", photographed=False),
 )
 
-PARTS = frozenset({"statement-file", "charges", "statement-preview-lines", "usage-live", "usage-forecast", "report"})
+PARTS = frozenset({"planner-figures", "planner-history-figures", "statement-file", "charges", "statement-preview-lines", "usage-live", "usage-forecast", "report"})
 """Pages of the registry that are parts of others, or files."""

@@ -35,6 +35,7 @@ MODULES = (
     "people",
     "keys",
     "webhooks",
+    "planner",
 )
 """Modules of this folder that have pages."""
 

@@ -4,6 +4,7 @@
                          version that is shown. 204: nothing new. 200: the element anew. What is open stays open.
    data-keep="name"      within it, what was loaded since stays.
    data-opens="id"       a button that opens a <dialog>; data-closes closes the one it stands in.
+   data-mirrors="id"     a slider for the field of this id: each follows the other. Without a script the field is enough.
    .menu                 closes by Escape, and by a click elsewhere.
    What htmx asked for and was refused is said in a toast. */
 "use strict";
@@ -77,6 +78,14 @@
     });
   }
 
+  function mirror(slider) {
+    const field = document.getElementById(slider.dataset.mirrors);
+    if (!field) return;
+    slider.hidden = false;
+    slider.addEventListener("input", () => { field.value = slider.value; });
+    field.addEventListener("input", () => { slider.value = field.value; });
+  }
+
   document.addEventListener("click", (event) => {
     const opens = event.target.closest("[data-opens]");
     if (opens) document.getElementById(opens.dataset.opens)?.showModal();
@@ -97,5 +106,6 @@
   document.addEventListener("DOMContentLoaded", () => {
     prepare(document);
     document.querySelectorAll("[data-live]").forEach(watch);
+    document.querySelectorAll("[data-mirrors]").forEach(mirror);
   });
 })();
