@@ -130,7 +130,7 @@ def _end(running: subprocess.Popen[bytes]) -> None:
 
 def _make() -> dict[str, Any]:
     """Everything that the site has, in the database of the environment."""
-    from datetime import timedelta  # noqa: PLC0415
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
     from dateutil.relativedelta import relativedelta  # noqa: PLC0415
 
@@ -138,7 +138,7 @@ def _make() -> dict[str, Any]:
     from rollbook.server.access import keys  # noqa: PLC0415
     from rollbook.server.clock import now_us  # noqa: PLC0415
     from rollbook.server.operation import demo  # noqa: PLC0415
-    from tests.pages import owned  # noqa: PLC0415
+    from tests.pages import attention, owned  # noqa: PLC0415
     from tests.server import world  # noqa: PLC0415
 
     demo.load(now_us())
@@ -152,6 +152,9 @@ def _make() -> dict[str, Any]:
     )
     owned.close(rows, now_us())
     none = models.Customer.objects.create(name="Lantern Museum (no plan)")
+    today = datetime.now(UTC).replace(tzinfo=None).isoformat()
+    rows["shadow"] = world.subscribe(mau.customer, "monthly-login", mau.start, quantity=50, kind="shadow", now=today)
+    attention.make(rows)
     people = {"operator": _person("operator", None)}
     for short in ("facilitate", "docebo", "reach", "seats", "mau", "mauc", "elearning"):
         people[f"administrator {short}"] = _person("administrator", rows[short].customer, short)

@@ -30,6 +30,28 @@ usage           GET                     200 200 200 404 302
 usage-live      GET                     200 200 200 404 302
 usage-forecast  GET                     200 200 200 404 302
 report          GET                     200 200 200 404 302
+customers       GET                     200 403 403 403 302
+customers       POST                    422 403 403 403 302
+customer        GET                     200 403 403 403 302
+customer-organisations POST             422 403 403 403 302
+customer-erase  POST                    422 403 403 403 302
+subscribe       GET                     200 403 403 403 302
+subscribe       POST                    422 403 403 403 302
+subscriptions   GET                     200 403 403 403 302
+subscription    GET                     200 403 403 403 302
+subscription-quantity POST              422 403 403 403 302
+subscription-change POST                422 403 403 403 302
+tasks           GET                     200 403 403 403 302
+task-approve    POST                    409 403 403 403 302
+task-hold       POST                    422 403 403 403 302
+task-release    POST                    302 403 403 403 302
+task-done       POST                    404 403 403 403 302
+problems        GET                     200 403 403 403 302
+deliveries      GET                     200 403 403 403 302
+delivery-resend POST                    404 403 403 403 302
+audit           GET                     200 403 403 403 302
+jobs            GET                     200 403 403 403 302
+jobs            POST                    404 403 403 403 302
 planner         GET                     200 200 403 404 302
 planner-figures GET                     200 200 403 404 302
 planner-history GET                     200 200 403 404 302
@@ -111,6 +133,9 @@ class World:
         """The page's address with the numbers of this world."""
         parts = {"number": self.subscription.pk, "name": "consumption", "by": "company", "form": "csv"}
         parts |= self.own.parts(name)
+        parts |= {"statement": 1, "plan": "monthly-login"}
+        if name.startswith(("customer", "subscribe")):
+            parts["number"] = self.north.pk
         return "/" + re.sub(r"<\w+:(\w+)>", lambda it: str(parts[it[1]]), PAGES[name].route)
 
 

@@ -26,7 +26,9 @@ def violations(page) -> list[str]:
 
 def test_every_page_is_on_the_tour():
     patterns()
-    assert {it.page for it in TOUR if it.page} | PARTS == set(PAGES)
+    there = {it.page for it in TOUR if it.page} | PARTS
+    # What is a form and no page stands on the page that has it.
+    assert {name for name, it in PAGES.items() if "GET" in it.methods} <= there <= set(PAGES)
 
 
 @pytest.mark.parametrize("stop", TOUR, ids=lambda it: it.name)

@@ -68,6 +68,18 @@ TOUR = (
         "planner",
     ),
     Stop("planner-history", "/subscriptions/{mau}/planner/history", "administrator mau", "planner-history"),
+    Stop("customers", "/customers", "operator", "customers"),
+    Stop("customer", "/customers/{c:mau}", "operator", "customer"),
+    Stop("customer-without-plan", "/customers/{c:none}", "operator", "customer", photographed=False),
+    Stop("subscriptions", "/subscriptions", "operator", "subscriptions"),
+    Stop("subscriptions-differing", "/subscriptions?state=differing", "operator", "subscriptions", photographed=False),
+    Stop("subscribe", "/customers/{c:none}/subscribe", "operator", "subscribe"),
+    Stop("subscription", "/subscriptions/{mau}", "operator", "subscription"),
+    Stop("tasks", "/tasks", "operator", "tasks"),
+    Stop("problems", "/problems", "operator", "problems"),
+    Stop("deliveries", "/deliveries", "operator", "deliveries"),
+    Stop("audit", "/audit", "operator", "audit"),
+    Stop("jobs", "/jobs", "operator", "jobs"),
     Stop("refused", "/subscriptions/{mauc}/usage", "administrator mau", "usage", photographed=False),
 )
 

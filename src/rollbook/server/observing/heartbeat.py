@@ -33,3 +33,17 @@ def beat(now: datetime, after: str = "") -> None:
         Done.objects.update_or_create(job=HEARTBEAT, number=0, defaults={"done_for": after, "at": now})
     except DatabaseError as error:
         log.error("worker.no-heartbeat", error=type(error).__name__)  # noqa: TRY400 - its words may say too much
+
+
+def mark(job: str) -> str:
+    """Under which name it stands what a job last did."""
+    return f"did {job}"
+
+
+def did(now: datetime, job: str, much: int | None) -> None:
+    """Notes what a job did last, or that it failed (None), for those who look after it. Nothing depends on it."""
+    try:
+        said = "failed" if much is None else str(much)
+        Done.objects.update_or_create(job=mark(job), number=0, defaults={"done_for": said, "at": now})
+    except DatabaseError as error:
+        log.error("job.no-mark", error=type(error).__name__)  # noqa: TRY400 - its words may say too much

@@ -53,6 +53,8 @@ def run_once(now: datetime | None = None, stop: threading.Event | None = None) -
         at = now or datetime.now(UTC)
         did[name] = jobs.run(name, at)
         heartbeat.beat(at, name)
+        if did[name] != 0:
+            heartbeat.did(at, name, did[name])
     return did
 
 

@@ -6,6 +6,7 @@ from django.http import HttpRequest, HttpResponse
 
 from rollbook.server.access.principals import PERSON, Principal, subscriptions_of
 from rollbook.server.pages import shell
+from rollbook.server.pages.office.today import matters
 from rollbook.server.pages.registry import page
 from rollbook.server.pages.tile import tile
 
@@ -15,7 +16,9 @@ TILES_MAX = 12
 
 @page("", PERSON, name="front")
 def front(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """/: of a customer all current plans, of the vendor the latest."""
+    """/: of a customer all current plans, of the vendor what needs attention too, and the latest."""
     rows = [it for it in subscriptions_of(principal)[: 4 * TILES_MAX] if shell.when(it) == shell.CURRENT]
     shown = {"tiles": [tile(it) for it in rows[:TILES_MAX]], "any": subscriptions_of(principal).exists()}
+    if principal.vendor:
+        return shell.show(request, principal, "office/today.html", shown | {"matters": matters()}, here="front")
     return shell.show(request, principal, "pages/front.html", shown, here="front")

@@ -36,6 +36,14 @@ MODULES = (
     "keys",
     "webhooks",
     "planner",
+    "office.customers",
+    "office.subscriptions",
+    "office.subscription",
+    "office.tasks",
+    "office.problems",
+    "office.deliveries",
+    "office.audit",
+    "office.jobs",
 )
 """Modules of this folder that have pages."""
 

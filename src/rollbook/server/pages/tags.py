@@ -82,6 +82,12 @@ def clock(at: Instant, zone: str = "UTC") -> SafeString:
     return _time(found, reading.clock(found, zone))
 
 
+@register.filter
+def lasting(seconds: float) -> str:
+    """3 days."""
+    return reading.lasting(seconds)
+
+
 @register.simple_tag
 def days(start: Instant, end: Instant, zone: str) -> str:
     """1 to 30 Nov 2026: `end` is the first instant no longer inside."""

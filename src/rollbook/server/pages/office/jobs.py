@@ -1,0 +1,70 @@
+"""Jobs: the worker's sign of life, what each job did last, how far behind it is, and counting again."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
+from django.utils.translation import gettext_lazy
+
+from rollbook.model.instants import from_us
+from rollbook.server.access.principals import Principal, subscription_for
+from rollbook.server.live import metering
+from rollbook.server.models import Done
+from rollbook.server.observing import heartbeat, lag
+from rollbook.server.pages import shell
+from rollbook.server.pages.office import forms as typed
+from rollbook.server.pages.registry import page
+
+WORDS: dict[str, Any] = {
+    "begin-windows": gettext_lazy("Begins windows whose start has come"),
+    "release-held": gettext_lazy("Takes in facts that waited"),
+    "close-due": gettext_lazy("Closes windows whose grace is over"),
+    "foresee": gettext_lazy("Foresees, once a day, who will go beyond"),
+    "compare-counts": gettext_lazy("Compares counts that other systems reported"),
+    "order-reports": gettext_lazy("Makes reports that were ordered"),
+    "tell-held": gettext_lazy("Tells, once a day, which facts wait"),
+    "prune": gettext_lazy("Deletes what nobody needs any more"),
+    "deliver": gettext_lazy("Sends messages"),
+}
+"""What each job is for, in the order in which they run."""
+
+DIFFERENCES_MAX = 100
+"""Differences of a recount that are shown."""
+
+
+@page("jobs", "manage", name="jobs", methods=("GET", "POST"))
+def jobs(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """/jobs; a POST counts one subscription again beside its live counts, and changes nothing."""
+    recounted: dict[str, Any] = {}
+    if request.method == "POST":
+        row = subscription_for(principal, _number(request.POST.get("subscription", "")))
+        found = list(metering.recount(row))
+        recounted = {"of": row, "differences": found[:DIFFERENCES_MAX], "all": len(found)}
+    now = timezone.now()
+    done = {it.job: it for it in Done.objects.filter(job__in=[heartbeat.mark(it) for it in WORDS], number=0)}
+    seconds = lag.worker_seconds(now)
+    shown = {
+        "seconds": seconds,
+        "alive": seconds is not None and seconds <= heartbeat.ALIVE.total_seconds(),
+        "alive_minutes": int(heartbeat.ALIVE.total_seconds() // 60),
+        "close_seconds": lag.close_seconds(now),
+        "outbox": lag.outbox(),
+        "recount": lag.last_recount(),
+        "recount_at": _at(lag.last_recount()),
+        "lines": [(name, words, done.get(heartbeat.mark(name))) for name, words in WORDS.items()],
+        "recounted": recounted,
+        "asked": typed.cursor(request, "subscription"),
+    }
+    return shell.show(request, principal, "office/jobs.html", shown, here="jobs")
+
+
+def _at(found: lag.Recounted | None) -> datetime | None:
+    return from_us(int(found.at * 1_000_000)) if found else None
+
+
+def _number(text: str) -> int:
+    """A number of a subscription; 0, which none has, for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004 - fits 64 bits

@@ -1,0 +1,101 @@
+"""Approvals and tasks: statements that wait for somebody, what is held and why, and who needs a larger plan."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
+from django.utils.translation import gettext
+
+from rollbook.metering.calendar import windows
+from rollbook.server.access.principals import Principal, subscription_for
+from rollbook.server.api.management_notices import DoneIn, finish_task
+from rollbook.server.api.paging import page as cut
+from rollbook.server.billing import approvals
+from rollbook.server.live import contracts
+from rollbook.server.models import Closing, UpgradeTask
+from rollbook.server.pages import shell
+from rollbook.server.pages.office import forms as typed
+from rollbook.server.pages.office import today
+from rollbook.server.pages.registry import page
+
+NEEDS, CLOSES = "manage", "statements:close"
+PAGE = 25
+
+
+@page("tasks", NEEDS, name="tasks")
+def tasks(request: HttpRequest, principal: Principal) -> HttpResponse:
+    """/tasks. Each list has its own place where it goes on."""
+    return _show(request, principal)
+
+
+@page("tasks/approve/<int:number>/<int:statement>", CLOSES, name="task-approve", methods=("POST",))
+def approve(request: HttpRequest, principal: Principal, number: int, statement: int) -> HttpResponse:
+    """Approves a statement that waits."""
+    approvals.approve(subscription_for(principal, number), statement, principal)
+    return shell.back(request, reverse("tasks"), gettext("Approved. The worker closes it within a minute."))
+
+
+@page("tasks/hold/<int:number>", CLOSES, name="task-hold", methods=("POST",))
+def hold(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
+    """Closes nothing more of a subscription until it is released."""
+    row = subscription_for(principal, number)
+    form = typed.Reason(request.POST)
+
+    def work(said: dict[str, Any]) -> bool:
+        approvals.hold(row, said["reason"], principal)
+        return True
+
+    if not typed.done(form, work):
+        return _show(request, principal, form, number)
+    return shell.back(request, reverse("tasks"), gettext("Nothing of it is closed until it is released."))
+
+
+@page("tasks/release/<int:number>", CLOSES, name="task-release", methods=("POST",))
+def release(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
+    """Closes again; tries at once what could not be closed."""
+    approvals.release(subscription_for(principal, number), principal)
+    return shell.back(request, reverse("tasks"), gettext("Released. What is due is closed within a minute."))
+
+
+@page("tasks/<int:number>/done", NEEDS, name="task-done", methods=("POST",))
+def done(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:  # noqa: ARG001
+    """Says that an upgrade task is done."""
+    note = " ".join(request.POST.get("note", "").replace("\x00", "").split())[:500]
+    finish_task(request, number, DoneIn.model_construct(note=note))
+    return shell.back(request, reverse("tasks"), gettext("Done. It comes again only if they go beyond that size."))
+
+
+def _show(
+    request: HttpRequest, principal: Principal, form: typed.Reason | None = None, number: int = 0
+) -> HttpResponse:
+    asked, after_asked = cut(today.awaiting(), typed.cursor(request, "approvals"), PAGE)
+    kept, after_kept = cut(today.withheld(), typed.cursor(request, "withheld"), PAGE)
+    held, after_held = cut(
+        today.on_hold().select_related("customer", "plan"), typed.cursor(request, "held"), PAGE, newest_first=True
+    )
+    sales = UpgradeTask.objects.filter(done_at=None).select_related("subscription__customer", "subscription__plan")
+    open_, after_open = cut(sales, typed.cursor(request, "sales"), PAGE)
+    shown = {
+        "asked": [(it, *_about(it)) for it in asked],
+        "kept": [(it, *_about(it)) for it in kept],
+        "held": [(it, contracts.plan_of(it.plan).title) for it in held],
+        "open": [(it, contracts.plan_of(it.subscription.plan).title) for it in open_],
+        "nexts": {"approvals": after_asked, "withheld": after_kept, "held": after_held, "sales": after_open},
+        "form": form,
+        "number": number,
+    }
+    return shell.show(
+        request, principal, "office/tasks.html", shown, here="tasks", status=422 if form and form.errors else 200
+    )
+
+
+def _about(row: Closing) -> tuple[str, Any]:
+    """The plan of a statement that is to come, and its window; None for a note."""
+    subscription = row.subscription
+    title = contracts.plan_of(subscription.plan).title
+    if row.window_number is None:
+        return title, None
+    term = windows(contracts.subscription_of(subscription))
+    return title, next((it for it in term if it.number == row.window_number), None)

@@ -1,0 +1,84 @@
+"""Terms of a customer as bars over time: geometry alone, see `charts`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, timedelta
+
+from rollbook.model.instants import from_us
+from rollbook.server import clock
+from rollbook.server.live import contracts
+from rollbook.server.models import Subscription
+from rollbook.server.models.contracts import PAID
+
+ROW, BAR, TOP = 34, 14, 26
+"""Pixels: of a term, of its bar, and above the first."""
+
+YEARS_MAX = 12
+"""Years that are drawn: what is older begins at the edge."""
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """One bar: where it begins, its width, its class, and words above it."""
+
+    x: str
+    width: str
+    y: int
+    bar: int
+    kind: str
+    words: str
+    anchor: str
+    at: str
+
+
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Bars, lines at which years begin, and now."""
+
+    terms: tuple[Term, ...]
+    years: tuple[tuple[str, str], ...]
+    now: str
+    height: int
+    zone: str
+
+
+def timeline(rows: Sequence[Subscription]) -> Timeline:
+    """The terms, the latest above. `rows` have their plans at hand."""
+    today = from_us(clock.now_us()).astimezone(UTC).date()
+    last = max([today + timedelta(days=30), *(it.end for it in rows)])
+    first = max(min([today, *(it.start for it in rows)]), date(max(last.year - YEARS_MAX, 1), 1, 1))
+    days = max((last - first).days, 1)
+
+    def across(day: date) -> float:
+        return min(max((day - first).days / days, 0.0), 1.0) * 100
+
+    terms = []
+    for place, it in enumerate(rows):
+        left, right, y = across(it.start), across(it.end), TOP + place * ROW
+        late = left > 50  # noqa: PLR2004 - in the right half words end where the bar does
+        terms.append(
+            Term(
+                x=f"{left:.2f}%",
+                width=f"{max(right - left, 0.4):.2f}%",
+                y=y,
+                bar=y + ROW - BAR - 4,
+                kind=_kind(it, today),
+                words=contracts.plan_of(it.plan).title,
+                anchor="end" if late else "start",
+                at=f"{right if late else left:.2f}%",
+            )
+        )
+    years = [
+        (f"{across(date(year, 1, 1)):.2f}%", str(year))
+        for year in range(first.year + 1, last.year + 1)
+        if 3 < across(date(year, 1, 1)) < 94  # noqa: PLR2004 - their words stay inside
+    ]
+    return Timeline(tuple(terms), tuple(years), f"{across(today):.2f}%", TOP + len(rows) * ROW + 4, "UTC")
+
+
+def _kind(row: Subscription, today: date) -> str:
+    if row.kind != PAID:
+        return "beside"
+    return "over" if row.end <= today else "coming" if row.start > today else "running"
