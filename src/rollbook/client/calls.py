@@ -90,10 +90,17 @@ class Calls:
         return _read(self.call("GET", path, query=query), kind, path)
 
     def post(
-        self, path: str, kind: type[T], body: bytes, content_type: str = "application/json", *, once: bool = False
+        self,
+        path: str,
+        kind: type[T],
+        body: bytes,
+        content_type: str = "application/json",
+        *,
+        retry_seconds: float | None = None,
     ) -> T:
         """Sends a body, and reads the answer as `kind`. Raises as `call`."""
-        return _read(self.call("POST", path, body=body, content_type=content_type, once=once), kind, path)
+        answer = self.call("POST", path, body=body, content_type=content_type, retry_seconds=retry_seconds)
+        return _read(answer, kind, path)
 
     def call(
         self,
@@ -103,19 +110,19 @@ class Calls:
         body: bytes | None = None,
         content_type: str = "",
         query: Mapping[str, str] | None = None,
-        once: bool = False,
+        retry_seconds: float | None = None,
     ) -> bytes:
-        """The body of a 2xx answer; with `once` of a single attempt.
+        """The body of a 2xx answer. `retry_seconds` is for this call alone; 0 is a single attempt.
 
         Raises UnavailableError when every attempt failed, and RefusedError for a refusal.
         """
-        began = time.monotonic()
+        until = time.monotonic() + (self._retry_seconds if retry_seconds is None else retry_seconds)
 
         def pause(error: Exception) -> bool | float:
             """Whether to try again, or after how many seconds; not where the server asks for more than are left."""
-            if once or not isinstance(error, UnavailableError):
+            if not isinstance(error, UnavailableError):
                 return False
-            left = self._retry_seconds - (time.monotonic() - began)
+            left = until - time.monotonic()
             if left <= 0 or error.after_seconds > left:
                 return False
             return error.after_seconds or True

@@ -61,6 +61,7 @@ class Client(Questions):
     ) -> None:
         if retry_seconds is None:
             retry_seconds = 45.0 if spool is None else 10.0
+        self._retry_seconds = retry_seconds
         self._calls = Calls(
             url,
             key,
@@ -114,14 +115,17 @@ class Client(Questions):
         receipt.waiting = self.waiting
         return receipt
 
-    def flush(self) -> Receipt:
+    def flush(self, *, seconds: float | None = None) -> Receipt:
         """Sends what waits on disk, now. Call it from time to time where `send` is seldom called.
 
-        Where the server is still away, `waiting` says how much is left. Raises RefusedError as `send` does.
+        seconds  from now on, within which an attempt that fails is repeated, with growing pauses; `retry_seconds`
+                 where it is not given, and 0 for a single attempt
+
+        Where the server is still away then, `waiting` says how much is left. Raises RefusedError as `send` does.
         """
         self._resting_until = 0.0
         receipt = Receipt()
-        self._replay(receipt)
+        self._replay(receipt, time.monotonic() + (self._retry_seconds if seconds is None else max(0.0, seconds)))
         receipt.waiting = self.waiting
         return receipt
 
@@ -141,25 +145,27 @@ class Client(Questions):
                 return
         self._spool.append(batch.lines)
 
-    def _deliver(self, body: bytes, facts: int) -> Answer:
-        # A server that was away when it was last asked is asked once: whoever sends must not wait for it again.
-        answer = self._calls.post(
-            "/v1/facts", Answer, body, "application/x-ndjson", once=self._spool is not None and self._failures > 0
-        )
+    def _deliver(self, body: bytes, facts: int, until: float | None = None) -> Answer:
+        """One call; `until`, by the monotonic clock, it is repeated where it fails."""
+        patience = None if until is None else max(0.0, until - time.monotonic())
+        if until is None and self._spool is not None and self._failures > 0:
+            # A server that was away when it was last asked is asked once: whoever sends must not wait for it again.
+            patience = 0.0
+        answer = self._calls.post("/v1/facts", Answer, body, "application/x-ndjson", retry_seconds=patience)
         self._failures, self._resting_until = 0, 0.0
         if answer.received != facts:
             rule = f"the server answers for {answer.received:,} of {facts:,} facts"
             raise ClientError(Problem("/v1/facts", rule, "is this a Rollbook server, and of this version?"))
         return answer
 
-    def _replay(self, receipt: Receipt) -> None:
+    def _replay(self, receipt: Receipt, until: float | None = None) -> None:
         """Sends what waits until nothing does, or the server is away. One thread at a time; another's work is done."""
         if self._spool is None or not self._replaying.acquire(blocking=False):
             return
         try:
             while time.monotonic() >= self._resting_until and (segment := self._spool.oldest()):
                 try:
-                    answer = self._deliver(segment.body, segment.facts)
+                    answer = self._deliver(segment.body, segment.facts, until)
                 except UnavailableError as error:
                     self._rest(error)
                     return
