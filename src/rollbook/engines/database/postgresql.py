@@ -28,8 +28,11 @@ _PLANNED = {
     "enable_mergejoin": "off",
 }
 _encode = msgspec.json.Encoder().encode
-_BEGIN = tuple(f"set local {name} = {value}" for name, value in _PLANNED.items())
-_END = tuple(f"set local {name} to default" for name in _PLANNED)
+_BEGIN = "select " + ", ".join(
+    f"set_config('rollbook.{name}', current_setting('{name}'), true), set_config('{name}', '{value}', true)"
+    for name, value in _PLANNED.items()
+)
+_END = "select " + ", ".join(f"set_config('{name}', current_setting('rollbook.{name}'), true)" for name in _PLANNED)
 
 
 class PostgreSQL(Dialect):
@@ -68,18 +71,15 @@ class PostgreSQLDatabase(Database):
     def __init__(self, connection: psycopg.Connection[Any]) -> None:
         connection.prepared_max = PREPARED_MAX
         self._connection = connection
-        self._is_pipelined = False
 
     def cursor(self) -> psycopg.Cursor[Row]:
         """A new one: statements that were sent and not waited for have each their own."""
         return psycopg.Cursor(self._connection, row_factory=tuple_row)
 
     def run(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Any:
-        """Runs one statement, prepared if it has parameters."""
-        if not parameters:
-            return self.cursor().execute(sql, prepare=self._is_pipelined)
+        """Runs one statement, prepared."""
         bound: dict[str, Any] = {}
-        for name, value in parameters.items():
+        for name, value in (parameters or {}).items():
             if isinstance(value, list | tuple):
                 for n, column in enumerate(zip(*value, strict=True)) if value else ():
                     bound[f"{name}__{n}"] = _encode(column).decode()
@@ -87,7 +87,7 @@ class PostgreSQLDatabase(Database):
                     bound |= _nothing(name)
             else:
                 bound[name] = value
-        return self.cursor().execute(sql, bound, prepare=True)
+        return self.cursor().execute(sql, bound or None, prepare=True)
 
     def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
         """Runs one statement for each row."""
@@ -98,26 +98,27 @@ class PostgreSQLDatabase(Database):
         return bool(self.run("select to_regclass('pg_temp.live_touched') is not null").fetchone()[0])
 
     def script(self, statements: Iterable[str]) -> None:
-        """Runs statements without parameters, in one round trip."""
-        for statement in statements if self._is_pipelined else ["; ".join(statements)]:
-            self.run(statement)
+        """Runs statements without parameters, in one round trip. Not while they are pipelined."""
+        self.cursor().execute("; ".join(statements), prepare=False)
+
+    def clear(self, *tables: str) -> None:
+        """By one statement: each has its price."""
+        *first, last = tables
+        parts = ", ".join(f"{table}_emptied as (delete from {table})" for table in first)
+        self.run(f"with {parts} delete from {last}" if first else f"delete from {last}")
 
     @contextmanager
     def pipelined(self) -> Iterator[None]:
         """The database works while the next statement is written."""
         with self._connection.pipeline():
-            self._is_pipelined = True
-            try:
-                yield
-            finally:
-                self._is_pipelined = False
+            yield
 
     @contextmanager
     def planned(self) -> Iterator[None]:
         """After an error nothing is put back: the transaction is lost, and these settings with it."""
-        self.script(_BEGIN)
+        self.run(_BEGIN)
         yield
-        self.script(_END)
+        self.run(_END)
 
 
 def _nothing(name: str) -> dict[str, str]:

@@ -11,7 +11,9 @@ that one more fact of somebody active changes a row in its page and no index (fi
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
+from rollbook.model.fact import CORRECTIONS, is_status
 from rollbook.model.instants import DAY_US
 
 FACT: Mapping[str, str] = {
@@ -34,7 +36,7 @@ FACT: Mapping[str, str] = {
     "attributes": "text",
     "status": "boolean",
 }
-"""The columns of `fact`. `status`: a status or a correction, see `facts.is_kept_for_ever`."""
+"""The columns of `fact`. `status`: a status or a correction, see `is_kept_for_ever`."""
 
 METERED: Mapping[str, str] = {
     name: kind for name, kind in FACT.items() if name not in ("recorded_us", "actor", "attributes", "status")
@@ -151,6 +153,12 @@ FIRST_YEAR = 2015
 _GUEST = "where role = 'guest' and session <> ''"
 _VOIDS = "where type = 'fact.voided'"
 _LINKS = "where type = 'identity.linked'"
+
+
+@lru_cache(maxsize=1000)
+def is_kept_for_ever(type_: str) -> bool:
+    """Whether facts of this type are needed for ever: statuses and corrections. Deeds are, for their windows only."""
+    return type_ in CORRECTIONS or is_status(type_)
 
 
 def columns(table: Mapping[str, str], dialect: str) -> str:

@@ -52,6 +52,14 @@ def levels(account: Account) -> Iterator[Level]:
             yield Level(it.window, it.pool, *account.compared(it), per)
 
 
+def is_any_reached(account: Account) -> bool:
+    """Whether there could be anything to record: mostly there is not, and nothing need be asked of the database."""
+    return any(
+        level.beyond or any(map(level.reached, account.subscription.plan_at(level.window.start_us).limit.thresholds))
+        for level in levels(account)
+    )
+
+
 def record_crossings(row: Subscription, account: Account) -> int:
     """Records and tells the thresholds that are newly reached; how many there were.
 

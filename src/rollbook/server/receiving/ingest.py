@@ -8,7 +8,7 @@ fate: new, a repeat, held apart, or rejected with a code, a rule and a remedy.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from operator import attrgetter
 
@@ -276,8 +276,10 @@ def _meter(database: engine.Database, customer: int, new: Sequence[Fact], now_us
     engine.remeter(database, subscriptions, new)
     for live in subscriptions:
         if live.subscription.start_us <= now_us < live.subscription.end_us:
-            row = Subscription.objects.select_related("customer").get(pk=live.key)
-            crossings.record_crossings(row, metering.account_in(database, live, now_us + 1))
+            account = metering.account_in(database, live, now_us + 1)
+            if crossings.is_any_reached(account):
+                row = Subscription.objects.select_related("customer").get(pk=live.key)
+                crossings.record_crossings(row, account)
 
 
 def _with_surrogates(customer: int, facts: Sequence[Fact]) -> list[Fact]:
@@ -295,17 +297,22 @@ def _with_surrogates(customer: int, facts: Sequence[Fact]) -> list[Fact]:
             organisation=fact.organisation,
             role=fact.role,
             mode=fact.mode,
-            object=known[fact.object] if fact.type == LINKED else fact.object,
+            object=known[fact.object] if fact.type == LINKED else _nobody(fact, fact.object, known),
             source=fact.source,
             recorded_us=fact.recorded_us,
             actor=known[fact.actor],
             impersonator=known[fact.impersonator],
-            session=fact.session,
+            session=_nobody(fact, fact.session, known),
             voids=fact.voids,
             attributes=fact.attributes,
         )
         for fact in facts
     ]
+
+
+def _nobody(fact: Fact, text: str, known: Mapping[str, str]) -> str:
+    """What an object or a session is called; where it is called as whoever the fact names, by their surrogate."""
+    return f"person {known[text]}" if text and text in (fact.learner, fact.actor, fact.impersonator) else text
 
 
 def _keep_refusals(rejected: Sequence[Rejected], sender: Sender) -> None:
