@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SAMPLE := src/rollbook/samples/academy.csv
 
 .PHONY: help run serve test test-server lint laws fuzz fuzz-long faults faults-long api-fuzz bench bench-intake bench-server \
-	docs clean
+	screenshots translations docs clean
 
 help: ## what can be called
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed 's/:.*## /\t/' | expand -t 16
@@ -36,7 +36,7 @@ serve: $(VENV)/server ## a server with made-up customers on port PORT (8000), in
 
 test: $(VENV)/dev ## sets up whatever the tests need and runs them all, those of the server on both databases
 	$(BIN)/python -m pytest -n 2 --dist worksteal
-	ROLLBOOK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal tests/server
+	ROLLBOOK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal tests/server tests/pages
 
 test-server: $(VENV)/dev ## the tests of the server alone, on SQLite and on a real PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/server
@@ -79,6 +79,12 @@ bench-intake: $(VENV)/dev ## a gibibyte of xAPI statements, in 512 MiB of memory
 
 bench-server: $(VENV)/dev ## batches over HTTP against COPY, and how calls grow up to ten million facts; needs PostgreSQL
 	$(BIN)/python benchmarks/server.py --check
+
+screenshots: $(VENV)/dev ## pictures of every page into docs/screenshots; needs chromium
+	$(BIN)/python -m tests.pages.screenshots
+
+translations: $(VENV)/dev ## brings new words of pages into the German catalogue, and says which have no German yet
+	$(BIN)/python -m tests.pages.catalogue
 
 docs: $(VENV)/dev ## writes the command reference and the table of settings anew
 	$(BIN)/python docs/generate_cli.py

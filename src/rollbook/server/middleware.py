@@ -5,13 +5,10 @@ A page that needs more than its own files sets `Content-Security-Policy` itself,
 
 from __future__ import annotations
 
-import html
-import sys
 from collections.abc import Callable
 from http import HTTPStatus
 
 from django.conf import settings
-from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 
@@ -82,43 +79,3 @@ def _tls_needed() -> HttpResponse:
     rule = "it came over http://, where everybody on the way reads keys and learners"
     remedy = "use https://; until a proxy with TLS stands before the server, its operator sets ROLLBOOK_TLS=false"
     return errors.problems_response(426, "tls-required", [Problem("request", rule, remedy)], {"Upgrade": "TLS/1.2"})
-
-
-def missing(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001 - Django's shape
-    """404."""
-    return _said(request, 404, "There is nothing at this address.")
-
-
-def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:  # noqa: ARG001
-    """403."""
-    return _said(request, 403, "You may not do this.")
-
-
-def unreadable(request: HttpRequest, exception: Exception) -> HttpResponse:
-    """400."""
-    if request.path.startswith(API):
-        return errors.unreadable(exception)
-    if isinstance(exception, DisallowedHost):
-        return _said(request, 400, f"{errors.HOST_RULE[0].upper()}{errors.HOST_RULE[1:]}.")
-    return _said(request, 400, "The request cannot be read.")
-
-
-def csrf_failed(request: HttpRequest, reason: str = "") -> HttpResponse:  # noqa: ARG001
-    """403 for a form that was not sent from its own page."""
-    return _said(request, 403, "The form is too old. Go back, load the page again, and send it once more.")
-
-
-def broken(request: HttpRequest) -> HttpResponse:
-    """500."""
-    error = sys.exc_info()[1]
-    answer = errors.fault(error or RuntimeError())
-    return (
-        answer if request.path.startswith(API) else _said(request, 500, "The server made a mistake. Try again later.")
-    )
-
-
-def _said(request: HttpRequest, status: int, words: str) -> HttpResponse:
-    if request.path.startswith(API):
-        return errors.plain(status)
-    page = f'<!doctype html><html lang="en"><meta charset="utf-8"><title>Rollbook</title><p>{html.escape(words)}</p>'
-    return HttpResponse(page, status=status)

@@ -118,7 +118,7 @@ if CONFIGURATION["ROLLBOOK_TRUSTED_PROXIES"]:
 # The probes of a load balancer come without TLS and by address.
 SECURE_REDIRECT_EXEMPT = ["^healthz$", "^readyz$"]
 
-CSRF_FAILURE_VIEW = "rollbook.server.middleware.csrf_failed"
+CSRF_FAILURE_VIEW = "rollbook.server.pages.stops.csrf_failed"
 SECURE_REFERRER_POLICY = "same-origin"
 
 # Bodies are read, bounded, by `rollbook.server.api.bodies`.

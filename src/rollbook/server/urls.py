@@ -11,7 +11,7 @@ urlpatterns: list[URLPattern | URLResolver] = [
     path("", include("rollbook.server.pages.urls")),
 ]
 
-handler400 = "rollbook.server.middleware.unreadable"
-handler403 = "rollbook.server.middleware.forbidden"
-handler404 = "rollbook.server.middleware.missing"
-handler500 = "rollbook.server.middleware.broken"
+handler400 = "rollbook.server.pages.stops.unreadable"
+handler403 = "rollbook.server.pages.stops.forbidden"
+handler404 = "rollbook.server.pages.stops.missing"
+handler500 = "rollbook.server.pages.stops.broken"
