@@ -37,7 +37,7 @@ SHORT = {
 }
 """What the subscriptions are called in tests."""
 
-BEGIN_SECONDS = 60
+BEGIN_SECONDS = 240
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,7 @@ class Site:
     things         number of what the customer of `mau` manages itself, by short name, see `owned`
     people         who can sign in, by role and short name: operator, administrator mau, viewer mau, administrator none
     key            of the vendor's platform, which sends facts
+    learners       numbers of people, and ids of entries, see `naming`
     """
 
     url: str
@@ -57,6 +58,7 @@ class Site:
     things: dict[str, int]
     people: dict[str, str]
     key: str
+    learners: dict[str, str]
     folder: str
     environment: dict[str, str] = field(repr=False, default_factory=dict)
 
@@ -68,13 +70,15 @@ class Site:
             template = template.replace(f"{{c:{name}}}", str(number))
         for name, number in self.subscriptions.items():
             template = template.replace(f"{{{name}}}", str(number))
+        for name, number_or_id in self.learners.items():
+            template = template.replace(f"{{{name}}}", number_or_id)
         return template
 
     def send(self, *facts: dict[str, Any]) -> None:
         """Sends facts as the platform."""
         headers = {"Authorization": f"Bearer {self.key}"}
-        answer = httpx.post(f"{self.url}/v1/facts", json={"facts": list(facts)}, headers=headers)
-        assert answer.status_code == 200, answer.text
+        answer = httpx.post(f"{self.url}/v1/facts", json=list(facts), headers=headers)
+        assert answer.json()["new"] == len(facts), answer.text
 
 
 @contextmanager
@@ -138,7 +142,7 @@ def _make() -> dict[str, Any]:
     from rollbook.server.access import keys  # noqa: PLC0415
     from rollbook.server.clock import now_us  # noqa: PLC0415
     from rollbook.server.operation import demo  # noqa: PLC0415
-    from tests.pages import attention, owned  # noqa: PLC0415
+    from tests.pages import attention, naming, owned  # noqa: PLC0415
     from tests.server import world  # noqa: PLC0415
 
     demo.load(now_us())
@@ -154,6 +158,7 @@ def _make() -> dict[str, Any]:
     none = models.Customer.objects.create(name="Lantern Museum (no plan)")
     today = datetime.now(UTC).replace(tzinfo=None).isoformat()
     rows["shadow"] = world.subscribe(mau.customer, "monthly-login", mau.start, quantity=50, kind="shadow", now=today)
+    learners = naming.make(rows)
     attention.make(rows)
     people = {"operator": _person("operator", None)}
     for short in ("facilitate", "docebo", "reach", "seats", "mau", "mauc", "elearning"):
@@ -167,6 +172,7 @@ def _make() -> dict[str, Any]:
         "things": owned.make(rows, people),
         "people": people,
         "key": key,
+        "learners": learners,
     }
 
 

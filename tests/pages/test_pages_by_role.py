@@ -15,6 +15,7 @@ from django.test import Client
 from rollbook.server import clock, models
 from rollbook.server.access import keys
 from rollbook.server.billing import closing
+from rollbook.server.live import people as live_people
 from rollbook.server.pages.registry import PAGES, patterns
 from tests.server import callers, world
 
@@ -30,6 +31,11 @@ usage           GET                     200 200 200 404 302
 usage-live      GET                     200 200 200 404 302
 usage-forecast  GET                     200 200 200 404 302
 report          GET                     200 200 200 404 302
+learners        GET                     200 200 403 404 302
+learners-uncounted GET                  200 200 403 404 302
+learners-uncounted-list GET             200 200 403 404 302
+learner         GET                     200 200 403 404 302
+guest           GET                     200 200 403 404 302
 customers       GET                     200 403 403 403 302
 customers       POST                    422 403 403 403 302
 customer        GET                     200 403 403 403 302
@@ -131,11 +137,20 @@ class World:
 
     def address(self, name: str) -> str:
         """The page's address with the numbers of this world."""
-        parts = {"number": self.subscription.pk, "name": "consumption", "by": "company", "form": "csv"}
-        parts |= self.own.parts(name)
+        parts: dict[str, object] = {
+            "number": self.subscription.pk,
+            "name": "consumption",
+            "by": "company",
+            "form": "csv",
+        }
         parts |= {"statement": 1, "plan": "monthly-login"}
         if name.startswith(("customer", "subscribe")):
             parts["number"] = self.north.pk
+        parts |= self.own.parts(name)
+        if name in ("learner", "guest"):
+            deeds = [world.row("l-1", "ana", "2026-03-02T09:00"), world.row("g-1", "", "2026-03-02T09:00", role="guest")]
+            world.send(deeds, "2026-03-03T00:00")
+            parts |= {"learner": live_people.surrogate(self.north.pk, "ana"), "entry": "g-1"}
         return "/" + re.sub(r"<\w+:(\w+)>", lambda it: str(parts[it[1]]), PAGES[name].route)
 
 

@@ -123,7 +123,7 @@ class _Window:
         down = back < rank - 1
         pools, parameters = ("and organisation = %s", [used.pool]) if self.by_organisation else ("", [])
         sql = f"""
-            select {", ".join(_KEY)} from activation where subscription = %s and window_number = %s {pools}
+            select {", ".join(_KEY)} from activation where subscription = %s and window_number + 0 = %s {pools}
             order by {_ordered(_KEY, down=down)} limit 1 offset %s
             """
         found = _rows(sql, [self.live.key, self.number, *parameters, max(back if down else rank - 1, 0)])
@@ -241,9 +241,10 @@ def _units_of(there: _Window, units: Sequence[str], where: str, parameters: Sequ
 
 def _conditions(there: _Window, asked: Asked, *, placed: bool = True) -> tuple[str, list[Any]]:
     """The condition on activations, called `a`, and its parameters; `placed` with subscription and window."""
-    where, parameters = "", []
+    where = ""
+    parameters: list[Any] = []
     if placed:
-        where, parameters = " and a.subscription = %s and a.window_number = %s", [there.live.key, there.number]
+        where, parameters = " and a.subscription = %s and a.window_number + 0 = %s", [there.live.key, there.number]
     if asked.organisation:
         where += " and a.organisation = %s"
         parameters.append(asked.organisation)
@@ -269,7 +270,8 @@ def _beyond(there: _Window, organisation: str) -> tuple[str, list[Any]]:
     if len(pools) > RANGES_MAX:
         rule = "each organisation has its own allowance, and there are too many to look at at once"
         raise refused(422, "too-many", "standing", rule, "choose an organisation as well")
-    parts, parameters = [], []
+    parts: list[str] = []
+    parameters: list[Any] = []
     six = "(%s, %s, %s, %s, %s, %s)"
     for pool in pools:
         for first, end in there.of_pool(pool):
@@ -353,7 +355,7 @@ def _listed(values: Sequence[Any]) -> str:
 def _rows(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(sql, list(parameters))
-        return cursor.fetchall()
+        return list(cursor.fetchall())
 
 
 def _dicts(rows: Sequence[Sequence[Any]]) -> list[dict[str, Any]]:
