@@ -19,7 +19,7 @@ PRIME = 1_000_003
 
 _TALLIES = """
     select window_number, organisation, segment, class, guest, units from tally
-    where subscription = %s order by window_number, organisation, segment, class, guest
+    where subscription = %s and units <> 0 order by window_number, organisation, segment, class, guest
     """
 
 _SEATS = f"""
