@@ -52,6 +52,6 @@ def make(rows: dict[str, Any]) -> None:
         )
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     waits = world.row("1", "ada", stamp, organisation="harbour-college")
-    unknown = world.row("2", "ada", stamp, type_="log-in")
-    ingest(read_rows([waits, unknown]), Sender("key platform"), to_us(now))
+    wrong = world.row("2", "ada", "yesterday", organisation="tandem")
+    ingest(read_rows([waits, wrong]), Sender("key platform"), to_us(now))
     heartbeat.beat(now, "deliver")

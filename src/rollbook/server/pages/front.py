@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 
 from rollbook.server.access.principals import PERSON, Principal, subscriptions_of
@@ -18,7 +20,11 @@ TILES_MAX = 12
 def front(request: HttpRequest, principal: Principal) -> HttpResponse:
     """/: of a customer all current plans, of the vendor what needs attention too, and the latest."""
     rows = [it for it in subscriptions_of(principal)[: 4 * TILES_MAX] if shell.when(it) == shell.CURRENT]
-    shown = {"tiles": [tile(it) for it in rows[:TILES_MAX]], "any": subscriptions_of(principal).exists()}
+    shown: dict[str, Any] = {
+        "tiles": [tile(it) for it in rows[:TILES_MAX]],
+        "any": subscriptions_of(principal).exists(),
+    }
     if principal.vendor:
+        shown["tiles"] = sorted(shown["tiles"], key=lambda it: ("full", "near", "").index(it.level))
         return shell.show(request, principal, "office/today.html", shown | {"matters": matters()}, here="front")
     return shell.show(request, principal, "pages/front.html", shown, here="front")

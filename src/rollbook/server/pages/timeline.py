@@ -25,12 +25,9 @@ class Term:
 
     x: str
     width: str
-    y: int
     bar: int
     kind: str
     words: str
-    anchor: str
-    at: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,17 +54,13 @@ def timeline(rows: Sequence[Subscription]) -> Timeline:
     terms = []
     for place, it in enumerate(rows):
         left, right, y = across(it.start), across(it.end), TOP + place * ROW
-        late = left > 50  # noqa: PLR2004 - in the right half words end where the bar does
         terms.append(
             Term(
                 x=f"{left:.2f}%",
                 width=f"{max(right - left, 0.4):.2f}%",
-                y=y,
                 bar=y + ROW - BAR - 4,
                 kind=_kind(it, today),
                 words=contracts.plan_of(it.plan).title,
-                anchor="end" if late else "start",
-                at=f"{right if late else left:.2f}%",
             )
         )
     years = [

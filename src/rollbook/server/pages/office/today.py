@@ -142,9 +142,7 @@ def _facts() -> list[Matter]:
 
 def _counts() -> list[Matter]:
     count = len(differing())
-    words = ngettext(
-        "subscription is counted otherwise elsewhere", "subscriptions are counted otherwise elsewhere", count
-    )
+    words = ngettext("count differs elsewhere", "counts differ elsewhere", count)
     why = gettext("Another system reported a count that is not ours.")
     return _matter("near", count, words, why, "subscriptions", "?state=differing")
 
