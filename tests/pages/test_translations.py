@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from django.test import Client
 
 from tests.pages import catalogue
@@ -32,6 +33,7 @@ def test_the_compiled_catalogue_is_that_of_the_text():
     assert catalogue.FILE.with_suffix(".mo").read_bytes() == catalogue.compiled(catalogue.known())
 
 
+@pytest.mark.usefixtures("ledger")
 def test_the_browsers_language_is_spoken_and_a_choice_stands_above_it():
     german = {"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}
     client = Client()
