@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 
 from rollbook.reports.explain import Explanation
 from rollbook.server import clock
-from rollbook.server.live import people, snapshots
+from rollbook.server.live import abridged, contracts, explaining, people, snapshots
 from rollbook.server.live.explaining import explain_learner
 from rollbook.server.models import Person
 from tests.server.callers import administrator
@@ -65,6 +66,52 @@ def test_it_says_what_the_library_says_of_the_same_facts(term, learner: str) -> 
     with snapshots.snapshot(term, at(NOW) + 1) as result:
         expected = plain(result.explain(known))
     assert plain(explain_learner(term, known, at(NOW))) == expected
+
+
+@pytest.mark.parametrize("dedupe", ["customer", "organisation"])
+@pytest.mark.parametrize("seed", range(2))
+def test_a_long_account_says_what_a_short_one_says(dedupe: str, seed: int, monkeypatch) -> None:
+    """Few learners, so that links, links taken back, voids and organisations meet in one person often."""
+    monkeypatch.setattr(clock, "source_ns", lambda: at(NOW) * 1000)
+    random = Random(seed)
+    rules = f'dedupe = "{dedupe}"\nminimum = 2\nexempt = [{{ role = "instructor" }}]\n'
+    plan = own_plan(f'[meter]\ncounts = ["login"]\n{rules}[window]\nkind = "calendar-month"\n')
+    stored = subscribe(customer("Northern Academy", ("north", "south")), plan, now=NOW)
+    facts = []
+    for number in range(200):
+        who, other = random.sample([f"learner {n}" for n in range(20)], 2)
+        type_ = random.choices(("login", "course.viewed", "identity.linked", "fact.voided"), (8, 4, 2, 2))[0]
+        more = {"organisation": random.choice(("north", "south")), "role": random.choice(("learner", "instructor"))}
+        if type_ == "identity.linked":
+            more |= {"object": other}
+        if type_ == "fact.voided":
+            more |= {"voids": str(random.randrange(200))}
+        when = f"{random.choice(('2025-12', '2026-01', '2026-02'))}-{random.randrange(1, 10):02}T09:00"
+        facts.append(row(str(number), who, when, type_, **more))
+    send(facts, NOW)
+    live = contracts.live(stored)
+    linked = 0
+    for person in Person.objects.all():
+        short = explain_learner(stored, str(person.pk), at(NOW))
+        assert plain(abridged.abridged(live, str(person.pk), at(NOW) + 1)) == plain(short)
+        linked += len(short.learners) > 1
+    assert linked > 1
+
+
+def test_of_somebody_who_did_very_much_a_part_is_listed_and_all_of_it_is_told(term, monkeypatch) -> None:
+    """Ana's 60 logins on one day: all count, the first proves and is listed with the next; 58 are left out."""
+    monkeypatch.setattr(explaining, "FACTS_MAX", 50)
+    monkeypatch.setattr(abridged, "LINES_MAX", 2)
+    send([row(f"many {n}", "dee", f"2026-01-20T09:{n:02}") for n in range(60)], NOW)
+    found = administrator(term.customer).get(f"/subscriptions/{term.pk}/learners/dee").json()
+    [january, february] = found["windows"]
+    assert [it["id"] for it in january["facts"]] == ["many 0", "many 1"]
+    assert [it["proves"] for it in january["facts"]] == [True, False]
+    assert (january["counted"], january["classes"], january["left_out"]) == (True, ["new"], 58)
+    assert (february["counted"], february["facts"], february["left_out"]) == (False, [], 0)
+    assert (found["ids"], found["left_out"]) == (["dee"], 0)
+    known = people.surrogate(term.customer_id, "dee")
+    assert explain_learner(term, known, at(NOW)).left_out == {1: {"counted": 58}}
 
 
 def test_a_guests_entry_is_explained_as_the_library_does(term) -> None:

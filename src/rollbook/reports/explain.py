@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 from rollbook.metering.outcome import COUNTED, Activation, Outcome
 from rollbook.model.fact import Fact
@@ -33,12 +33,19 @@ class Explanation:
     """The account of one learner with all ids linked to it.
 
     before, after  facts outside the windows that were metered
+    left_out       facts that were judged and are not listed: how many, by window and disposition, windows from 1,
+                   `BEFORE` and `AFTER`; of somebody who did very much a server lists a part
     """
 
     learners: tuple[str, ...]
     before: tuple[FactLine, ...]
     windows: tuple[WindowAccount, ...]
     after: tuple[FactLine, ...]
+    left_out: Mapping[int, Mapping[str, int]] = field(default_factory=dict)
+
+
+BEFORE, AFTER = 0, -1
+"""What stands for the time outside the windows that were metered."""
 
 
 def explain(learners: Iterable[str], facts: Iterable[Fact], outcome: Outcome, windows: Sequence[Window]) -> Explanation:

@@ -11,7 +11,7 @@ from pydantic import Field
 
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso
-from rollbook.reports.explain import FactLine
+from rollbook.reports.explain import AFTER, BEFORE, Explanation, FactLine
 from rollbook.server.access.principals import needs, principal_of, subscription_for
 from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Cursor, Id, LearnerId, Limit
@@ -192,7 +192,7 @@ class FactOut(Schema):
 
 
 class ExplainedWindowOut(Schema):
-    """One window: as what the learner counted, and everything that happened."""
+    """One window: as what the learner counted, and what happened; `left_out` is how many facts are not listed."""
 
     window: int
     start: str
@@ -200,15 +200,21 @@ class ExplainedWindowOut(Schema):
     counted: bool
     classes: list[str]
     facts: list[FactOut]
+    left_out: int
 
 
 class ExplanationOut(Schema):
-    """Why somebody counted, or did not; `ids` are all that belong to them."""
+    """Why somebody counted, or did not; `ids` are all that belong to them.
+
+    Of somebody with more than 5,000 facts the first 200 of each window are listed, and those that prove; `left_out` is
+    how many facts of no window are not listed.
+    """
 
     ids: list[str]
     before: list[FactOut]
     windows: list[ExplainedWindowOut]
     after: list[FactOut]
+    left_out: int
 
 
 class ReportedIn(Body):
@@ -264,7 +270,7 @@ def read_not_counted(
     "/subscriptions/{number}/learners/{path:learner}",
     auth=needs("learners:read"),
     response=ExplanationOut,
-    openapi_extra=also(422),
+    openapi_extra=also(409, 422, 503),
 )
 def read_learner(request: HttpRequest, number: Id, learner: LearnerId) -> dict[str, Any]:
     """Why one learner counted or did not, window by window, with everything they did; or a guest's entry by its id."""
@@ -284,10 +290,12 @@ def read_learner(request: HttpRequest, number: Id, learner: LearnerId) -> dict[s
                 "counted": bool(it.activations),
                 "classes": [active.class_ for active in it.activations],
                 "facts": [_fact(line) for line in it.lines],
+                "left_out": _left_out(found, it.window.number),
             }
             for it in found.windows
         ],
         "after": [_fact(line) for line in found.after],
+        "left_out": _left_out(found, BEFORE) + _left_out(found, AFTER),
     }
 
 
@@ -309,6 +317,10 @@ def _window(row: Subscription, asked: int | None) -> int:
     if begun == 0:
         raise refused(422, "term-not-begun", "window", "no window of this term has begun", "wait until it begins")
     return asked or begun
+
+
+def _left_out(found: Explanation, window: int) -> int:
+    return sum(found.left_out.get(window, {}).values())
 
 
 def _fact(line: FactLine) -> dict[str, Any]:

@@ -7,12 +7,16 @@ were taken back, or are refused, join here too: who they concern must be read to
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from rollbook.model.fact import LINKED, VOIDED
 from rollbook.server.live import metering, snapshots
+
+_STREAM_ROWS = 1_000
+"""Rows that PostgreSQL's driver fetches at once."""
 
 
 def ever_linked(organisations: Sequence[str], learners: Collection[str]) -> set[str]:
@@ -32,17 +36,24 @@ def ever_linked(organisations: Sequence[str], learners: Collection[str]) -> set[
 def copy_facts(organisations: Sequence[str], learners: Collection[str], to: Path) -> snapshots.Copied:
     """Writes the facts of learners, and what takes them back, into a Parquet file, as `snapshots.copy_facts` does."""
     given = {"learners": _given(learners), "within": _given(organisations)}
+    of = _POSTGRESQL if metering.on_postgresql() else _SQLITE
 
     def rows() -> Iterator[tuple[Any, ...]]:
-        with metering.own_cursor() as cursor:
-            if metering.on_postgresql():
-                yield from cursor.stream(_FACTS_POSTGRESQL, given)
-                return
-            cursor.execute(_FACTS_SQLITE, given)
-            while batch := cursor.fetchmany(snapshots.BATCH_ROWS):
-                yield from batch
+        yield from _rows(of.own, given)
+        if any(_rows(of.any_void, given)):
+            yield from _rows(of.voids, given)
 
     return snapshots.write_facts(rows(), to)
+
+
+def _rows(sql: str, given: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
+    with metering.own_cursor() as cursor:
+        if metering.on_postgresql():
+            yield from cursor.stream(sql, given, size=_STREAM_ROWS)
+            return
+        cursor.execute(sql, given)
+        while batch := cursor.fetchmany(snapshots.BATCH_ROWS):
+            yield from batch
 
 
 def _given(texts: Collection[str]) -> Any:
@@ -54,6 +65,8 @@ _LINK = f"fact.status = true and fact.type = '{LINKED}' and fact.organisation"
 _COLUMNS = ", ".join(f"fact.{name}" for name in ("number", *snapshots.STORED))
 _VOID = f"""fact.status = true and fact.type = '{VOIDED}' and fact.organisation = target.organisation
             and fact.source = target.source and fact.voids = target.id"""
+_ASKED = "unnest(%(learners)s::text[]) as asked(learner)"
+_OWN = 'select * from fact where organisation = any(%(within)s) and learner = asked.learner collate "C"'
 
 _JOINED_SQLITE = f"""
     with recursive joined(learner) as (
@@ -82,25 +95,32 @@ _JOINED_POSTGRESQL = f"""
     """
 """One by one, by the index: asked for all at once the database reads every link of the organisations."""
 
-_FACTS_SQLITE = f"""
-    with asked as (select value as learner from json_each(:learners)),
-         target as materialized (
-            select fact.* from asked cross join fact
-            where fact.organisation in (select value from json_each(:within)) and fact.learner = asked.learner)
-    select {_COLUMNS} from target as fact
-    union all
-    select {_COLUMNS} from target cross join fact
-    where {_VOID} and fact.learner not in (select learner from asked)
-    """
 
-_FACTS_POSTGRESQL = f"""
-    with asked as materialized (select learner collate "C" from unnest(%(learners)s::text[]) as asked(learner)),
-         target as materialized (
-            select fact.* from asked cross join lateral (
-                select * from fact where organisation = any(%(within)s) and learner = asked.learner offset 0) as fact)
-    select {_COLUMNS} from target as fact
-    union all
-    select {_COLUMNS} from target cross join lateral (select * from fact where {_VOID} offset 0) as fact
-    where fact.learner not in (select learner from asked)
-    """
+@dataclass(frozen=True, slots=True)
+class _Questions:
+    """The facts of learners; whether there are voids at all; the voids of these facts that name somebody else."""
+
+    own: str
+    any_void: str
+    voids: str
+
+
+_SQLITE = _Questions(
+    f"""select {_COLUMNS} from json_each(:learners) as asked cross join fact
+        where fact.organisation in (select value from json_each(:within)) and fact.learner = asked.value""",
+    f"""select 1 from fact where status = true and type = '{VOIDED}'
+        and organisation in (select value from json_each(:within)) and :learners <> '' limit 1""",
+    f"""select {_COLUMNS} from json_each(:learners) as asked cross join fact as target cross join fact
+        where target.organisation in (select value from json_each(:within)) and target.learner = asked.value
+        and {_VOID} and fact.learner not in (select value from json_each(:learners))""",
+)
+
+_POSTGRESQL = _Questions(
+    f"""select {_COLUMNS} from {_ASKED} cross join lateral ({_OWN} offset 0) as fact""",
+    f"""select 1 from fact where status = true and type = '{VOIDED}' and organisation = any(%(within)s)
+        and cardinality(%(learners)s::text[]) > 0 limit 1""",
+    f"""select {_COLUMNS} from {_ASKED} cross join lateral ({_OWN} offset 0) as target
+        cross join lateral (select * from fact where {_VOID} offset 0) as fact
+        where fact.learner <> all(%(learners)s)""",
+)
 """Voids are looked for from each fact, by their index: an organisation may have many of them."""

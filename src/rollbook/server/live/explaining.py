@@ -1,10 +1,12 @@
 """Why one learner counted, or did not: the reference, on the facts of this learner and every id linked to it.
 
-Only the facts of one identity cluster are read, so it costs the same however many others there are.
+Only the facts of one identity cluster are read, so it costs the same however many others there are. Of somebody with
+more than `FACTS_MAX` facts the account is `abridged`.
 """
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from typing import Any
 
@@ -17,7 +19,8 @@ from rollbook.metering.identities import accept, cluster_of
 from rollbook.metering.inputs import metered_windows
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.reports.explain import Explanation, explain
-from rollbook.server.live import contracts
+from rollbook.server.live import clusters, contracts, metering
+from rollbook.server.live.abridged import abridged
 from rollbook.server.models import Subscription
 from rollbook.server.refusals import refused
 
@@ -25,27 +28,38 @@ _COLUMNS = (
     *("id", "at_us", "type", "learner", "organisation", "role", "mode", "object", "source", "recorded_us"),
     *("actor", "impersonator", "session", "voids", "attributes"),
 )
-FACTS_MAX = 50_000
-"""Facts of one person that are read; more are a program's, and nobody would read their account."""
+FACTS_MAX = 5_000
+"""Facts of one person that are judged one by one, and all told; it takes some hundredths of a second."""
+
+
+class _TooManyError(Exception):
+    """There are more than `FACTS_MAX`."""
 
 
 def explain_learner(row: Subscription, learner: str, now_us: int, *, is_entry: bool = False) -> Explanation:
     """The account of one surrogate; or, where `is_entry`, of a guest's entry by its fact's id, which may look like one.
 
-    Raises RefusedError 404 where nothing is known of them, and UsageError where it is too much to be read.
+    Raises RefusedError 404 where nothing is known of them, 503 where too many long accounts are made at once, and
+    UsageError where more came over a guest's connection than can be told.
     """
     live = contracts.live(row)
     organisations = live.subscription.organisations or ()
     as_of_us = now_us + 1
     unapplied: frozenset[tuple[str, str]] = frozenset()
-    if is_entry:
-        ids, facts = {learner}, _entry(organisations, learner)
-    else:
-        ids, facts, unapplied = _person(live, organisations, learner, as_of_us)
+    try:
+        if is_entry:
+            ids, facts = {learner}, _entry(organisations, learner)
+        else:
+            ids, facts, unapplied = _person(live, organisations, learner, as_of_us)
+        facts += _voids_of(organisations, facts)
+    except _TooManyError:
+        if not is_entry:
+            return abridged(live, learner, as_of_us)
+        rule = f"more than {FACTS_MAX:,} entries came over this connection"
+        raise UsageError(Problem("learner", rule, "see which program sends them")) from None
     if not facts:
         rule = "no fact of this subscription's organisations names this learner"
         raise refused(404, "not-found", "learner", rule, "give the id as facts carry it, percent-encoded")
-    facts += _voids_of(organisations, facts)
     facts = list({fact.key: fact for fact in facts}.values())
     outcome = reference.meter(facts, live.subscription, as_of_us, live.assumed, unapplied)
     return explain(sorted(ids), facts, outcome, metered_windows(live.subscription, as_of_us))
@@ -53,8 +67,8 @@ def explain_learner(row: Subscription, learner: str, now_us: int, *, is_entry: b
 
 def _of_people(organisations: Sequence[str], ids: set[str]) -> list[Fact]:
     """Every fact that names one of these, as its learner or as who was linked to another."""
-    facts = _facts(organisations, "learner", ids) + _facts(organisations, "object", ids, extra=f"and type = '{LINKED}'")
-    return list({fact.key: fact for fact in facts}.values())
+    linked = _facts(organisations, "object", ids, extra=f"and status = true and type = '{LINKED}'")
+    return list({fact.key: fact for fact in (*_facts(organisations, "learner", ids), *linked)}.values())
 
 
 def _person(
@@ -88,15 +102,9 @@ def _person(
 
 def _ever_linked(organisations: Sequence[str], learner: str) -> list[Fact]:
     """Every link that ever joined an id to this one, over any others, whether or not it stands."""
-    known, frontier = {learner}, {learner}
-    found: dict[tuple[str, str], Fact] = {}
-    while frontier:
-        links = _facts(organisations, "learner", frontier, extra=f"and type = '{LINKED}'")
-        links += _facts(organisations, "object", frontier, extra=f"and type = '{LINKED}'")
-        found |= {link.key: link for link in links}
-        frontier = {end for link in links for end in (link.learner, link.object)} - known
-        known |= frontier
-    return list(found.values())
+    joined = clusters.ever_linked(organisations, [learner])
+    # Whoever survives in a link of these is one of these.
+    return _facts(organisations, "learner", joined, extra=f"and status = true and type = '{LINKED}'")
 
 
 def _entry(organisations: Sequence[str], id_: str) -> list[Fact]:
@@ -110,24 +118,25 @@ def _entry(organisations: Sequence[str], id_: str) -> list[Fact]:
 
 def _voids_of(organisations: Sequence[str], facts: Sequence[Fact]) -> list[Fact]:
     targets = {(fact.organisation, *fact.key) for fact in facts}
-    voids = _facts(organisations, "voids", {fact.id for fact in facts}, extra=f"and type = '{VOIDED}'")
+    voids = _facts(
+        organisations, "voids", {fact.id for fact in facts}, extra=f"and status = true and type = '{VOIDED}'"
+    )
     return [void for void in voids if (void.organisation, void.source, void.voids) in targets]
 
 
 def _facts(organisations: Sequence[str], column: str, values: set[str], extra: str = "") -> list[Fact]:
     """Facts of organisations whose column is one of some values."""
-    if connection.vendor == "postgresql":
+    if metering.on_postgresql():
         where = f"organisation = any(%s) and {column} = any(%s)"
         parameters: list[Any] = [list(organisations), list(values)]
     else:
-        marks = ", ".join(["%s"] * len(organisations)), ", ".join(["%s"] * len(values))
-        where = f"organisation in ({marks[0]}) and {column} in ({marks[1]})"
-        parameters = [*organisations, *values]
+        among = "in (select value from json_each(%s))"
+        where = f"organisation {among} and {column} {among}"
+        parameters = [json.dumps(list(it), ensure_ascii=False) for it in (organisations, values)]
     with connection.cursor() as cursor:
         sql = f"select {', '.join(_COLUMNS)} from fact where {where} {extra} limit {FACTS_MAX + 1}"
         cursor.execute(sql, parameters)
         rows = cursor.fetchall()
     if len(rows) > FACTS_MAX:
-        rule = f"there are more than {FACTS_MAX:,} facts about them: they are no person"
-        raise UsageError(Problem("learner", rule, "see which program sends under this id"))
+        raise _TooManyError
     return [Fact(**dict(zip(_COLUMNS, row, strict=True))) for row in rows]
