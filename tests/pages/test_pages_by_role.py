@@ -62,6 +62,11 @@ planner         GET                     200 200 403 404 302
 planner-figures GET                     200 200 403 404 302
 planner-history GET                     200 200 403 404 302
 planner-history-figures GET             200 200 403 404 302
+beginning       GET                     200 403 403 403 302
+beginning       POST                    200 403 403 403 302
+connect         GET                     200 200 403 404 302
+connect         POST                    200 403 403 404 302
+arrived         GET                     200 200 403 404 302
 statements      GET                     200 200 403 404 302
 statements      POST                    404 403 403 404 302
 statement       GET                     200 200 403 404 302
@@ -89,7 +94,7 @@ webhook         GET                     200 200 403 404 302
 webhook         POST                    404 404 403 404 302
 """
 
-OF_CUSTOMER = {"people", "person", "keys", "key", "webhooks", "webhook"}
+OF_CUSTOMER = {"people", "person", "keys", "key", "webhooks", "webhook", "connect", "arrived"}
 
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
 

@@ -93,6 +93,9 @@ TOUR = (
     Stop("webhooks", "/customers/{c:mau}/webhooks", "administrator mau", "webhooks"),
     Stop("webhook", "/customers/{c:mau}/webhooks/{t:webhook}", "administrator mau", "webhook"),
     Stop("webhook-gone", "/customers/{c:mau}/webhooks/{t:gone}", "operator", "webhook", photographed=False),
+    Stop("beginning", "/beginning", "operator", "beginning", photographed=False),
+    Stop("connect", "/customers/{c:mau}/connect?kind=curl", "operator", "connect"),
+    Stop("connect-by-customer", "/customers/{c:mau}/connect", "administrator mau", "connect", photographed=False),
     Stop("refused", "/subscriptions/{mauc}/usage", "administrator mau", "usage", photographed=False),
 )
 
@@ -102,6 +105,7 @@ PARTS = frozenset(
         "charges",
         "statement-preview-lines",
         "learners-uncounted-list",
+        "arrived",
         "planner-figures",
         "planner-history-figures",
         "usage-live",

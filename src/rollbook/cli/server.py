@@ -13,6 +13,7 @@ from typing import Annotated
 
 import typer
 
+from rollbook.cli import beginning
 from rollbook.cli import demo as demonstration
 from rollbook.cli.said import in_words_or_end
 from rollbook.errors import Problem, RollbookError, UsageError
@@ -101,6 +102,8 @@ def serve(
             if not demo:
                 if unlikely:
                     terminal.say(terminal.console(stderr=True), unlikely)
+                with server_set_up():
+                    beginning.say_how_to_begin()
                 serving.serve(host, port, workers, threads, style)
                 return
             with server_set_up():
@@ -128,6 +131,7 @@ def migrate() -> None:
         from rollbook.server.operation import migrating  # noqa: PLC0415
 
         migrating.migrate()
+        beginning.say_how_to_begin()
 
 
 def recount(subscription: OneSubscription = None) -> None:

@@ -24,6 +24,7 @@ OF_CUSTOMER = (
     ("people", gettext_lazy("People"), "people"),
     ("keys", gettext_lazy("API keys"), "key"),
     ("webhooks", gettext_lazy("Webhooks"), "send"),
+    ("connect", gettext_lazy("Connect a source"), "plus"),
 )
 """Pages of a customer. Their address has `number`."""
 

@@ -13,7 +13,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_http_methods, require_POST
 
 from rollbook.errors import RollbookError
-from rollbook.server.access import signin, sso, throttle
+from rollbook.server.access import first, signin, sso, throttle
 from rollbook.server.access.principals import SAFE_METHODS
 from rollbook.server.pages.reading import spoken
 from rollbook.server.pages.shell import own_address
@@ -43,7 +43,7 @@ def sign_in(request: HttpRequest) -> HttpResponse:
     try:
         signin.sign_in(request, name, password)
     except RefusedError as error:
-        return _refused(_form(request, after, _words(error), error.status), error)
+        return _refused(_form(request, after, words_of(error), error.status), error)
     return HttpResponseRedirect(after)
 
 
@@ -55,7 +55,7 @@ def to_provider(request: HttpRequest, provider_id: str) -> HttpResponse:
     try:
         throttle.to_provider(signin.address_of(request))
     except RefusedError as error:
-        return _refused(_form(request, AFTER, _words(error), error.status), error)
+        return _refused(_form(request, AFTER, words_of(error), error.status), error)
     return cast("HttpResponse", login(request, provider_id))
 
 
@@ -84,7 +84,7 @@ def password(request: HttpRequest, number: str, token: str) -> HttpResponse:
             signin.use_link(request, number, token, request.POST.get("password", ""))
             return HttpResponseRedirect("/signin")
     except RefusedError as error:
-        said, status = _words(error), error.status
+        said, status = words_of(error), error.status
     return render(request, "signin/password.html", {"said": said, "usable": status in USABLE}, status=status)
 
 
@@ -95,7 +95,7 @@ def _refused(answer: HttpResponse, error: RefusedError) -> HttpResponse:
 
 
 def _form(request: HttpRequest, after: str, said: list[str], status: int = 200) -> HttpResponse:
-    shown = {"after": after, "said": said, "provider": sso.configured()}
+    shown = {"after": after, "said": said, "provider": sso.configured(), "nobody": first.is_open()}
     return render(request, "signin/signin.html", shown, status=status)
 
 
@@ -104,5 +104,6 @@ def _after(request: HttpRequest) -> str:
     return own_address(request.POST.get("next") or request.GET.get("next") or AFTER)
 
 
-def _words(error: RollbookError) -> list[str]:
+def words_of(error: RollbookError) -> list[str]:
+    """What was refused, in sentences."""
     return [f"{it.rule[:1].upper()}{it.rule[1:]}: {it.remedy}." for it in error.problems]

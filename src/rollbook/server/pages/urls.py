@@ -6,10 +6,11 @@ from allauth.socialaccount.providers.openid_connect.views import callback
 from django.urls import path
 from django.views.decorators.http import require_GET
 
-from rollbook.server.pages import preferences, registry, signin
+from rollbook.server.pages import first, preferences, registry, signin
 
 urlpatterns = [
     path("signin", signin.sign_in, name="account_login"),
+    path("first", first.operator, name="first"),
     path("signout", signin.sign_out, name="account_logout"),
     path("password/<str:number>/<str:token>", signin.password, name="password"),
     path("signin/oidc/<str:provider_id>", signin.to_provider, name="openid_connect_login"),

@@ -5,6 +5,7 @@
    data-keep="name"      within it, what was loaded since stays.
    data-opens="id"       a button that opens a <dialog>; data-closes closes the one it stands in.
    data-mirrors="id"     a slider for the field of this id: each follows the other. Without a script the field is enough.
+   data-copies="id"      a button that copies the text of this id; hidden without a script.
    .menu                 closes by Escape, and by a click elsewhere.
    What htmx asked for and was refused is said in a toast. */
 "use strict";
@@ -89,6 +90,11 @@
   document.addEventListener("click", (event) => {
     const opens = event.target.closest("[data-opens]");
     if (opens) document.getElementById(opens.dataset.opens)?.showModal();
+    const copies = event.target.closest("[data-copies]");
+    if (copies) {
+      navigator.clipboard.writeText(document.getElementById(copies.dataset.copies).textContent.trim())
+        .then(() => toast(copies.dataset.said), () => {});
+    }
     event.target.closest("[data-closes]")?.closest("dialog")?.close();
     event.target.closest(".toast button")?.closest(".toast").remove();
     document.querySelectorAll("details.menu[open]").forEach((it) => { if (!it.contains(event.target)) it.open = false; });
@@ -107,5 +113,6 @@
     prepare(document);
     document.querySelectorAll("[data-live]").forEach(watch);
     document.querySelectorAll("[data-mirrors]").forEach(mirror);
+    if (navigator.clipboard) document.querySelectorAll("[data-copies]").forEach((it) => { it.hidden = false; });
   });
 })();
