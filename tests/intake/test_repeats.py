@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from rollbook.intake import loader, repeats
 from rollbook.intake.problems import Problems
 from rollbook.intake.reader import read_facts
 
@@ -70,6 +71,40 @@ def test_repeats_and_targets_are_found_within_a_file_and_across(
         assert ("target", 1) in targets
         numbered = "SELECT count(*) FROM targets SEMI JOIN facts USING (organisation, source, id, number)"
         assert store.connection.execute(numbered).fetchall() == [(sum(count for _, count in targets),)]
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_long_contents_are_compared_to_their_end(format_: str, tmp_path: Path) -> None:
+    """Short contents are compared as they are, long ones by their digest."""
+    text = "x" * 400
+    rows = [good(id=id_, object=text + end) for id_, end in (("1", ""), ("1", ""), ("2", "a"), ("2", "b"))]
+    read = Read(write(tmp_path, rows, format_))
+    assert (read.counted, read.duplicates, read.rejected) == (1, 1, 2)
+
+
+@pytest.mark.parametrize("format_", ["csv", "typed.parquet"])
+def test_keys_that_share_their_hash_are_told_apart(
+    format_: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (loader, repeats):
+        monkeypatch.setattr(module, "hashed", lambda *_, **__: "0::UINTEGER")
+    rows = [good(), good(source="crm"), good(id="2"), good(id="2"), good(id="3"), good(id="3", learner="bob"), VOID]
+    read = Read(write(tmp_path, rows, format_))
+    assert (read.counted, read.duplicates, read.rejected) == (4, 1, 2)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+@pytest.mark.parametrize("more", [False, True])
+def test_organisations_and_the_first_instant_are_those_of_facts(format_: str, tmp_path: Path, *, more: bool) -> None:
+    """Found without another pass over typed files, unless rows of them are no facts."""
+    early, late = "2026-01-01T00:00:00Z", "2026-04-01T00:00:00Z"
+    rows = [good(), good(), good(id="2", organisation="so\u0308d", occurred_at=late)]
+    if more:
+        rows += [good(id="3", organisation="west", occurred_at=early, learner=learner) for learner in ("ann", "bob")]
+        rows += [good(id="4", organisation="east", occurred_at=early, learner="")]
+    with read_facts([write(tmp_path, rows, format_), [good(id="5", organisation="")]]) as store:
+        assert store.organisations == ("", "north", "so\u0308d")
+        assert store.first_us == AT_US
 
 
 NAMELESS = {name: value for name, value in GOOD.items() if name != "id"}
