@@ -5,8 +5,9 @@ A viewer sees the thresholds. Orders of reports are for those who manage what is
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date, datetime
+from datetime import date
 from typing import Any
 
 from django import forms
@@ -118,9 +119,7 @@ def notices(request: HttpRequest, principal: Principal, number: int) -> HttpResp
         "owns": principal.may(OWN),
     }
     if principal.may(OWN):
-        now = timezone.now()
-        mine = ordering.orders_of(principal).filter(subscription=row)[: ordering.ORDERS_MAX]
-        shown["orders"] = [_order(it, now) for it in mine]
+        shown["orders"] = _orders(ordering.orders_of(principal).filter(subscription=row)[: ordering.ORDERS_MAX])
     return shell.show(
         request,
         principal,
@@ -181,7 +180,7 @@ def _form(
         request,
         principal,
         "notices/order.html",
-        {"form": form, "order": _order(found, timezone.now()) if found else None},
+        {"form": form, "order": _orders([found])[0] if found else None},
         row=row,
         here="notices",
         crumbs=[*shell.of_customer(row), mine],
@@ -189,17 +188,31 @@ def _form(
     )
 
 
-def _order(row: ReportOrder, now: datetime) -> Order:
-    title = exports.WORDS.get(row.report, (row.report, ""))[0]
-    paused = standing.of_order(row)
-    return Order(
-        row,
-        _titled(title, row.by),
-        dict(FORMATS).get(row.format, row.format),
-        dict(EVERY).get(row.every, row.every),
-        None if paused else orders.next_on(row, now),
-        _paused(paused),
-    )
+def _orders(rows: Iterable[ReportOrder]) -> list[Order]:
+    """Orders of one subscription as they stand. What is alike of several is asked for once."""
+    now = timezone.now()
+    standings: dict[tuple[object, ...], str] = {}
+    nexts: dict[str, date | None] = {}
+    found = []
+    for row in rows:
+        whose = (row.paused, row.created_by_id, row.created_by_key_id, row.report, row.by)
+        if whose not in standings:
+            standings[whose] = standing.of_order(row)
+        if row.every not in nexts:
+            nexts[row.every] = orders.next_on(row, now)
+        paused = standings[whose]
+        title = exports.WORDS.get(row.report, (row.report, ""))[0]
+        found.append(
+            Order(
+                row,
+                _titled(title, row.by),
+                dict(FORMATS).get(row.format, row.format),
+                dict(EVERY).get(row.every, row.every),
+                None if paused else nexts[row.every],
+                _paused(paused),
+            )
+        )
+    return found
 
 
 def _titled(title: Any, by: str) -> str:
