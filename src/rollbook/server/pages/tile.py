@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from rollbook.reports.standing import Standing, standing
-from rollbook.server import clock
 from rollbook.server.live import contracts
 from rollbook.server.live.usage import counted
 from rollbook.server.models import Subscription
 from rollbook.server.pages import charts
+from rollbook.server.pages.kept import kept, version_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,7 +33,8 @@ class Tile:
 
 def tile(row: Subscription) -> Tile:
     """The tile of a subscription, counted now. `row` has its plan and customer at hand."""
-    return Tile(row, contracts.plan_of(row.plan).title, standing(counted(row, clock.now_us())))
+    now = kept("tile", row, version_of(row), lambda now_us: standing(counted(row, now_us)))
+    return Tile(row, contracts.plan_of(row.plan).title, now)
 
 
 def level_of(now: Standing | None) -> str:

@@ -5,15 +5,12 @@ An open page asks once a second whether its version still holds, see `live.versi
 
 from __future__ import annotations
 
-import threading
-from collections import OrderedDict
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
-from django.utils.translation import get_language
 
 from rollbook.accounting.account import Account
 from rollbook.accounting.grants import pools, quantity
@@ -21,19 +18,13 @@ from rollbook.reports.standing import Standing, standing
 from rollbook.server import clock
 from rollbook.server.access.principals import Principal, subscription_for
 from rollbook.server.live.usage import counted
-from rollbook.server.live.version import version
 from rollbook.server.models import Subscription
 from rollbook.server.pages import charts, definitions, exports, foresight, reading, shell, usage_shapes
+from rollbook.server.pages.kept import kept, version_of
 from rollbook.server.pages.registry import page
 from rollbook.server.pages.tile import level_of
 
 NEEDS = "usage:read"
-
-
-KEPT_US = 60_000_000
-"""How long figures that hold are shown again: pace and shares go on with time."""
-
-KEPT_MAX = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +49,7 @@ def usage(request: HttpRequest, principal: Principal, number: int) -> HttpRespon
 def live(request: HttpRequest, principal: Principal, number: int) -> HttpResponseBase:
     """The figures anew where `version` is not theirs any more; else 204."""
     row = subscription_for(principal, number)
-    if request.GET.get("version") == _version(row):
+    if request.GET.get("version") == version_of(row):
         return HttpResponse(status=204)
     return shell.part(request, "usage/live.html", _shown(row))
 
@@ -70,32 +61,11 @@ def forecast(request: HttpRequest, principal: Principal, number: int) -> HttpRes
     return shell.part(request, "usage/forecast.html", {"foreseen": foresight.foreseen(row), "row": row})
 
 
-def _version(row: Subscription) -> str:
-    """Of the figures, and of where the term stands: a window that begins changes a page too."""
-    return f"{version(row)}{shell.when(row)}"
-
-
-_kept: OrderedDict[tuple[object, ...], tuple[int, dict[str, Any]]] = OrderedDict()
-_lock = threading.Lock()
-
-
 def _shown(row: Subscription) -> dict[str, Any]:
-    """What the templates show: while the version holds, it is made once a minute for all who read alike.
-
-    Seats are walked through three times; of ten thousand that takes 160 ms, and each of many readers asks.
-    """
-    # Before the figures: what comes in between is asked for again, and nothing is missed.
-    seen, now_us = _version(row), clock.now_us()
-    key = (row.pk, seen, str(reading.locale()), get_language())
-    with _lock:
-        at_us, known = _kept.get(key, (0, {}))
-    if not 0 <= now_us - at_us < KEPT_US:
-        known = _made(row, now_us)
-        with _lock:
-            _kept[key] = now_us, known
-            while len(_kept) > KEPT_MAX:
-                _kept.popitem(last=False)
-    return known | {"row": row, "version": seen, "at": now_us}
+    """What the templates show. Seats are walked through three times: of ten thousand that takes 160 ms."""
+    seen = version_of(row)
+    made = kept("usage", row, seen, lambda now_us: _made(row, now_us))
+    return made | {"row": row, "version": seen, "at": clock.now_us()}
 
 
 def _made(row: Subscription, now_us: int) -> dict[str, Any]:
