@@ -20,10 +20,15 @@ router = Router(tags=["people"])
 
 
 class ErasureIn(Body):
-    """Who is to be forgotten: the id as facts carry it, and whose learner it is."""
+    """Who is to be forgotten: the id as facts carry it, and whose learner it is.
+
+    discard_waiting  whether facts that name the id, and wait for an organisation that nobody has, are deleted: they
+                     could be about somebody of another customer who has the same id
+    """
 
     customer: Id | None = None
     learner: LearnerId
+    discard_waiting: bool = False
 
 
 class ErasureOut(Schema):
@@ -33,12 +38,16 @@ class ErasureOut(Schema):
     erased_at       since when id, name and address are gone
     erased_before   whether they were gone already
     stays           what stays, and why
+    waiting         facts that name the id, wait for an organisation that nobody has, and were not discarded
+    elsewhere       facts whose object, session or own id contains the id: counts rest on them, and they stay
     """
 
     known: bool
     erased_at: datetime | None
     erased_before: bool
     stays: str
+    waiting: int
+    elsewhere: int
 
 
 class PersonIn(Body):
@@ -68,13 +77,16 @@ def erase(request: HttpRequest, body: ErasureIn) -> ErasureOut:
     """Forgets a person, for ever. Nothing that was counted changes."""
     principal = principal_of(request)
     _bounded(body.learner)
-    done = erasure.erase(principal, customer_for(principal, body.customer), body.learner)
+    customer = customer_for(principal, body.customer)
+    done = erasure.erase(principal, customer, body.learner, discard_waiting=body.discard_waiting)
     stays = "their facts and counts, under a number that names nobody, and a keyed digest that recognises the id"
     return ErasureOut(
         known=done.surrogate is not None,
         erased_at=done.erased_at,
         erased_before=done.before,
         stays=stays if done.surrogate is not None else "nothing: nothing was ever said of this id",
+        waiting=done.waiting,
+        elsewhere=done.elsewhere,
     )
 
 

@@ -251,7 +251,8 @@ def copy_facts(
 ) -> Copied:
     """Writes the facts of organisations into a Parquet file with the canonical columns, in batches.
 
-    types  those that are wanted; None for all
+    types  those that are wanted, for a book: without attributes, on which nothing rests, so that forgetting a person
+           reaches them; None for all
     known  facts up to this number, and before this instant, are not wanted: they are in a book already
     """
     return write_facts(_rows(organisations, types, known), to, known[0])
@@ -277,7 +278,8 @@ def _rows(
     organisations: Sequence[str], types: Collection[str] | None, known: tuple[int, int]
 ) -> Iterator[tuple[Any, ...]]:
     """The number of each fact and its canonical columns, in no order."""
-    head = f"select number, {', '.join(STORED)} from fact"
+    sealed = {} if types is None else {"attributes": "cast('' as text)"}
+    head = f"select number, {', '.join(sealed.get(name, name) for name in STORED)} from fact"
     # Numbers of one customer's facts rise as they are committed: whoever stores them holds the customer's lock.
     since = f"(number > {known[0]:d} or at_us >= {known[1]:d})" if any(known) else "true"
     with metering.own_cursor() as cursor:
