@@ -62,6 +62,8 @@ planner         GET                     200 200 403 404 302
 planner-figures GET                     200 200 403 404 302
 planner-history GET                     200 200 403 404 302
 planner-history-figures GET             200 200 403 404 302
+help            GET                     200 200 200 200 302
+help-page       GET                     200 200 200 200 302
 beginning       GET                     200 403 403 403 302
 beginning       POST                    200 403 403 403 302
 connect         GET                     200 200 403 404 302
@@ -152,6 +154,8 @@ class World:
         if name.startswith(("customer", "subscribe")):
             parts["number"] = self.north.pk
         parts |= self.own.parts(name)
+        if name == "help-page":
+            parts["name"] = "server/senders"
         if name in ("learner", "guest"):
             deeds = [world.row("l-1", "ana", "2026-03-02T09:00"), world.row("g-1", "", "2026-03-02T09:00", role="guest")]
             world.send(deeds, "2026-03-03T00:00")

@@ -96,6 +96,8 @@ TOUR = (
     Stop("beginning", "/beginning", "operator", "beginning", photographed=False),
     Stop("connect", "/customers/{c:mau}/connect?kind=curl", "operator", "connect"),
     Stop("connect-by-customer", "/customers/{c:mau}/connect", "administrator mau", "connect", photographed=False),
+    Stop("help", "/help", "viewer mau", "help", photographed=False),
+    Stop("help-page", "/help/server/ingest", "viewer mau", "help-page"),
     Stop("refused", "/subscriptions/{mauc}/usage", "administrator mau", "usage", photographed=False),
 )
 

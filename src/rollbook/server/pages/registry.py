@@ -40,6 +40,7 @@ MODULES = (
     "planner",
     "first",
     "connect",
+    "help",
     "office.customers",
     "office.subscriptions",
     "office.subscription",
