@@ -180,7 +180,8 @@ def _form(
         request,
         principal,
         "notices/order.html",
-        {"form": form, "order": _orders([found])[0] if found else None},
+        # Of another plan there is no such order: nothing to switch to.
+        {"form": form, "order": _orders([found])[0] if found else None, "terms": []},
         row=row,
         here="notices",
         crumbs=[*shell.of_customer(row), mine],
