@@ -84,6 +84,7 @@ class Message(models.Model):
             models.Index(fields=["next_at"], condition=models.Q(state="waiting"), name="outbox_waiting"),
             models.Index(fields=["id"], condition=models.Q(state="dead"), name="outbox_dead"),
             models.Index(fields=["customer", "created_at"]),
+            models.Index(fields=["endpoint", "id"], name="outbox_of_endpoint"),
         )
 
 

@@ -28,6 +28,11 @@ def messages_of(principal: Principal) -> QuerySet[Message]:
     return rows.filter(Q(endpoint__customer=principal.customer) | mail, customer=principal.customer)
 
 
+def messages_to(row: Endpoint) -> QuerySet[Message]:
+    """What was sent, or waits to be sent, to an endpoint of whoever asks: all of it is theirs to see."""
+    return Message.objects.filter(endpoint=row)
+
+
 @transaction.atomic
 def resend(principal: Principal, number: int) -> Message:
     """Lets a message that was given up start over, with the same id. Raises 404 and 409."""

@@ -100,8 +100,7 @@ def webhook(request: HttpRequest, principal: Principal, number: int, endpoint: i
                 return shell.back(request, here, gettext("It is sent once more, within seconds."))
             case _:
                 raise missing("act")
-    messages = told.messages_of(principal).filter(endpoint=row)
-    found, following = paged(messages, own.after(request), own.ROWS, newest_first=True)
+    found, following = paged(told.messages_to(row), own.after(request), own.ROWS, newest_first=True)
     shown = {
         "endpoint": row,
         "host": _host(row),
