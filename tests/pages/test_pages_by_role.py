@@ -58,6 +58,11 @@ delivery-resend POST                    404 403 403 403 302
 audit           GET                     200 403 403 403 302
 jobs            GET                     200 403 403 403 302
 jobs            POST                    404 403 403 403 302
+plans           GET                     200 403 403 403 302
+plan            GET                     200 403 403 403 302
+plan-editor     GET                     200 403 403 403 302
+plan-editor     POST                    200 403 403 403 302
+plan-check      POST                    200 403 403 403 302
 planner         GET                     200 200 403 404 302
 planner-figures GET                     200 200 403 404 302
 planner-history GET                     200 200 403 404 302

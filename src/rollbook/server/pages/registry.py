@@ -49,6 +49,7 @@ MODULES = (
     "office.deliveries",
     "office.audit",
     "office.jobs",
+    "office.plans",
 )
 """Modules of this folder that have pages."""
 
