@@ -30,6 +30,11 @@ LABEL_LENGTH = 3
 """Longer labels do not stand beside each other on a phone: there every third shows."""
 
 FIGURE_LENGTH = 3
+"""Longer figures have no room above each bar on a phone."""
+
+FIGURE_PIXELS = 26
+"""How much room a figure above a point takes."""
+
 LABELS_MAX = 14
 SWITCH_SIDE = 85.0
 """Beyond this percentage a figure stands left of its point."""
@@ -173,7 +178,11 @@ def curves(
             y = _down(value, top)
             dots.append((_percent(x * 100), _pixels(y), it.kind))
             anchor = "end" if x * 100 > SWITCH_SIDE else "start"
-            texts.append(Text(_percent(x * 100), _pixels(y - 10), reading.number(value), "strong", anchor))
+            limits = [_down(other.points[-1][1], top) for other in drawn if other.points and not other.ends]
+            # A figure above its point would lie on a line that is just above: then it stands below.
+            below = any(0 <= y - limit < FIGURE_PIXELS for limit in limits)
+            place = _pixels(y + 20 if below else y - 10)
+            texts.append(Text(_percent(x * 100), place, reading.number(value), "strong", anchor))
     return Chart(
         id=id_,
         title=title,
