@@ -37,7 +37,7 @@ ROWS = 25
 FORMATS = (("csv", "CSV"), ("xlsx", "Excel (XLSX)"), ("json", "JSON"), ("parquet", "Parquet"))
 EVERY = (
     (orders.CLOSE, gettext_lazy("After each window is closed")),
-    (orders.MONTH, gettext_lazy("On the first of each month, of the month before")),
+    (orders.MONTH, gettext_lazy("On the first of each month")),
 )
 
 _EMAIL: TypeAdapter[str] = TypeAdapter(Email)

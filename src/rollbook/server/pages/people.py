@@ -24,8 +24,8 @@ from rollbook.server.pages.registry import page
 from rollbook.server.refusals import RefusedError, missing
 
 ROLES = {
-    User.VIEWER: gettext_lazy("Viewer: sees figures, no learners"),
-    User.ADMINISTRATOR: gettext_lazy("Administrator: sees usage, learners and statements"),
+    User.VIEWER: gettext_lazy("Viewer"),
+    User.ADMINISTRATOR: gettext_lazy("Administrator"),
 }
 """Of a customer's people."""
 
@@ -42,7 +42,9 @@ class InviteForm(forms.Form):
         help_text=gettext_lazy("They sign in with it."),
     )
     name = forms.CharField(label=gettext_lazy("Name, if you like"), max_length=150, required=False)
-    role = forms.ChoiceField(label=gettext_lazy("Role"))
+    role = forms.ChoiceField(
+        label=gettext_lazy("Role"), help_text=gettext_lazy("A viewer sees figures, and no learners.")
+    )
 
     def __init__(self, principal: Principal, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
