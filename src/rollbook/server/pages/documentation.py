@@ -105,9 +105,12 @@ def _read(path: str, text: str, known: frozenset[str]) -> Document:
         return Document(name_of(path), path, folder, name, (Heading(1, name, ""),), html)
     tokens = _MARKDOWN.parse(text)
     headings = tuple(_anchored(tokens))
-    for token in tokens:
+    for place, token in enumerate(tokens):
         if token.children:
             token.children = list(_linked(token.children, folder, known))
+        # The corner of a table heads nothing.
+        if token.type == "th_open" and not tokens[place + 1].content:
+            token.tag = tokens[place + 2].tag = "td"
     title = headings[0].words if headings else path
     body = _without_title(tokens)
     html = mark_safe(_MARKDOWN.renderer.render(body, _MARKDOWN.options, {}))  # noqa: S308 - raw HTML is off
