@@ -5,14 +5,17 @@ A page that needs more than its own files sets `Content-Security-Policy` itself,
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
+from contextlib import suppress
 from http import HTTPStatus
 
 from django.conf import settings
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, UnreadablePostError
 from django.http.response import HttpResponseBase
 
 from rollbook.errors import Problem
+from rollbook.server.access.principals import SAFE_METHODS
 from rollbook.server.api import errors
 
 API = "/v1/"
@@ -22,6 +25,12 @@ BODY_BYTES_MAX = 4 * 1024 * 1024
 
 LARGE = ("/v1/facts", "/v1/cloudevents", "/v1/caliper", "/v1/xapi")
 """Addresses that bound their bodies themselves: facts come in batches."""
+
+UNKNOWN_BODIES_MAX = 2
+"""Bodies that are read at once, in one process, of whoever shows no key. Reading occupies a thread for as long as the
+sender takes, which nothing here can end: the other threads go on answering."""
+
+_unknown_bodies = threading.BoundedSemaphore(UNKNOWN_BODIES_MAX)
 
 HEADERS = {
     "Content-Security-Policy": "default-src 'self'; base-uri 'none'; form-action 'self'; frame-ancestors 'none'; "
@@ -52,6 +61,8 @@ def answers(get_response: GetResponse) -> GetResponse:
             answer: HttpResponseBase = errors.plain(413 if length.isdecimal() else 400)
         elif _needs_tls(request):
             answer = _tls_needed()
+        elif not _was_read(request, int(length)):
+            answer = errors.plain(503, {"Retry-After": "1"})
         else:
             answer = get_response(request)
         if request.path.startswith(API):
@@ -66,6 +77,25 @@ def answers(get_response: GetResponse) -> GetResponse:
         return answer
 
     return middleware
+
+
+def _was_read(request: HttpRequest, length: int) -> bool:
+    """Reads a body that nobody vouches for; False where too many such are being read. Other bodies are read later.
+
+    Whoever shows a key is asked for it first, and so is whoever sends facts.
+    """
+    shows_key = "Authorization" in request.headers or request.path.startswith(LARGE)
+    if not length or shows_key or request.method in SAFE_METHODS:
+        return True
+    if not _unknown_bodies.acquire(blocking=False):
+        return False
+    try:
+        # It is kept; where the sender breaks off, whoever asks for it is told again.
+        with suppress(UnreadablePostError):
+            _ = request.body
+    finally:
+        _unknown_bodies.release()
+    return True
 
 
 def _needs_tls(request: HttpRequest) -> bool:

@@ -106,6 +106,7 @@ _PLAIN = {
     404: ("not-found", "there is nothing at this address", "see /v1/openapi.json for what there is"),
     405: ("method-not-allowed", "this address does not answer to this method", "use one that the header Allow names"),
     413: ("too-large", "the request is too large", "send it in parts"),
+    503: ("busy", "as much is being read as can be at once", "try again in a second"),
     415: ("media-type", "content of this kind is not read here", "send Content-Type: application/json"),
 }
 

@@ -39,8 +39,9 @@ HEADER_SECONDS = 10
 """Within which a request's headers must have come."""
 
 BACKLOG = 1024
-WAITING_PER_THREAD = 16
-"""Requests that a process takes while all of its threads are at work; beyond them connections wait."""
+WAITING_PER_THREAD = 256
+"""Connections that a process has for each of its threads, whether or not a request came on them; others wait. With 16
+a few dozen clients that sent nothing kept everybody waiting until `HEADER_SECONDS` had passed."""
 
 END_SECONDS = 60
 """How long requests under way are given to end, at most."""
