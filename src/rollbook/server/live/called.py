@@ -39,13 +39,14 @@ INDEXES = (
     f"create index person_email on person (customer_id, ({EMAIL.format(p='')}<bytes>)) where email <> ''",
     (
         "create index activation_in_order on activation "
-        "((window_number + 0), subscription, first_us, source, id, organisation, class)"
+        "((window_number + 0), subscription, first_us, source, id, organisation, unit, object, class, window_number)"
     ),
 )
 """For both databases, see `in_bytes`. The last one changes with no fact but one that comes before the first.
 
 It begins with an expression, so that nobody has it who does not ask for it: with the plain columns the database took
-it to look for one learner, where nothing was counted yet, and a batch of facts took 400 ms instead of 60.
+it to look for one learner, where nothing was counted yet, and a batch of facts took 400 ms instead of 60. It has all
+that the list is ordered and filtered by, so that what is passed over is read off the index alone.
 """
 
 _LAST = "\U0010ffff"

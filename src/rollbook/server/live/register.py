@@ -207,8 +207,7 @@ def _named(row: Subscription, there: _Window, asked: Asked, after: Sequence[Any]
         where += f" and ({key[0]}, {key[1]}) >= (%s, %s) and ({', '.join(key)}) > (%s, %s, %s, %s)"
         known = _cursor(after, (str, int, str, str))
         parameters += [*known[:2], *known]
-    units = sum(it.active for it in there.account.of(there.number))
-    if units <= SORTED_MAX:
+    if _units(there, asked) <= SORTED_MAX:
         number = "case when a.guest then null else cast(a.unit as bigint) end"
         together = f"activation as a join person as p on p.id = {number}"
     else:
@@ -227,6 +226,17 @@ def _named(row: Subscription, there: _Window, asked: Asked, after: Sequence[Any]
         order by {", ".join(key)} limit %s
         """
     return _page(there, _rows(called.in_bytes(sql), [*parameters, limit + 1]), limit)
+
+
+def _units(there: _Window, asked: Asked) -> int:
+    """How many units there are of an organisation and a class, from the tallies."""
+    where, parameters = "", []
+    for column, value in (("organisation", asked.organisation), ("class", asked.class_)):
+        if value and value != GUEST:
+            where += f" and {column} = %s"
+            parameters.append(value)
+    sql = f"select coalesce(sum(units), 0) from tally where subscription = %s and window_number = %s{where}"
+    return int(_rows(sql, [there.live.key, there.number, *parameters])[0][0])
 
 
 def _units_of(there: _Window, units: Sequence[str], where: str, parameters: Sequence[Any]) -> list[dict[str, Any]]:
