@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from django.db import transaction
 
 from rollbook.server.live import contracts, metering
 from rollbook.server.live.version import version
@@ -46,7 +47,8 @@ def test_a_seat_that_is_released_changes_it_though_nobody_counts_anew():
 def test_a_window_that_begins_and_a_larger_quantity_change_it():
     stored = world.subscribe(world.customer(), "monthly-login", quantity=5)
     before = version(stored)
-    metering.begin_windows(contracts.live(stored), world.at("2026-02-01T00:00"))
+    with transaction.atomic():
+        metering.begin_windows(contracts.live(stored), world.at("2026-02-01T00:00"))
     begun = version(stored)
     assert begun != before
     Quantity.objects.create(subscription=stored, from_us=world.at("2026-02-01T00:00"), units=9)
