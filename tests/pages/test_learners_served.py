@@ -13,7 +13,7 @@ from django.test.utils import CaptureQueriesContext
 from rollbook.metering.outcome import DISPOSITIONS
 from rollbook.server import clock, erasure
 from rollbook.server.access.accounts import COMMAND
-from rollbook.server.live import people
+from rollbook.server.live import abridged, explaining, people
 from rollbook.server.pages import reasons
 from tests.server import callers, world
 from tests.server.world import at, customer, own_plan, row, send, subscribe
@@ -136,6 +136,17 @@ def test_why_names_what_began_before_the_window_and_lasted_into_it():
     assert "Because of this: An account is enabled, on 12 Jan 2026, 09:30:00; and it lasted into this window." in words
     assert "Continuing: this was so when the window began." in words
     assert "Nothing happened in this window: what began before went on." in words
+
+
+def test_of_somebody_who_did_very_much_a_part_is_listed_and_the_rest_is_counted(monkeypatch):
+    """Seven logins, of which two are listed: five are left."""
+    monkeypatch.setattr(explaining, "FACTS_MAX", 3)
+    monkeypatch.setattr(abridged, "LINES_MAX", 2)
+    term = subscribe(customer())
+    send([row(f"f{n}", "bot", f"2026-03-0{n}T09:30") for n in range(1, 8)], NOW)
+    words = why(term, "bot")
+    assert "Counts in this window" in words
+    assert "and 5 facts that are not listed: this counts" in words
 
 
 def test_linked_ids_are_named_and_lead_to_each_other():

@@ -84,12 +84,16 @@ class Because:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """One window: whether they counted, as what, and what happened, counted first."""
+    """One window: whether they counted, as what, and what happened, counted first.
+
+    left  of somebody who did very much, how many facts are not listed, and what became of them
+    """
 
     window: Window
     counted: bool
     classes: tuple[str, ...]
     groups: tuple[Group, ...]
+    left: tuple[tuple[int, Any], ...]
     href: str
     here: bool
 
@@ -200,12 +204,17 @@ def _told(request: HttpRequest, explained: Explanation, rules: Rules, here: Wind
             counted=bool(it.activations),
             classes=tuple(sorted({active.class_ for active in it.activations})),
             groups=_groups(it.lines, rules),
+            left=_left(explained, it.window.number),
             href=f"{request.path}?window={it.window.number}",
             here=here is not None and it.window.number == here.number,
         )
         for it in reversed(explained.windows)
         if it.activations or it.lines or (here is not None and it.window.number == here.number)
     ]
+
+
+def _left(explained: Explanation, window: int) -> tuple[tuple[int, Any], ...]:
+    return tuple((facts, reasons.WORDS[fate]) for fate, facts in explained.left_out.get(window, {}).items() if facts)
 
 
 def _earlier(request: HttpRequest, told: list[Told]) -> list[Told]:
