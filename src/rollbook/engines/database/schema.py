@@ -4,8 +4,9 @@
 and corrections are few and needed for ever, deeds are many and needed for their windows only. On PostgreSQL deeds lie
 in partitions by year, which are made when the first fact of a year comes.
 
-`activation` finds a unit's windows by one descent of its index, the newest last. No index has `facts` or `first_us`, so
-that one more fact of somebody active changes a row in its page and no index (fillfactor leaves the room).
+`activation` finds a unit's windows by one descent of its index, the newest last. No index has `facts`, and the only
+one with `first_us` is that of lists of learners (`server.live.called`): so one more fact of somebody active changes a
+row in its page and no index (fillfactor leaves the room).
 """
 
 from __future__ import annotations
