@@ -58,6 +58,7 @@ delivery-resend POST                    404 403 403 403 302
 audit           GET                     200 403 403 403 302
 jobs            GET                     200 403 403 403 302
 jobs            POST                    404 403 403 403 302
+jobs-overdue    GET                     200 403 403 403 302
 plans           GET                     200 403 403 403 302
 plan            GET                     200 403 403 403 302
 plan-editor     GET                     200 403 403 403 302

@@ -111,6 +111,7 @@ PARTS = frozenset(
         "statement-preview-lines",
         "learners-uncounted-list",
         "arrived",
+        "jobs-overdue",
         "planner-figures",
         "planner-history-figures",
         "usage-live",

@@ -16,6 +16,7 @@ from rollbook.server.models import Done
 from rollbook.server.observing import heartbeat, lag
 from rollbook.server.pages import shell
 from rollbook.server.pages.office import forms as typed
+from rollbook.server.pages.office import today
 from rollbook.server.pages.registry import page
 
 WORDS: dict[str, Any] = {
@@ -50,7 +51,6 @@ def jobs(request: HttpRequest, principal: Principal) -> HttpResponse:
         "seconds": seconds,
         "alive": seconds is not None and seconds <= heartbeat.ALIVE.total_seconds(),
         "alive_minutes": int(heartbeat.ALIVE.total_seconds() // 60),
-        "close_seconds": lag.close_seconds(now),
         "outbox": lag.outbox(),
         "recount": lag.last_recount(),
         "recount_at": _at(lag.last_recount()),
@@ -59,6 +59,14 @@ def jobs(request: HttpRequest, principal: Principal) -> HttpResponse:
         "asked": typed.cursor(request, "subscription"),
     }
     return shell.show(request, principal, "office/jobs.html", shown, here="jobs")
+
+
+@page("jobs/overdue", "manage", name="jobs-overdue")
+def overdue(request: HttpRequest, principal: Principal) -> HttpResponse:  # noqa: ARG001
+    """For how long the oldest window has been due: as a figure, or for `today` as what needs attention, if it does."""
+    if request.GET.get("for") == "today":
+        return shell.part(request, "office/matter.html", {"it": today.overdue()})
+    return shell.part(request, "office/overdue.html", {"close_seconds": lag.close_seconds(timezone.now())})
 
 
 def _at(found: lag.Recounted | None) -> datetime | None:

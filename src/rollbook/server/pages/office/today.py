@@ -89,14 +89,22 @@ def _matter(level: str, count: int, words: str, why: str, page: str, asked: str 
     return [Matter(level, figure(count), words, why, reverse(page) + asked)] if count else []
 
 
+def overdue() -> Matter | None:
+    """For how long the oldest window has been due, where that is worth a word.
+
+    It is asked for after the page: a server that has just begun has to read all subscriptions for it once.
+    """
+    late = lag.close_seconds(timezone.now())
+    if late <= LATE.total_seconds():
+        return None
+    words, why = gettext("windows are overdue"), gettext("The oldest was due so long ago and is not closed.")
+    return Matter("near", reading.lasting(late), words, why, reverse("tasks"))
+
+
 def _worker() -> list[Matter]:
     seconds = lag.worker_seconds(timezone.now())
     if seconds is not None and seconds <= ALIVE.total_seconds():
-        late = lag.close_seconds(timezone.now())
-        if late <= LATE.total_seconds():
-            return []
-        words, why = gettext("windows are overdue"), gettext("The oldest was due so long ago and is not closed.")
-        return [Matter("near", reading.lasting(late), words, why, reverse("tasks"))]
+        return []
     words = gettext("no sign of life from the worker")
     why = gettext("Nothing is closed, sent or released until it runs again.")
     since = reading.lasting(seconds) if seconds is not None else gettext("Never")
