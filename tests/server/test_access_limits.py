@@ -144,6 +144,17 @@ def test_a_person_is_limited_in_all_their_browsers_together_and_by_themselves(ra
 
 
 @pytest.mark.usefixtures("minute")
+def test_pages_and_the_api_are_counted_together_for_whoever_is_signed_in(rate):
+    rate(3, "ROLLBOOK_USER_RATE_PER_MINUTE")
+    caller = callers.operator()
+    assert [caller.client.get("/account").status_code for _ in range(2)] == [200, 200]
+    assert caller.get("/customers").status_code == 200
+    refused = caller.client.get("/account")
+    assert (refused.status_code, refused["Retry-After"]) == (429, "51")
+    assert "text/html" in refused["Content-Type"]
+
+
+@pytest.mark.usefixtures("minute")
 def test_a_key_and_a_person_of_the_same_number_do_not_count_for_each_other(rate):
     rate(1)
     rate(1, "ROLLBOOK_USER_RATE_PER_MINUTE")

@@ -20,7 +20,7 @@ from django.urls import URLPattern, path
 from django.utils.cache import add_never_cache_headers, patch_cache_control
 
 from rollbook.errors import Problem, RollbookError
-from rollbook.server.access.principals import OWN, PERSON, SAFE_METHODS, SCOPES, Principal, user_principal
+from rollbook.server.access.principals import OWN, PERSON, SAFE_METHODS, SCOPES, Principal, count, user_principal
 from rollbook.server.models import User
 from rollbook.server.pages import reading, shell
 from rollbook.server.refusals import RefusedError
@@ -113,6 +113,7 @@ def _answer(
         error = RefusedError(403, "forbidden", Problem("page", *shell.not_yours()))
         return refusal(request, principal, error, error.status)
     try:
+        count(principal)
         return view(request, principal, **parts)
     except RefusedError as error:
         return refusal(request, principal, error, error.status, error.headers)
