@@ -8,7 +8,7 @@ id), and how many facts there are; each (source, id) once, not at all where it c
 voided; then the active learners of each month. Both must find the same rows, or the measurement is void.
 
 The query is measured twice: as above, which is the same work, and trusting that a repeated (source, id) repeats its
-content too, so that it need look for repeats only among what it counts. Rollbook is held to the first. Beyond both it
+content too, so that it need look for repeats only among what it counts. Rollbook is held to both. Beyond them it
 reads every row through its gate and finds classes. What became of every fact, and what each source covers, are further
 questions, of about a tenth and a twentieth of the time, and asked when the clock has stopped.
 """
@@ -44,8 +44,8 @@ from benchmarks.generate import COUNTED, generate
 
 THREADS = 2
 RATIO_MOST = 2.0
-HELD_TO = ("by hand",)
-"""The sides to which the ratio is bounded; to the trusting query it is printed, and near the bound."""
+HELD_TO = ("by hand", "by hand, trusting")
+"""The sides to which the ratio is bounded."""
 MEMORY_MOST = 4 * 2**30
 START, END = date(2024, 1, 1), date(2026, 1, 1)
 

@@ -139,7 +139,8 @@ class Reading:
         texts = self.texts
         type_, role = texts["type"], self.values["role"]
         parts = [f"{self.values['at_us']} BETWEEN {EARLIEST_US} AND {LATEST_US - 1}"]
-        parts.append(f"({texts['learner']} <> '' OR {role} = 'guest' OR {type_} = '{VOIDED}')")
+        nobody = f"{role} = 'guest' OR {type_} = '{VOIDED}'"
+        parts.append(f"CASE WHEN {texts['learner']} <> '' THEN TRUE ELSE {nobody} END")
         voids = f"{type_} <> '{VOIDED}'"
         if "voids" in self.columns:
             names_another = f"{type_} = '{VOIDED}' AND {texts['voids']} <> {texts['id']}"
