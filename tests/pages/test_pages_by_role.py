@@ -163,7 +163,10 @@ class World:
         if name == "help-page":
             parts["name"] = "server/senders"
         if name in ("learner", "guest"):
-            deeds = [world.row("l-1", "ana", "2026-03-02T09:00"), world.row("g-1", "", "2026-03-02T09:00", role="guest")]
+            deeds = [
+                world.row("l-1", "ana", "2026-03-02T09:00"),
+                world.row("g-1", "", "2026-03-02T09:00", role="guest"),
+            ]
             world.send(deeds, "2026-03-03T00:00")
             parts |= {"learner": live_people.surrogate(self.north.pk, "ana"), "entry": "g-1"}
         return "/" + re.sub(r"<\w+:(\w+)>", lambda it: str(parts[it[1]]), PAGES[name].route)

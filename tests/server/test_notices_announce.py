@@ -36,7 +36,11 @@ def user(name: str, role: str, customer: Customer | None = None, *, email: str =
 
 def endpoint(customer: Customer | None, *events: str, active: bool = True) -> Endpoint:
     return Endpoint.objects.create(
-        customer=customer, url="https://example.org/hook", secret=new_secret(), events=list(events), state="active" if active else "gone"
+        customer=customer,
+        url="https://example.org/hook",
+        secret=new_secret(),
+        events=list(events),
+        state="active" if active else "gone",
     )
 
 
