@@ -13,12 +13,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from typing import Any
 
 from rollbook.engines.database import difference, everyone, gather, schema
 from rollbook.engines.database.dialects import Database, prepare
 from rollbook.engines.database.subscriptions import BEGINNING_US, LiveSubscription
-from rollbook.engines.database.touch import Touched, targets, touched, touching
+from rollbook.engines.database.touch import Touched, targets, touched
 from rollbook.errors import Problem, UsageError
 from rollbook.model.fact import VOIDED, Fact
 
@@ -27,13 +28,12 @@ def remeter(cursor: Any, subscriptions: Sequence[LiveSubscription], facts: Seque
     """Brings everything live of the subscriptions up to date with facts that were just stored."""
     database = prepare(cursor)
     voids = [fact for fact in facts if fact.type == VOIDED]
-    of_facts = [touching(fact) for fact in facts if fact.type != VOIDED]
     with database.pipelined(), database.planned():
         for live in subscriptions:
             if not live.windows_begun:
                 continue
             in_force = [(fact.organisation, fact.source, fact.voids) for fact in voids if fact.at_us < live.as_of_us]
-            settle(database, live, touched(live, [*of_facts, *targets(database, live.owner, in_force)]))
+            settle(database, live, touched(live, chain(facts, targets(database, live.owner, in_force))))
 
 
 def settle(database: Database, live: LiveSubscription, found: Touched) -> None:

@@ -20,7 +20,7 @@ Learner = tuple[str, str]
 
 
 class Touching(NamedTuple):
-    """What is asked of a fact to know what it touches."""
+    """What is asked of a fact to know what it touches, where the fact itself is not at hand."""
 
     organisation: str
     learner: str
@@ -38,7 +38,7 @@ class Touched:
     """Learners with the earliest instant that matters, and guests' entries."""
 
     learners: dict[Learner, int] = field(default_factory=dict)
-    guests: dict[tuple[str, ...], Touching] = field(default_factory=dict)
+    guests: dict[tuple[str, ...], Touching | Fact] = field(default_factory=dict)
 
     def add(self, learner: Learner, at_us: int) -> None:
         """A learner is touched at an instant."""
@@ -48,15 +48,7 @@ class Touched:
         return bool(self.learners or self.guests)
 
 
-def touching(fact: Fact) -> Touching:
-    """The same of a fact that is at hand."""
-    return Touching(
-        *(fact.organisation, fact.learner, fact.type, fact.role, fact.object, fact.session),
-        *(fact.at_us, fact.source, fact.id),
-    )
-
-
-def touched(live: LiveSubscription, facts: Iterable[Touching]) -> Touched:
+def touched(live: LiveSubscription, facts: Iterable[Touching | Fact]) -> Touched:
     """Whom these facts touch; voids touch nobody by themselves, see `targets`."""
     found = Touched()
     covered, types, meter = set(live.organisations), set(live.meter.types), live.meter

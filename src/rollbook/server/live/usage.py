@@ -24,7 +24,7 @@ from rollbook.server.models import Subscription
 
 def counted(row: Subscription, now_us: int) -> Account:
     """The account of one subscription up to now, from the live counts."""
-    return metering.account_of(contracts.live(row), now_us + 1)
+    return metering.account_of(contracts.live_of(row), now_us + 1)
 
 
 def usage(row: Subscription, now_us: int) -> dict[str, Any]:
@@ -51,7 +51,7 @@ def values(row: Subscription, found: Account, now_us: int) -> dict[str, Any]:
 def seats_over_time(row: Subscription, found: Account) -> tuple[tuple[Seats, ...], tuple[Point, ...]]:
     """What happened to seats month by month, and how many were held at the end of each day; of seats only."""
     with metering.own_cursor() as cursor:
-        ask = engine.ask(cursor, contracts.live(row))
+        ask = engine.ask(cursor, contracts.live_of(row))
         return seats_by_month(found, ask), seats_held(found, ask)
 
 
