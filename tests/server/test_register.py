@@ -192,3 +192,20 @@ def test_the_indexes_are_there_after_all_migrations():
         else:
             cursor.execute("select name from sqlite_master where type = 'index'")
         assert wanted <= {name for (name,) in cursor.fetchall()}
+
+
+def test_a_batch_looks_for_one_learner_by_the_primary_key_also_where_nothing_was_counted_yet():
+    """Without statistics all indexes cost the same, and the one of this list would be read from end to end."""
+    asked = "select * from activation where subscription = 1 and scope = 'a' and unit = 'b' and window_number >= 1"
+    with connection.cursor() as cursor:
+        if connection.vendor == "postgresql":
+            cursor.execute("set enable_seqscan = off")
+            cursor.execute(f"explain {asked}")
+            plan = " ".join(line for (line,) in cursor.fetchall())
+            cursor.execute("reset enable_seqscan")
+            assert "activation_pkey" in plan
+        else:
+            cursor.execute(f"explain query plan {asked}")
+            plan = " ".join(str(line) for line in cursor.fetchall())
+            assert "PRIMARY KEY" in plan
+    assert "activation_in_order" not in plan
