@@ -37,6 +37,10 @@ class Dialect(ABC):
     def find(self, table: str, where: str) -> str:
         """Joins rows of a large table to each row of what stands before in FROM: one by one, by an index."""
 
+    @abstractmethod
+    def onward(self, sides: Mapping[str, str]) -> str:
+        """The recursive part of `met(scope, learner)`: one step to the other end of a fact, by its condition."""
+
     def value(self, name: str, kind: str = "bigint") -> str:
         """A parameter of a known type."""
         return f"cast({self.placeholder(name)} as {kind})"
@@ -117,6 +121,12 @@ class SQLite(Dialect):
     def find(self, table: str, where: str) -> str:
         """SQLite keeps the order of a CROSS JOIN."""
         return f"cross join {table} on {where}"
+
+    def onward(self, sides: Mapping[str, str]) -> str:
+        """Two parts may both be recursive."""
+        return " union ".join(
+            f"select met.scope, fact.{other} from met cross join fact where {where}" for other, where in sides.items()
+        )
 
     def rows(self, name: str, columns: Mapping[str, str]) -> str:
         """From a JSON array of arrays."""

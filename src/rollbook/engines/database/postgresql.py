@@ -52,6 +52,13 @@ class PostgreSQL(Dialect):
         """OFFSET keeps the subquery whole, so that it can only be asked once for each row before it."""
         return f"cross join lateral (select * from {table} where {where} offset 0) as {table}"
 
+    def onward(self, sides: Mapping[str, str]) -> str:
+        """What is recursive may stand there once only."""
+        step = " union all ".join(
+            f"select {other} as learner from fact where {where}" for other, where in sides.items()
+        )
+        return f"select met.scope, onward.learner from met cross join lateral ({step} offset 0) as onward"
+
     def rows(self, name: str, columns: Mapping[str, str]) -> str:
         """From arrays, each text compared as bytes."""
         arrays = ", ".join(f"json_array_elements_text(cast(%({name}__{n})s as json))" for n in range(len(columns)))

@@ -96,17 +96,15 @@ def targets(database: Database, owner: int, voids: Sequence[Row]) -> list[Touchi
 def with_linked(database: Database, live: LiveSubscription, found: Touched) -> bool:
     """Adds everyone linked to those touched, each from the earliest instant of all; whether there is anyone linked.
 
-    Asks for neighbours, and for theirs, until nobody new comes: mostly once. Ask it where there are links at all.
+    Asks for neighbours, mostly once; where they are new, for all of theirs in one question, however long the chain.
+    Ask it where there are links at all.
     """
     organisations = _organisations(live, found.learners)
     parents: dict[Learner, Learner] = {}
-    asked: set[Learner] = set()
-    while asking := (found.learners.keys() | parents.keys()) - asked:
-        asked |= asking
-        for scope, learner, other in _neighbours(database, live, organisations, sorted(asking)):
-            one, two = _root(parents, (scope, learner)), _root(parents, (scope, other))
-            if one != two:
-                parents[two] = one
+    _join(parents, _neighbours(database, live, organisations, sorted(found.learners)))
+    if new := parents.keys() - found.learners.keys():
+        everyone = _reached(database, live, organisations, sorted(new))
+        _join(parents, _neighbours(database, live, organisations, everyone))
     earliest: dict[Learner, int] = {}
     for learner, at_us in found.learners.items():
         root = _root(parents, learner)
@@ -114,6 +112,14 @@ def with_linked(database: Database, live: LiveSubscription, found: Touched) -> b
     for learner in parents:
         found.learners[learner] = earliest[_root(parents, learner)]
     return bool(len(parents) > len({_root(parents, learner) for learner in parents}))
+
+
+def _join(parents: dict[Learner, Learner], links: Iterable[Row]) -> None:
+    """Puts both ends of each link, (scope, learner, other), into one cluster."""
+    for scope, learner, other in links:
+        one, two = _root(parents, (scope, learner)), _root(parents, (scope, other))
+        if one != two:
+            parents[two] = one
 
 
 def _root(parents: dict[Learner, Learner], learner: Learner) -> Learner:
@@ -170,6 +176,25 @@ def _neighbours(
         }"""
         for other, one in sides
     )
+    return database.rows(
+        sql, {"asked": list(learners), "within": [(name,) for name in organisations] if across else []}
+    )
+
+
+def _reached(
+    database: Database, live: LiveSubscription, organisations: Sequence[str], learners: Sequence[Learner]
+) -> list[Row]:
+    """(scope, learner): these, and everyone whom links lead to from them."""
+    dialect = database.dialect
+    within = dialect.rows("within", {"organisation": "text"})
+    across = live.meter.dedupe == "customer"
+    organisation = f"in (select organisation from ({within}) as of)" if across else "= met.scope"
+    link = f"fact.status = true and fact.type = '{LINKED}' and fact.organisation {organisation}"
+    asked = dialect.rows("asked", {"scope": "text", "learner": "text"})
+    onward = dialect.onward(
+        {"object": f"{link} and fact.learner = met.learner", "learner": f"{link} and fact.object = met.learner"}
+    )
+    sql = f"with recursive met(scope, learner) as ({asked} union {onward}) select scope, learner from met"
     return database.rows(
         sql, {"asked": list(learners), "within": [(name,) for name in organisations] if across else []}
     )
