@@ -11,9 +11,9 @@ from django.utils.translation import gettext_lazy
 
 from rollbook.model.instants import from_us
 from rollbook.server.access.principals import Principal, subscription_for
-from rollbook.server.live import metering
 from rollbook.server.models import Done
 from rollbook.server.observing import heartbeat, lag
+from rollbook.server.operation import recounting
 from rollbook.server.pages import shell
 from rollbook.server.pages.office import forms as typed
 from rollbook.server.pages.office import today
@@ -42,7 +42,7 @@ def jobs(request: HttpRequest, principal: Principal) -> HttpResponse:
     recounted: dict[str, Any] = {}
     if request.method == "POST":
         row = subscription_for(principal, _number(request.POST.get("subscription", "")))
-        found = list(metering.recount(row))
+        found = recounting.recount(row.pk).differences
         recounted = {"of": row, "differences": found[:DIFFERENCES_MAX], "all": len(found)}
     now = timezone.now()
     done = {it.job: it for it in Done.objects.filter(job__in=[heartbeat.mark(it) for it in WORDS], number=0)}
