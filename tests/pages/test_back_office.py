@@ -6,13 +6,12 @@ import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from rollbook.server.models import Audit, Customer, Subscription
 from rollbook.server.operation import jobs
 from rollbook.server.pages.office.jobs import WORDS
+from tests.pages.questions import asked
 from tests.server import callers, world
 
 
@@ -116,13 +115,6 @@ def test_every_job_of_the_worker_is_explained():
 
 @pytest.mark.usefixtures("ledger")
 def test_lists_ask_the_database_as_often_for_many_rows_as_for_few():
-    def asked(path: str) -> int:
-        with CaptureQueriesContext(
-            connection,
-        ) as found:
-            assert client.get(path).status_code == 200
-        return len(found)
-
     client = operator()
     start = datetime.now(UTC).date() - timedelta(days=3)
     paths = ("/customers", "/subscriptions", "/audit", "/tasks", "/deliveries", "/problems")
@@ -134,9 +126,7 @@ def test_lists_ask_the_database_as_often_for_many_rows_as_for_few():
             Audit.objects.create(actor="worker", action="made", customer=customer)
             row.close_on_hold = "for a test"
             row.save()
-        for path in paths:
-            client.get(path)
-        counts.append([asked(path) for path in paths])
+        counts.append([asked(client, path) for path in paths])
     assert Subscription.objects.count() == 12
     assert counts[0] == counts[1]
 

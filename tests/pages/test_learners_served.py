@@ -6,15 +6,14 @@ import re
 from html import unescape
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from rollbook.metering.outcome import DISPOSITIONS
 from rollbook.server import clock, erasure
 from rollbook.server.access.accounts import COMMAND
 from rollbook.server.live import abridged, explaining, people
 from rollbook.server.pages import reasons
+from tests.pages.questions import asked
 from tests.server import callers, world
 from tests.server.world import at, customer, own_plan, row, send, subscribe
 
@@ -75,14 +74,11 @@ def test_the_links_lead_through_everybody_once_and_in_order(order):
 def test_a_page_asks_the_same_few_questions_for_three_learners_and_for_three_hundred():
     term = subscribe(customer(), quantity=2)
     client, path = browser(term.customer), f"/subscriptions/{term.pk}/learners"
-    asked = []
+    counts = []
     for learners in (3, 300):
         send(logins(learners), NOW)
-        client.get(path)
-        with CaptureQueriesContext(connection) as queries:
-            client.get(path)
-        asked.append(len(queries))
-    assert asked[0] == asked[1] <= 25
+        counts.append(asked(client, path))
+    assert counts[0] == counts[1] <= 25
 
 
 def test_those_beyond_what_is_included_are_called_extra():

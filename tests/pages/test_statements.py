@@ -7,12 +7,11 @@ import re
 import zipfile
 
 import pytest
-from django.db import connection
 from django.test import Client
-from django.test.utils import CaptureQueriesContext
 
 from rollbook.server import clock, models
 from rollbook.server.billing import closing
+from tests.pages.questions import asked
 from tests.server import callers, world
 
 APPROVED = world.own_plan(
@@ -149,20 +148,13 @@ def test_a_list_of_many_statements_asks_no_more_than_a_list_of_few():
     first = row.statements.get()
     client = Client()
     client.force_login(callers.user("administrator", row.customer))
-    few = _queries(client, f"/subscriptions/{row.pk}/statements")
+    few = asked(client, f"/subscriptions/{row.pk}/statements")
     for number in range(2, 41):
         models.Statement.objects.create(
             subscription=row, number=number, digest=first.digest, record=first.record, adjusts=[1], closed_by="worker"
         )
-    assert _queries(client, f"/subscriptions/{row.pk}/statements") == few
+    assert asked(client, f"/subscriptions/{row.pk}/statements") == few
     # 24 on a page: 40 to 17, then 16 to 1.
     older = client.get(f"/subscriptions/{row.pk}/statements?after=17").content.decode()
     shown = [int(it) for it in re.findall(rf"/subscriptions/{row.pk}/statements/(\d+)\"", older)]
     assert shown == list(range(16, 0, -1))
-
-
-def _queries(client: Client, path: str) -> int:
-    client.get(path)
-    with CaptureQueriesContext(connection) as found:
-        assert client.get(path).status_code == 200
-    return len(found)

@@ -16,7 +16,8 @@ from urllib.parse import urlsplit
 import httpx
 import pytest
 
-from rollbook.server.api import caliper, cloudevents, errors, facts, xapi
+from rollbook.server.access import principals, throttle
+from rollbook.server.api import bodies, caliper, cloudevents, errors, facts, xapi, xapi_attachments
 from rollbook.server.api.cloudevents import EXTENSIONS
 from rollbook.server.configuration import SETTINGS
 from rollbook.server.receiving.reading import DEPTH_MAX, DIGITS_MAX, NAME_LENGTH_MAX
@@ -74,9 +75,7 @@ def test_the_examples_say_what_the_server_answers(served: Served) -> None:
 def test_the_codes_and_bounds_are_those_of_the_code() -> None:
     table = TEXT.split("| status | code |")[1]
     sources = [Path(str(it.__file__)).read_text() for it in (caliper, cloudevents, facts, xapi, errors)]
-    folder = Path(facts.__file__).parent
-    sources += [(folder / "xapi_attachments.py").read_text(), (folder.parent / "bodies.py").read_text()]
-    sources += [(folder.parent / name).read_text() for name in ("access.py", "throttle.py")]
+    sources += [Path(str(it.__file__)).read_text() for it in (xapi_attachments, bodies, principals, throttle)]
     said = set(re.findall(r"`([a-z0-9-]+)`", table)) - {"length"}
     assert {it for it in said if not any(f'"{it}"' in source for source in sources)} == set()
     refused = set(re.findall(r'refused\(\s*\d+, "([a-z0-9-]+)"', "".join(sources[:4]) + sources[6]))
