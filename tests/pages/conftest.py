@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from playwright.sync_api import expect
 
 from tests.pages import browsing
 from tests.pages.site import Site, site
@@ -31,6 +32,7 @@ def browser() -> Iterator[Any]:
     """The browser."""
     if shutil.which("chromium") is None:
         (pytest.fail if os.environ.get("ROLLBOOK_REQUIRE") else pytest.skip)(browsing.HOW_TO_GET_IT)
+    expect.set_options(timeout=20_000)  # a crowded machine takes its time
     with browsing.browser() as running:
         yield running
 

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 from django.test import Client
+from playwright.sync_api import expect
 
 from rollbook.server.models import Audit, Customer, Subscription
 from rollbook.server.operation import jobs
@@ -25,10 +26,10 @@ def test_from_today_an_operator_goes_to_what_waits_and_approves_it(visit):
     page = visit("operator")
     page.get_by_role("link", name=re.compile("statement awaits approval")).click()
     card = page.locator("#approvals")
-    assert "Meridian Insurance" in card.inner_text()
+    expect(card).to_contain_text("Meridian Insurance")
     card.get_by_role("button", name="Approve").click()
-    assert "Approved" in page.get_by_role("status").last.inner_text()
-    assert page.locator("#approvals").count() == 0
+    expect(page.get_by_role("status").last).to_contain_text("Approved")
+    expect(page.locator("#approvals")).to_have_count(0)
 
 
 def test_a_customer_is_added_gets_an_organisation_and_a_plan_whose_windows_are_seen_first(visit):
@@ -45,11 +46,11 @@ def test_a_customer_is_added_gets_an_organisation_and_a_plan_whose_windows_are_s
     page.get_by_role("button", name="Show windows and price").click()
     # Nothing is agreed yet: a year of calendar months is twelve windows.
     preview = page.locator("section", has=page.get_by_role("heading", name="This is what it will be"))
-    assert preview.locator(".value").first.inner_text() == "12"
+    expect(preview.locator(".value").first).to_have_text("12")
     page.get_by_role("button", name="Agree on it").click()
     page.wait_for_url(re.compile(r"/subscriptions/\d+$"))
-    assert "40" in page.locator("dl.defs").first.inner_text()
-    assert page.locator("ol.windows li").count() == 12
+    expect(page.locator("dl.defs").first).to_contain_text("40")
+    expect(page.locator("ol.windows li")).to_have_count(12)
 
 
 def test_what_cannot_be_agreed_is_said_and_nothing_that_was_typed_is_lost(visit):
@@ -58,18 +59,18 @@ def test_what_cannot_be_agreed_is_said_and_nothing_that_was_typed_is_lost(visit)
     page.get_by_label("First day", exact=True).fill("2026-09-01")
     page.get_by_label("Units bought").fill("77")
     page.get_by_role("button", name="Show windows and price").click()
-    assert "would count the same facts" in page.get_by_role("alert").inner_text()
-    assert page.get_by_label("Units bought").input_value() == "77"
+    expect(page.get_by_role("alert")).to_contain_text("would count the same facts")
+    expect(page.get_by_label("Units bought")).to_have_value("77")
     page.said.clear()  # that the answer was 422
 
 
 def test_an_upgrade_task_is_done_with_what_came_of_it(visit):
     page = visit("operator", "/tasks")
     row = page.locator("#sales li", has_text="75")
-    assert "75 units would fit" in row.inner_text()
+    expect(row).to_contain_text("75 units would fit")
     row.get_by_label("What came of it", exact=True).fill("they take 80")
     row.get_by_role("button", name="Done").click()
-    assert page.locator("#sales li", has_text="75").count() == 0
+    expect(page.locator("#sales li", has_text="75")).to_have_count(0)
 
 
 def test_a_dead_letter_is_sent_again(visit):
@@ -84,17 +85,17 @@ def test_a_person_is_erased_only_after_a_second_question(visit):
     page = visit("operator", "/customers/{c:none}")
     page.get_by_label("The learner's id").fill("nobody-has-this")
     page.get_by_role("button", name="Erase …").click()
-    assert "cannot be undone" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("cannot be undone")
     assert "nobody-has-this" not in page.url
     page.get_by_role("button", name="Erase for ever").click()
-    assert "nothing to erase" in page.get_by_role("status").last.inner_text()
+    expect(page.get_by_role("status").last).to_contain_text("nothing to erase")
 
 
 def test_a_subscription_is_counted_again_and_nothing_differs(visit, there):
     page = visit("operator", "/jobs")
     page.get_by_label("Number of the subscription").fill(str(there.subscriptions["docebo"]))
     page.get_by_role("button", name="Count again").click()
-    assert "what a fresh count of all facts finds" in page.locator("main").inner_text()
+    expect(page.locator("main")).to_contain_text("what a fresh count of all facts finds")
 
 
 def test_the_shadow_is_compared_window_by_window(visit):

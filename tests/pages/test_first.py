@@ -12,6 +12,7 @@ from html import unescape
 
 import pytest
 from django.test import Client
+from playwright.sync_api import expect
 
 from rollbook.server.access import first
 from rollbook.server.models import ApiKey, Audit, Customer, Organisation, User
@@ -153,7 +154,7 @@ def test_a_source_turns_green_by_itself(visit, there):
     page.get_by_text("The platform has called, and no fact was taken yet").wait_for()
     subprocess.run(["/bin/sh", "-c", command], check=True, capture_output=True)
     page.get_by_text("The first fact is here").wait_for()
-    assert page.get_by_role("link", name="To the usage").is_visible()
+    expect(page.get_by_role("link", name="To the usage")).to_be_visible()
 
 
 def migrate(folder, stderr) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 from django.test import Client
+from playwright.sync_api import expect
 
 from rollbook.server.pages import documentation
 from rollbook.server.pages.connect import KINDS
@@ -100,11 +101,11 @@ def test_whoever_reads_finds_by_typing_and_jumps_to_the_heading(visit):
     contents = page.get_by_role("navigation", name="On this page")
     contents.get_by_role("link", name="Watching").click()
     assert page.url.endswith("#watching")
-    assert page.locator("#watching").is_visible()
+    expect(page.locator("#watching")).to_be_visible()
 
 
 def test_the_search_works_without_a_script(visit):
     page = visit("viewer mau", "/help", java_script_enabled=False)
     page.get_by_role("searchbox").fill("nothing of the kind")
     page.get_by_role("button", name="Search").click()
-    assert page.get_by_text("Try another word, or fewer").is_visible()
+    expect(page.get_by_text("Try another word, or fewer")).to_be_visible()

@@ -7,6 +7,7 @@ import re
 import httpx
 import pytest
 from django.test import Client
+from playwright.sync_api import expect
 
 from rollbook.server import models
 from rollbook.server.access import keys
@@ -47,7 +48,7 @@ def test_a_key_is_made_renewed_and_revoked_and_its_secret_is_shown_once(visit, t
     page.go_back()
     page.get_by_role("button", name="Revoke").click()
     assert not may_read(there, third)
-    assert page.get_by_role("button").filter(has_text="Revoke").count() == 0
+    expect(page.get_by_role("button").filter(has_text="Revoke")).to_have_count(0)
 
 
 def test_somebody_is_invited_sets_a_password_signs_in_and_is_disabled(visit, there):
@@ -68,25 +69,25 @@ def test_somebody_is_invited_sets_a_password_signs_in_and_is_disabled(visit, the
     page.get_by_role("link", name="I have kept it").click()
     page.get_by_role("link", name="nils@example.org").click()
     page.get_by_role("button", name="Disable").click()
-    assert page.get_by_text("They sign in no more").is_visible()
+    expect(page.get_by_text("They sign in no more")).to_be_visible()
     guest.reload()
     assert guest.url.startswith(there.url + "/signin")
     page.get_by_role("button", name="Let them in").click()
-    assert page.get_by_text("May sign in", exact=True).is_visible()
+    expect(page.get_by_text("May sign in", exact=True)).to_be_visible()
 
 
 def test_an_address_that_is_taken_is_said_beside_the_field(visit):
     page = visit("administrator mau", "/customers/{c:mau}/people")
     page.get_by_label("E-mail address").fill("operator@example.org")
     page.get_by_role("button", name="Invite").click()
-    assert "cannot be used" in page.locator(".wrong").text_content()
+    expect(page.locator(".wrong")).to_contain_text("cannot be used")
 
 
 def test_a_webhook_is_added_and_what_it_missed_is_sent_once_more(visit, there):
     page = visit("administrator mau", "/customers/{c:mau}/webhooks")
     page.get_by_role("textbox", name="Address").fill("http://hooks.example.org/plain")
     page.get_by_role("button", name="Add", exact=True).click()
-    assert "TLS" in page.locator(".wrong").text_content()
+    expect(page.locator(".wrong")).to_contain_text("TLS")
     page.get_by_role("textbox", name="Address").fill("https://new.example.org/rollbook")
     page.get_by_label("A statement was closed").check()
     page.get_by_role("button", name="Add", exact=True).click()
@@ -94,8 +95,8 @@ def test_a_webhook_is_added_and_what_it_missed_is_sent_once_more(visit, there):
     page.goto(there.url + there.path("/customers/{c:mau}/webhooks/{t:webhook}"))
     dead = page.get_by_role("row").filter(has_text="Given up")
     dead.get_by_role("button", name="Send once more").click()
-    assert page.get_by_text("It is sent once more").is_visible()
-    assert page.get_by_role("row").filter(has_text="Given up").count() == 0
+    expect(page.get_by_text("It is sent once more")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="Given up")).to_have_count(0)
 
 
 def test_a_report_is_ordered_changed_and_ended(visit):
@@ -113,17 +114,17 @@ def test_a_report_is_ordered_changed_and_ended(visit):
     page.get_by_role("button", name="Change").click()
     page.get_by_role("row").filter(has_text="committee@example.org").get_by_role("link").click()
     page.get_by_role("button", name="End", exact=True).click()
-    assert page.get_by_text("The report is sent no more.").is_visible()
-    assert page.get_by_text("committee@example.org").count() == 0
+    expect(page.get_by_text("The report is sent no more.")).to_be_visible()
+    expect(page.get_by_text("committee@example.org")).to_have_count(0)
 
 
 def test_a_report_that_was_paused_goes_on_in_the_name_of_whoever_takes_it_over(visit):
     page = visit("administrator mau", "/subscriptions/{mau}/notices")
     row = page.get_by_role("row").filter(has_text="Paused")
-    assert "Whoever ordered it is disabled" in row.text_content()
+    expect(row).to_contain_text("Whoever ordered it is disabled")
     row.get_by_role("link").click()
     page.get_by_role("button", name="Take it over").click()
-    assert page.get_by_role("row").filter(has_text="Paused").count() == 0
+    expect(page.get_by_role("row").filter(has_text="Paused")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("ledger")

@@ -6,6 +6,7 @@ import re
 
 import pytest
 from django.test import Client
+from playwright.sync_api import expect
 
 from rollbook.plans import find_plan
 from rollbook.server.models import Audit, PlanVersion
@@ -25,12 +26,12 @@ def operator() -> Client:
 def test_while_somebody_types_the_cases_are_run_and_what_differs_is_told_with_the_reason(visit):
     page = visit("operator", "/plan-editor?plan=secondnature-mau")
     badge = page.locator("#checked .badge").first
-    assert badge.inner_text() == "6 of 6 hold"
+    expect(badge).to_have_text("6 of 6 hold")
     text = page.get_by_label("plan.toml")
     text.fill(LOGIN.replace('counts = ["login"]', 'counts = ["course.started"]'))
     page.locator("#checked .badge", has_text=re.compile("^[0-5] of 6 hold")).wait_for()
-    assert "Expected:" in page.locator("#checked").inner_text()
-    assert "starting a course" in page.locator("#checked").inner_text()
+    expect(page.locator("#checked")).to_contain_text("Expected:")
+    expect(page.locator("#checked")).to_contain_text("starting a course")
 
 
 def test_a_misspelt_key_is_told_with_the_nearest_one_and_its_place(visit):
@@ -49,8 +50,8 @@ def test_a_version_is_saved_with_the_day_from_which_it_holds(visit):
     )
     page.get_by_role("button", name="Save as a version").click()
     page.wait_for_url(re.compile(r"/plans/facilitate-monthly\?version="))
-    assert "from 1 Jan 2031" in page.locator("main").inner_text()
-    assert "Kept for ever" in page.get_by_role("status").last.inner_text()
+    expect(page.locator("main")).to_contain_text("from 1 Jan 2031")
+    expect(page.get_by_role("status").last).to_contain_text("Kept for ever")
 
 
 @pytest.mark.usefixtures("ledger")

@@ -9,6 +9,7 @@ import pytest
 from django.db import connection
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
+from playwright.sync_api import expect
 
 from tests.server import callers, world
 
@@ -22,13 +23,13 @@ def row_of(page, plan):
 def test_moving_a_slider_changes_every_plan_and_the_address(visit):
     page = visit("administrator mau", "/subscriptions/{mau}/planner?learners=100&rate=100")
     # Everybody comes in each month: 100 in a window, 1,200 credits, 100 seats.
-    assert "1,200" in row_of(page, "Monthly Active User Credits").inner_text()
+    expect(row_of(page, "Monthly Active User Credits")).to_contain_text("1,200")
     slider = page.get_by_role("slider", name="Learners with access")
     slider.focus()
     slider.press("ArrowRight")
     page.get_by_role("heading", name="101 learners, 100% of them in a month").wait_for()
-    assert "1,212" in row_of(page, "Monthly Active User Credits").inner_text()
-    assert page.get_by_role("spinbutton", name="Learners with access").input_value() == "101"
+    expect(row_of(page, "Monthly Active User Credits")).to_contain_text("1,212")
+    expect(page.get_by_role("spinbutton", name="Learners with access")).to_have_value("101")
     assert "learners=101" in page.url
 
 
@@ -43,12 +44,11 @@ def test_your_own_plan_stands_first_with_the_risk_of_what_is_bought_today(visit)
 def test_prices_that_are_written_in_are_compared_and_drawn(visit):
     page = visit("administrator mau", PRICED)
     # 100 in each of twelve months at 2 EUR; 100 seats for the year at 30 EUR.
-    assert "2,400" in row_of(page, "Monthly Active Users").inner_text()
-    assert "3,000" in row_of(page, "Second Nature, Seats").inner_text()
-    assert page.get_by_role("img", name="Cost of a year").is_visible()
-    assert page.get_by_text(
-        "with 1 to 200 active in every window Second Nature, Monthly Active Users costs less"
-    ).is_visible()
+    expect(row_of(page, "Monthly Active Users")).to_contain_text("2,400")
+    expect(row_of(page, "Second Nature, Seats")).to_contain_text("3,000")
+    expect(page.get_by_role("img", name="Cost of a year")).to_be_visible()
+    words = "with 1 to 200 active in every window Second Nature, Monthly Active Users costs less"
+    expect(page.get_by_text(words)).to_be_visible()
 
 
 def test_what_cannot_be_understood_is_said_beside_the_form(visit):
@@ -56,7 +56,7 @@ def test_what_cannot_be_understood_is_said_beside_the_form(visit):
     words = page.get_by_role("alert").inner_text()
     assert "greater than or equal to 1" in words
     assert "less than or equal to 100" in words
-    assert page.locator("table").count() == 0
+    expect(page.locator("table")).to_have_count(0)
 
 
 def test_the_planner_works_without_a_script(visit):
@@ -64,10 +64,10 @@ def test_the_planner_works_without_a_script(visit):
     page.get_by_role("spinbutton", name="Learners with access").fill("50")
     page.get_by_role("spinbutton", name="Of them come in a month").fill("100")
     page.get_by_role("button", name="Compare plans").click()
-    assert "600" in row_of(page, "Monthly Active User Credits").inner_text()
+    expect(row_of(page, "Monthly Active User Credits")).to_contain_text("600")
     page.get_by_role("link", name="Your own history").click()
     page.get_by_role("button", name="Compare plans").click()
-    assert "your plan" in page.locator("tbody tr").first.inner_text()
+    expect(page.locator("tbody tr").first).to_contain_text("your plan")
 
 
 def test_the_history_by_ones_own_plan_is_what_usage_details_shows(visit):
@@ -86,7 +86,7 @@ def test_ones_own_numbers_lead_to_a_plan_for_a_year(visit):
     people = int(re.findall(r"learners=(\d+)", page.url)[0])
     # The sample has 50 learners.
     assert 10 < people <= 50
-    assert page.get_by_role("heading", name=f"{people} learners").is_visible()
+    expect(page.get_by_role("heading", name=f"{people} learners")).to_be_visible()
 
 
 @pytest.mark.usefixtures("ledger")

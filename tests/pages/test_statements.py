@@ -8,6 +8,7 @@ import zipfile
 
 import pytest
 from django.test import Client
+from playwright.sync_api import expect
 
 from rollbook.server import clock, models
 from rollbook.server.billing import closing
@@ -38,7 +39,7 @@ def test_an_administrator_finds_which_statement_corrected_a_window_and_goes_back
     page.get_by_role("link", name="Statement 3").first.click()
     assert page.url == there.url + there.path("/subscriptions/{mau}/statements/3#corrections")
     correction = page.get_by_role("heading", level=3)
-    assert correction.text_content() == "Statement 2: 1 more counted"
+    expect(correction).to_have_text("Statement 2: 1 more counted")
     correction.get_by_role("link").click()
     assert page.get_by_role("heading", level=1).text_content().split() == ["Statement", "2", "Adjusted", "later"]
 
@@ -47,8 +48,8 @@ def test_amounts_are_what_was_agreed(visit):
     # 20 seats at 3.50 are 70.00; nobody beyond them.
     page = visit("administrator mau", "/subscriptions/{past}/statements/12")
     line = page.get_by_role("row").filter(has_text="Bought")
-    assert "20 x €3.50" in line.text_content()
-    assert "€70.00" in line.text_content()
+    expect(line).to_contain_text("20 x €3.50")
+    expect(line).to_contain_text("€70.00")
     german = visit("administrator mau", "/subscriptions/{past}/statements/12", language="de-DE")
     assert re.sub(r"\s", " ", german.locator(".figure .value").first.text_content()) == "70,00 €"
 
@@ -71,13 +72,13 @@ def test_an_operator_disputes_a_statement_and_its_customer_reads_why(visit):
     operator.get_by_text("Dispute this statement").click()
     operator.get_by_label("Why").fill("testers are in it")
     operator.get_by_role("button", name="Mark as disputed").click()
-    assert operator.get_by_role("heading", level=1).get_by_text("Disputed").is_visible()
+    expect(operator.get_by_role("heading", level=1).get_by_text("Disputed")).to_be_visible()
     customer = visit("administrator mau", path)
-    assert customer.get_by_text("testers are in it").is_visible()
-    assert customer.get_by_role("button", name="End the dispute").count() == 0
+    expect(customer.get_by_text("testers are in it")).to_be_visible()
+    expect(customer.get_by_role("button", name="End the dispute")).to_have_count(0)
     operator.get_by_role("button", name="End the dispute").click()
     customer.reload()
-    assert customer.get_by_text("testers are in it").count() == 0
+    expect(customer.get_by_text("testers are in it")).to_have_count(0)
 
 
 def test_while_statements_are_held_the_customer_knows_and_the_reason_is_the_vendors(visit):
@@ -86,13 +87,13 @@ def test_while_statements_are_held_the_customer_knows_and_the_reason_is_the_vend
     operator.get_by_text("Hold: close nothing more for now").click()
     operator.get_by_label("Why").fill("we talk about the price")
     operator.get_by_role("button", name="Hold", exact=True).click()
-    assert operator.get_by_text("We talk about the price").is_visible()
+    expect(operator.get_by_text("We talk about the price")).to_be_visible()
     customer = visit("administrator reach", path)
-    assert customer.get_by_text("No statement is closed at the moment.").is_visible()
+    expect(customer.get_by_text("No statement is closed at the moment.")).to_be_visible()
     assert "the price" not in customer.content()
     operator.get_by_role("button", name="Release: close again").click()
     customer.reload()
-    assert customer.get_by_text("No statement is closed at the moment.").count() == 0
+    expect(customer.get_by_text("No statement is closed at the moment.")).to_have_count(0)
 
 
 def test_a_preview_comes_by_itself_and_without_a_script_by_a_link(visit):
@@ -102,16 +103,16 @@ def test_a_preview_comes_by_itself_and_without_a_script_by_a_link(visit):
     active = row.get_by_role("cell").filter(has_text=re.compile(r"^\d+$")).last.text_content()
     row.get_by_role("link").click()
     page.get_by_text("Accrued so far").wait_for()
-    assert page.locator(".figure .value").nth(1).text_content() == active
+    expect(page.locator(".figure .value").nth(1)).to_have_text(active)
     plain = visit("administrator mau", path + "/preview", java_script_enabled=False)
     plain.get_by_role("link", name="Count it").click()
-    assert plain.get_by_text("Accrued so far").is_visible()
+    expect(plain.get_by_text("Accrued so far")).to_be_visible()
 
 
 def test_a_viewer_is_not_led_to_statements(visit):
     page = visit("viewer mau", "/subscriptions/{mau}/usage")
-    assert page.get_by_role("link", name="Statements").count() == 0
-    assert page.get_by_role("link", name="API keys").count() == 0
+    expect(page.get_by_role("link", name="Statements")).to_have_count(0)
+    expect(page.get_by_role("link", name="API keys")).to_have_count(0)
 
 
 @pytest.mark.usefixtures("ledger")

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 import httpx
 import openpyxl
 import pytest
+from playwright.sync_api import expect
 
 KINDS = ("facilitate", "docebo", "reach", "seats", "mau", "mauc", "elearning")
 
@@ -61,11 +62,11 @@ def test_a_fact_shows_on_an_open_page_within_two_seconds_without_a_reload(visit,
     # It is the same page: nothing was loaded anew, what was open is open, and a screen reader is told.
     assert page.evaluate("window.stays") is True
     assert page.locator("#choices").get_attribute("open") is not None
-    assert page.get_by_role("status").first.text_content() == f"Updated: {before + 1} now"
+    expect(page.get_by_role("status").first).to_have_text(f"Updated: {before + 1} now")
     # The same again, for what is watched is now the new part; and the chart and the table went along.
     there.send(a_login("somebody.else.new"))
     page.locator(f'[data-usage="{number}"]', has_text=str(before + 2)).wait_for(timeout=2000)
-    assert page.locator("tr.now strong").text_content() == str(before + 2)
+    expect(page.locator("tr.now strong")).to_have_text(str(before + 2))
 
 
 def test_a_page_that_nobody_looks_at_asks_nothing(visit):
@@ -92,13 +93,13 @@ def test_an_administrator_switches_between_past_current_and_future_plans(visit, 
     sheet = page.locator("#switcher .sheet")
     # The pilot is the vendor's alone.
     assert sheet.get_by_role("heading").all_text_contents() == ["Current plan", "To come", "Past"]
-    assert sheet.get_by_role("link").count() == 3
+    expect(sheet.get_by_role("link")).to_have_count(3)
     sheet.get_by_role("link").nth(2).click()
     assert page.url.endswith(there.path("/subscriptions/{past}/usage"))
-    assert page.get_by_role("heading", name="At its end").is_visible()
+    expect(page.get_by_role("heading", name="At its end")).to_be_visible()
     page.locator("#switcher summary").click()
     page.locator("#switcher .sheet").get_by_role("link").nth(1).click()
-    assert page.get_by_text("This plan begins on").is_visible()
+    expect(page.get_by_text("This plan begins on")).to_be_visible()
     page.locator("#switcher summary").click()
     page.keyboard.press("Escape")
     assert page.locator("#switcher").get_attribute("open") is None
@@ -135,16 +136,16 @@ def test_a_viewer_is_offered_no_rows_of_learners_and_gets_none(visit):
     page = visit("viewer mau", "/subscriptions/{mau}/usage")
     page.get_by_text("Export").click()
     assert page.locator("#exports a").count() > 0
-    assert page.get_by_text("by learner").count() == 0
+    expect(page.get_by_text("by learner")).to_have_count(0)
     answer = page.goto(page.url.replace("/usage", "/reports/users.learner.csv"))
     assert answer.status == 403
-    assert "learners:read" in page.get_by_role("alert").text_content()
+    expect(page.get_by_role("alert")).to_contain_text("learners:read")
 
 
 def test_the_rule_stands_beside_the_figure_with_its_source(visit):
     page = visit("administrator docebo", "/subscriptions/{docebo}/usage")
     card = page.get_by_role("region", name="What counts here")
-    assert "Everyone with an activated account who opens training material" in card.text_content()
+    expect(card).to_contain_text("Everyone with an activated account who opens training material")
     assert card.get_by_role("link").get_attribute("href").startswith("https://community.docebo.com/")
     card.get_by_text("Every rule of this plan").click()
     said = card.text_content()
@@ -155,12 +156,12 @@ def test_the_rule_stands_beside_the_figure_with_its_source(visit):
 
 def test_german_readers_read_german_words_numbers_and_days(visit):
     page = visit("administrator facilitate", "/subscriptions/{facilitate}/usage", language="de-DE")
-    assert page.get_by_role("heading", name="Nutzung im Einzelnen").is_visible()
+    expect(page.get_by_role("heading", name="Nutzung im Einzelnen")).to_be_visible()
     assert page.locator("html").get_attribute("lang") == "de"
     page.get_by_role("button", name="English").click()
-    assert page.get_by_role("heading", name="Usage details").is_visible()
+    expect(page.get_by_role("heading", name="Usage details")).to_be_visible()
     page.get_by_role("button", name="Dark").click()
-    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(15, 17, 20)"
+    expect(page.locator("body")).to_have_css("background-color", "rgb(15, 17, 20)")
 
 
 def test_everything_can_be_reached_by_keyboard(visit):
@@ -176,18 +177,18 @@ def test_everything_can_be_reached_by_keyboard(visit):
 
 def test_on_a_phone_the_menu_opens_and_closes(visit):
     page = visit("administrator mau", "/subscriptions/{mau}/usage", width=390)
-    assert page.get_by_role("link", name="Usage", exact=True).is_hidden()
+    expect(page.get_by_role("link", name="Usage", exact=True)).to_be_hidden()
     page.get_by_role("button", name="Menu").click()
-    assert page.get_by_role("link", name="Usage", exact=True).is_visible()
+    expect(page.get_by_role("link", name="Usage", exact=True)).to_be_visible()
     page.keyboard.press("Escape")
-    assert page.get_by_role("link", name="Usage", exact=True).is_hidden()
+    expect(page.get_by_role("link", name="Usage", exact=True)).to_be_hidden()
 
 
 def test_whoever_is_signed_out_is_sent_to_sign_in_and_back(visit, there):
     page = visit("", "/subscriptions/{mau}/usage")
-    assert page.get_by_role("heading", name="Sign in").is_visible()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
     page.get_by_label("E-mail address").fill(there.people["administrator mau"])
     page.get_by_label("Password").fill("correct horse battery staple")
     page.get_by_role("button", name="Sign in").click()
     assert page.url.endswith(there.path("/subscriptions/{mau}/usage"))
-    assert page.get_by_role("heading", name="Usage details").is_visible()
+    expect(page.get_by_role("heading", name="Usage details")).to_be_visible()
