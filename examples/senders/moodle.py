@@ -16,7 +16,6 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 
 import psycopg
@@ -43,7 +42,7 @@ def facts_of(rows: list[dict[str, object]]) -> Iterator[Fact]:
                 print(problem)
             for fact in store.iterate():
                 organisation = os.environ.get("ROLLBOOK_ORGANISATION", fact.organisation)
-                yield replace(fact, source=os.environ["ROLLBOOK_SOURCE"], organisation=organisation)
+                yield fact.replace(source=os.environ["ROLLBOOK_SOURCE"], organisation=organisation)
 
 
 def main() -> None:

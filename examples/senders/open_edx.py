@@ -17,7 +17,6 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import islice
 from pathlib import Path
 
@@ -38,7 +37,7 @@ def facts_of(lines: list[bytes]) -> Iterator[Fact]:
                 print(problem)
             for fact in store.iterate():
                 organisation = os.environ.get("ROLLBOOK_ORGANISATION", fact.organisation)
-                yield replace(fact, source=os.environ["ROLLBOOK_SOURCE"], organisation=organisation)
+                yield fact.replace(source=os.environ["ROLLBOOK_SOURCE"], organisation=organisation)
 
 
 def files(log: Path, inode: int) -> list[Path]:
