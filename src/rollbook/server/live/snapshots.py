@@ -192,7 +192,8 @@ def report_file(
         about = About(chosen.title, chosen.purpose, known, result.organisations, result.account.as_of_us)
         table = result.report_batches(name, shape.by)
         if named and known.plan.meter.unit != "entry":
-            table = with_names(table, lambda batch: _called(row.customer_id, batch))
+            with_guests = known.plan.meter.guests == "each-entry"
+            table = with_names(table, lambda batch: _called(row.customer_id, batch, with_guests=with_guests))
         path = Path(to) / f"report.{form}"
         _WRITERS[form](table, about, path)
         return f"{name}-{shape.by}.{form}", FORMATS[form], path.open("rb")
@@ -216,7 +217,7 @@ _WRITERS: dict[str, Callable[[pa.RecordBatchReader, About, Path], None]] = {
 }
 
 
-def _called(customer: int, batch: pa.RecordBatch) -> tuple[list[str], list[str]]:
+def _called(customer: int, batch: pa.RecordBatch, *, with_guests: bool) -> tuple[list[str], list[str]]:
     """Each learner's id as the customer knows it, and what they are called. Who is erased has neither.
 
     The entry of a guest is known by its fact's id, which may look like a surrogate and is nobody's.
@@ -225,7 +226,7 @@ def _called(customer: int, batch: pa.RecordBatch) -> tuple[list[str], list[str]]
     names = batch.schema.names
     if "kind" in names:
         guests = [kind != "learner" for kind in batch.column("kind").to_pylist()]
-    elif "fact" in names:
+    elif with_guests and "fact" in names:
         guests = [id_ == fact for id_, fact in zip(ids, batch.column("fact").to_pylist(), strict=True)]
     else:
         guests = [False] * len(ids)
