@@ -139,6 +139,16 @@ def test_a_guest_s_entry_whose_id_looks_like_a_surrogate_is_nobody() -> None:
         assert [line[header.index("learner")] for line in found] == ["ana", number]
 
 
+def test_somebody_whose_number_is_the_id_of_the_fact_that_proves_them_is_no_guest() -> None:
+    """Ana counts in January by a fact that has her number for its id; nothing of this plan is a guest's."""
+    term = subscribe(customer())
+    number = people.surrogates(term.customer_id, ["ana"])["ana"]
+    send([row(number, "ana", "2026-01-05T09:00")], NOW)
+    _, _, content = snapshots.report(term, "metering-events", "learner", named=True, as_of_us=at(NOW))
+    header, found = csv(content)
+    assert (found[header.index("fact")], found[header.index("learner")]) == (number, "ana")
+
+
 def test_a_person_of_another_customer_is_never_named() -> None:
     """A surrogate that is somebody else's could only come from a guest or a mistake: it stays a number."""
     other = customer("Southern Academy", ("south",))
