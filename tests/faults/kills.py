@@ -236,10 +236,10 @@ def _wrong_terms() -> Iterator[str]:
     from rollbook.server import clock  # noqa: PLC0415
     from rollbook.server.live import contracts, metering  # noqa: PLC0415
     from rollbook.server.models import Statement, Subscription  # noqa: PLC0415
+    from rollbook.server.operation import recounting  # noqa: PLC0415
 
     for row in Subscription.objects.all():
-        for difference in metering.recount(row):
-            yield f"subscription {row.pk}: {difference}"
+        yield from recounting.recount(row.pk).differences
         statements = list(Statement.objects.filter(subscription=row).order_by("number"))
         if [it.number for it in statements] != list(range(1, len(statements) + 1)):
             yield f"subscription {row.pk}: numbers of statements have gaps"

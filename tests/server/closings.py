@@ -16,6 +16,7 @@ from rollbook.model.instants import to_us
 from rollbook.server import models
 from rollbook.server.billing import approvals, closing, shelf
 from rollbook.server.live import contracts, metering, people, snapshots
+from rollbook.server.operation import recounting
 from rollbook.server.receiving.ingest import Sender, ingest
 from tests.server.world import at
 from tests.statements.running import RATES, Line, StatementCase, _told
@@ -70,7 +71,7 @@ def server_lines(case: StatementCase) -> Iterator[Line]:
 
 def metering_differences(row: models.Subscription) -> list[str]:
     """What a count from nothing says otherwise."""
-    return list(metering.recount(row))
+    return recounting.recount(row.pk).differences
 
 
 def told(row: models.Subscription, statement: models.Statement, *, several_plans: bool = False) -> list[Line]:

@@ -31,7 +31,7 @@ from rollbook.server.access import keys
 from rollbook.server.billing import closing
 from rollbook.server.live import contracts, metering
 from rollbook.server.models import Person, Quantity, Statement
-from rollbook.server.operation import jobs
+from rollbook.server.operation import jobs, recounting
 
 from . import world
 
@@ -245,7 +245,7 @@ class Service(RuleBasedStateMachine):
     def teardown(self) -> None:
         if hasattr(self, "terms"):
             for term in self.terms:
-                assert list(metering.recount(term)) == []
+                assert recounting.recount(term.pk).differences == []
         clock.source_ns = clock._system_ns
 
 

@@ -11,7 +11,7 @@ from rollbook.model.fact import Fact
 from rollbook.model.instants import DAY_US, to_us
 from rollbook.server import models
 from rollbook.server.live import contracts, metering
-from rollbook.server.operation import demo, welcome
+from rollbook.server.operation import demo, recounting, welcome
 from rollbook.server.operation.demo import SAMPLES
 
 NOW_US = to_us(datetime(2026, 11, 26, 15, 30, tzinfo=UTC))
@@ -69,7 +69,7 @@ def test_loading_twice_changes_nothing_and_loading_later_adds_the_days_since() -
     assert later.new > 0
     assert later.facts == first.facts + later.new
     for row in models.Subscription.objects.select_related("customer", "plan"):
-        assert list(metering.recount(row)) == []
+        assert recounting.recount(row.pk).differences == []
 
 
 def _active(now_us: int) -> dict[tuple[str, int], int]:

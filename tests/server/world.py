@@ -17,6 +17,7 @@ from rollbook.model.subscription import Quantity, Subscription
 from rollbook.server.live import contracts, metering
 from rollbook.server.models import Customer, Organisation
 from rollbook.server.models import Subscription as SubscriptionRow
+from rollbook.server.operation import recounting
 from rollbook.server.receiving.ingest import Receipt, Sender, ingest, read_rows
 
 START = date(2026, 1, 1)
@@ -98,4 +99,4 @@ def active(stored: SubscriptionRow, now: str) -> dict[int, int]:
 
 def differences(stored: SubscriptionRow) -> list[str]:
     """What a count from nothing says otherwise: nothing, one hopes."""
-    return list(metering.recount(stored))
+    return recounting.recount(stored.pk).differences

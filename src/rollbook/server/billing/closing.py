@@ -156,7 +156,7 @@ def closes_at_once(row: models.Subscription, now_us: int) -> int:
 
 
 def refuse_difference(fresh: Account, live: Account, until_us: int) -> None:
-    """Raises CountsDifferError where two counts of the windows that are over differ; `metering.recount` says how."""
+    """Raises CountsDifferError where two counts of the windows that are over differ; a recount says how."""
     problems = []
     for window in fresh.windows:
         if window.end_us <= until_us:

@@ -81,15 +81,6 @@ def rebuild(row: Subscription, at_us: int) -> None:
         engine.rebuild(cursor, contracts.live(row))
 
 
-@transaction.atomic
-def recount(row: Subscription) -> Iterator[str]:
-    """Counts everything again beside the live counts, and gives each difference in words: there should be none."""
-    locked([row.customer_id])
-    row.refresh_from_db()
-    with own_cursor() as cursor:
-        return iter(list(engine.recount(cursor, contracts.live(row))))
-
-
 def account_of(live: LiveSubscription, as_of_us: int) -> Account:
     """What was used and what it costs, from the live counts: the function that statements and reports use."""
     with own_database() as database:
