@@ -76,6 +76,7 @@ def erase(actor: Principal, customer: Customer, learner: str, *, discard_waiting
         own = HeldFact.objects.filter(organisation__in=customer.organisations.values("name"))
         _map_waiting(customer, own.filter(reason=HeldFact.UNKNOWN), learner)
         surrogate = people.surrogate(customer.pk, learner)
+        transaction.on_commit(people.forget)
         person = Person.objects.select_for_update().get(pk=int(surrogate)) if surrogate else None
         said = [learner, *filter(None, (person.name, person.email) if person else ())]
         before = person is not None and person.erased_at is not None

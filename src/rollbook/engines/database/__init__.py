@@ -15,6 +15,7 @@ from rollbook.engines.database.facts import Stored, digest, store
 from rollbook.engines.database.live import begin_window, rebuild, remeter
 from rollbook.engines.database.recount import recount
 from rollbook.engines.database.subscriptions import LiveSubscription
+from rollbook.engines.database.touch import ever_linked
 
 __all__ = [
     "Database",
@@ -24,6 +25,7 @@ __all__ = [
     "ask",
     "begin_window",
     "digest",
+    "ever_linked",
     "prepare",
     "rebuild",
     "recount",

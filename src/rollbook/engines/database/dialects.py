@@ -92,17 +92,19 @@ def prepare(cursor: Any) -> Database:
     """The database behind a cursor, with the temporary tables of its connection. One that is prepared stays so."""
     if isinstance(cursor, Database):
         return cursor
-    connection = cursor.connection
-    database: Database
-    if isinstance(connection, sqlite3.Connection):
-        database = SQLiteDatabase(connection)
-    else:
-        from rollbook.engines.database.postgresql import PostgreSQLDatabase  # noqa: PLC0415 - SQLite needs no driver
-
-        database = PostgreSQLDatabase(connection)
+    database = behind(cursor)
     if not database.has_temporary():
         database.script(schema.temporary(database.dialect.name))
     return database
+
+
+def behind(cursor: Any) -> Database:
+    """The database behind a cursor, for what needs no temporary tables: they cannot be made where one only reads."""
+    if isinstance(cursor.connection, sqlite3.Connection):
+        return SQLiteDatabase(cursor.connection)
+    from rollbook.engines.database.postgresql import PostgreSQLDatabase  # noqa: PLC0415 - SQLite needs no driver
+
+    return PostgreSQLDatabase(cursor.connection)
 
 
 class SQLite(Dialect):

@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
-from rollbook.engines.database.dialects import Database, Row
+from rollbook.engines.database.dialects import Database, Row, behind
 from rollbook.engines.database.subscriptions import BEGINNING_US, LiveSubscription
 from rollbook.model.fact import CORRECTIONS, LINKED, VOIDED, Fact
 
@@ -103,7 +103,7 @@ def with_linked(database: Database, live: LiveSubscription, found: Touched) -> b
     parents: dict[Learner, Learner] = {}
     _join(parents, _neighbours(database, live, organisations, sorted(found.learners)))
     if new := parents.keys() - found.learners.keys():
-        everyone = _reached(database, live, organisations, sorted(new))
+        everyone = _reached(database, organisations, sorted(new), across=live.meter.dedupe == "customer")
         _join(parents, _neighbours(database, live, organisations, everyone))
     earliest: dict[Learner, int] = {}
     for learner, at_us in found.learners.items():
@@ -181,13 +181,24 @@ def _neighbours(
     )
 
 
+def ever_linked(cursor: Any, organisations: Sequence[str], learners: Iterable[str]) -> set[str]:
+    """These learners and all that were ever linked to them in any of the organisations, also where it was taken back.
+
+    One question, however long the way from one to the other is.
+    """
+    asked = [("", learner) for learner in sorted(learners)]
+    return {learner for _, learner in _reached(behind(cursor), organisations, asked, across=True)} if asked else set()
+
+
 def _reached(
-    database: Database, live: LiveSubscription, organisations: Sequence[str], learners: Sequence[Learner]
+    database: Database, organisations: Sequence[str], learners: Sequence[Learner], *, across: bool
 ) -> list[Row]:
-    """(scope, learner): these, and everyone whom links lead to from them."""
+    """(scope, learner): these, and everyone whom links lead to from them.
+
+    across  links of all the organisations lead on; else those of the scope alone
+    """
     dialect = database.dialect
     within = dialect.rows("within", {"organisation": "text"})
-    across = live.meter.dedupe == "customer"
     organisation = f"in (select organisation from ({within}) as of)" if across else "= met.scope"
     link = f"fact.status = true and fact.type = '{LINKED}' and fact.organisation {organisation}"
     asked = dialect.rows("asked", {"scope": "text", "learner": "text"})

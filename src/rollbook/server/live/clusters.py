@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from rollbook.model.fact import LINKED, VOIDED
+from rollbook.engines import database as engine
+from rollbook.model.fact import VOIDED
 from rollbook.server.live import metering, snapshots
 
 _STREAM_ROWS = 1_000
@@ -20,17 +21,9 @@ _STREAM_ROWS = 1_000
 
 
 def ever_linked(organisations: Sequence[str], learners: Collection[str]) -> set[str]:
-    """These surrogates and all that were ever linked to them in any of the organisations.
-
-    One question, however long the way from one to the other is.
-    """
-    if not learners:
-        return set()
-    sql = _JOINED_POSTGRESQL if metering.on_postgresql() else _JOINED_SQLITE
-    given = {"learners": _given(learners), "within": _given(organisations)}
+    """These surrogates and all that were ever linked to them in any of the organisations."""
     with metering.own_cursor() as cursor:
-        cursor.execute(sql, given)
-        return {learner for (learner,) in cursor.fetchall()}
+        return engine.ever_linked(cursor, organisations, learners)
 
 
 def copy_facts(organisations: Sequence[str], learners: Collection[str], to: Path) -> snapshots.Copied:
@@ -61,39 +54,11 @@ def _given(texts: Collection[str]) -> Any:
     return list(texts) if metering.on_postgresql() else json.dumps(list(texts), ensure_ascii=False)
 
 
-_LINK = f"fact.status = true and fact.type = '{LINKED}' and fact.organisation"
 _COLUMNS = ", ".join(f"fact.{name}" for name in ("number", *snapshots.STORED))
 _VOID = f"""fact.status = true and fact.type = '{VOIDED}' and fact.organisation = target.organisation
             and fact.source = target.source and fact.voids = target.id"""
 _ASKED = "unnest(%(learners)s::text[]) as asked(learner)"
 _OWN = 'select * from fact where organisation = any(%(within)s) and learner = asked.learner collate "C"'
-
-_JOINED_SQLITE = f"""
-    with recursive joined(learner) as (
-        select value from json_each(:learners)
-        union
-        select fact.object from joined cross join fact
-        where {_LINK} in (select value from json_each(:within)) and fact.learner = joined.learner
-        union
-        select fact.learner from joined cross join fact
-        where {_LINK} in (select value from json_each(:within)) and fact.object = joined.learner)
-    select learner from joined
-    """
-
-_JOINED_POSTGRESQL = f"""
-    with recursive joined(learner) as (
-        select learner collate "C" from unnest(%(learners)s::text[]) as asked(learner)
-        union
-        select linked.other from joined cross join lateral (
-            select object as other from fact
-            where {_LINK} = any(%(within)s) and learner = joined.learner
-            union all
-            select learner from fact
-            where {_LINK} = any(%(within)s) and object = joined.learner
-            offset 0) as linked)
-    select learner from joined
-    """
-"""One by one, by the index: asked for all at once the database reads every link of the organisations."""
 
 
 @dataclass(frozen=True, slots=True)

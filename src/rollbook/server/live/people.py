@@ -67,7 +67,7 @@ def _remember(customer: int, found: Mapping[str, str]) -> None:
 
 
 def forget(**_: object) -> None:
-    """Forgets who surrogates are. With each new connection: another database could stand behind it."""
+    """Forgets who surrogates are: where somebody is erased, and at a new connection, perhaps to another database."""
     _remembered.clear()
 
 
