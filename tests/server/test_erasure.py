@@ -19,6 +19,7 @@ from django.utils import timezone
 
 from rollbook.server import clock
 from rollbook.server.billing import closing, shelf
+from rollbook.server.live import people
 from rollbook.server.models import HeldFact, Message, Organisation, ReportOrder, Reservation, Subscription
 from rollbook.server.notices import orders
 from rollbook.server.notices.delivery import deliver
@@ -221,7 +222,9 @@ def test_what_was_sent_before_is_a_repeat_after(now: Any) -> None:  # noqa: ARG0
     sent = [row("1", ID, "2026-01-05T09:00", attributes=json.dumps({"who": ID}), object=ID, session=ID)]
     platform = callers.by_key("facts:write")
     assert platform.post("/facts", sent).json()["new"] == 1
+    assert (term.customer_id, ID) in people._remembered
     erase(term)
+    assert people._remembered == {}
     assert platform.post("/facts", sent).json()["repeats"] == 1
 
 
