@@ -11,7 +11,7 @@ from typing import Any
 import psycopg
 
 from rollbook.engines.database import schema
-from rollbook.engines.database.dialects import prepare
+from rollbook.engines.database.connected import prepare
 from rollbook.engines.database.facts import store
 from rollbook.engines.database.live import remeter
 from rollbook.engines.database.subscriptions import LiveSubscription

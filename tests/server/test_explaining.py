@@ -13,7 +13,7 @@ from rollbook.server.live import abridged, contracts, explaining, people, snapsh
 from rollbook.server.live.explaining import explain_learner
 from rollbook.server.models import Person
 from tests.server.callers import administrator
-from tests.server.world import at, customer, own_plan, row, send, subscribe
+from tests.server.world import at, customer, drawn, own_plan, row, send, subscribe
 
 pytestmark = pytest.mark.usefixtures("ledger")
 
@@ -77,17 +77,7 @@ def test_a_long_account_says_what_a_short_one_says(dedupe: str, seed: int, monke
     rules = f'dedupe = "{dedupe}"\nminimum = 2\nexempt = [{{ role = "instructor" }}]\n'
     plan = own_plan(f'[meter]\ncounts = ["login"]\n{rules}[window]\nkind = "calendar-month"\n')
     stored = subscribe(customer("Northern Academy", ("north", "south")), plan, now=NOW)
-    facts = []
-    for number in range(200):
-        who, other = random.sample([f"learner {n}" for n in range(20)], 2)
-        type_ = random.choices(("login", "course.viewed", "identity.linked", "fact.voided"), (8, 4, 2, 2))[0]
-        more = {"organisation": random.choice(("north", "south")), "role": random.choice(("learner", "instructor"))}
-        if type_ == "identity.linked":
-            more |= {"object": other}
-        if type_ == "fact.voided":
-            more |= {"voids": str(random.randrange(200))}
-        when = f"{random.choice(('2025-12', '2026-01', '2026-02'))}-{random.randrange(1, 10):02}T09:00"
-        facts.append(row(str(number), who, when, type_, **more))
+    facts = drawn(random, 200, learners=20, months=("2025-12", "2026-01", "2026-02"))
     send(facts, NOW)
     live = contracts.live(stored)
     linked = 0

@@ -15,7 +15,7 @@ from rollbook.metering.outcome import DISPOSITIONS
 from rollbook.server import clock, models
 from rollbook.server.live import people, snapshots, uncounted
 from tests.server.callers import administrator, by_key, code, operator
-from tests.server.world import at, customer, own_plan, row, send, subscribe
+from tests.server.world import at, customer, drawn, own_plan, row, send, subscribe
 
 pytestmark = pytest.mark.usefixtures("ledger")
 
@@ -170,17 +170,7 @@ def test_pages_tell_what_a_count_of_all_facts_tells(dedupe: str, seed: int, monk
         customer("Northern Academy", ("north", "south")),
         own_plan(RULES.replace("[window]", f'dedupe = "{dedupe}"\nminimum = 2\n[window]'), "apart"),
     )
-    facts = []
-    for number in range(150):
-        who, other = random.sample([f"learner {n}" for n in range(25)], 2)
-        type_ = random.choices(("login", "course.viewed", "identity.linked", "fact.voided"), (6, 6, 2, 2))[0]
-        more = {"organisation": random.choice(("north", "south")), "role": random.choice(("learner", "instructor"))}
-        if type_ == "identity.linked":
-            more |= {"object": other}
-        if type_ == "fact.voided":
-            more |= {"voids": str(random.randrange(150))}
-        when = f"{random.choice(('2025-12', '2026-01'))}-{random.randrange(1, 20):02}T09:00"
-        facts.append(row(str(number), who, when, type_, **more))
+    facts = drawn(random, 150, learners=25, months=("2025-12", "2026-01"))
     send(facts, NOW)
     found, after = {}, 0
     while after is not None:

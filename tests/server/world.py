@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from datetime import UTC, date, datetime
+from random import Random
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -95,6 +96,22 @@ def active(stored: SubscriptionRow, now: str) -> dict[int, int]:
     for used in found.consumption:
         counts[used.window.number] = counts.get(used.window.number, 0) + used.active
     return counts
+
+
+def drawn(random: Random, facts: int, *, learners: int, months: Sequence[str]) -> list[dict[str, Any]]:
+    """Facts of two organisations, a quarter of them links and voids, in any order."""
+    found = []
+    for number in range(facts):
+        who, other = random.sample([f"learner {n}" for n in range(learners)], 2)
+        type_ = random.choices(("login", "course.viewed", "identity.linked", "fact.voided"), (7, 5, 2, 2))[0]
+        more = {"organisation": random.choice(("north", "south")), "role": random.choice(("learner", "instructor"))}
+        if type_ == "identity.linked":
+            more |= {"object": other}
+        if type_ == "fact.voided":
+            more |= {"voids": str(random.randrange(facts))}
+        when = f"{random.choice(months)}-{random.randrange(1, 10):02}T09:00"
+        found.append(row(str(number), who, when, type_, **more))
+    return found
 
 
 def differences(stored: SubscriptionRow) -> list[str]:

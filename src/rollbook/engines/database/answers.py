@@ -11,7 +11,8 @@ from typing import Any
 from rollbook.accounting.account import Ask
 from rollbook.accounting.questions import Tallies
 from rollbook.engines.database import schema
-from rollbook.engines.database.dialects import Database, Row, prepare
+from rollbook.engines.database.connected import prepare
+from rollbook.engines.database.dialects import Database, Row
 from rollbook.engines.database.subscriptions import LiveSubscription
 from rollbook.metering.identities import FOREVER_US
 

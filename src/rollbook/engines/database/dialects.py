@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import json
-import sqlite3
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any, TypeAlias
-
-from rollbook.engines.database import schema
 
 Row: TypeAlias = tuple[Any, ...]
 Parameter: TypeAlias = "int | str | bytes | Sequence[Row]"
@@ -86,78 +82,3 @@ class Database(ABC):
         """Runs one statement and gives all rows."""
         found: list[Row] = self.run(sql, parameters).fetchall()
         return found
-
-
-def prepare(cursor: Any) -> Database:
-    """The database behind a cursor, with the temporary tables of its connection. One that is prepared stays so."""
-    if isinstance(cursor, Database):
-        return cursor
-    database = behind(cursor)
-    if not database.has_temporary():
-        database.script(schema.temporary(database.dialect.name))
-    return database
-
-
-def behind(cursor: Any) -> Database:
-    """The database behind a cursor, for what needs no temporary tables: they cannot be made where one only reads."""
-    if isinstance(cursor.connection, sqlite3.Connection):
-        return SQLiteDatabase(cursor.connection)
-    from rollbook.engines.database.postgresql import PostgreSQLDatabase  # noqa: PLC0415 - SQLite needs no driver
-
-    return PostgreSQLDatabase(cursor.connection)
-
-
-class SQLite(Dialect):
-    """Relations come as JSON."""
-
-    name = "sqlite"
-
-    def placeholder(self, name: str) -> str:
-        """As `:name`."""
-        return f":{name}"
-
-    def text(self, sql: str) -> str:
-        """As it is."""
-        return sql
-
-    def find(self, table: str, where: str) -> str:
-        """SQLite keeps the order of a CROSS JOIN."""
-        return f"cross join {table} on {where}"
-
-    def onward(self, sides: Mapping[str, str]) -> str:
-        """Two parts may both be recursive."""
-        return " union ".join(
-            f"select met.scope, fact.{other} from met cross join fact where {where}" for other, where in sides.items()
-        )
-
-    def rows(self, name: str, columns: Mapping[str, str]) -> str:
-        """From a JSON array of arrays."""
-        values = ", ".join(f"json_extract(value, '$[{n}]') as {column}" for n, column in enumerate(columns))
-        return f"select {values} from json_each(:{name})"
-
-
-class SQLiteDatabase(Database):
-    """A file, or memory."""
-
-    dialect = SQLite()
-
-    def __init__(self, connection: sqlite3.Connection) -> None:
-        self.cursor = sqlite3.Cursor(connection)
-        self.cursor.row_factory = None
-
-    def run(self, sql: str, parameters: Mapping[str, Parameter] | None = None) -> Any:
-        """Runs one statement."""
-        bound = {
-            name: json.dumps(value, ensure_ascii=False) if isinstance(value, list | tuple) else value
-            for name, value in (parameters or {}).items()
-        }
-        return self.cursor.execute(sql, bound)
-
-    def run_many(self, sql: str, rows: Sequence[Mapping[str, Any]]) -> None:
-        """Runs one statement for each row."""
-        self.cursor.executemany(sql, rows)
-
-    def has_temporary(self) -> bool:
-        """Asks the catalogue."""
-        found = self.run("select count(*) from sqlite_temp_master where name = 'live_touched'").fetchone()
-        return bool(found[0])

@@ -16,7 +16,8 @@ from typing import Any
 import msgspec
 
 from rollbook.engines.database import schema
-from rollbook.engines.database.dialects import Database, prepare
+from rollbook.engines.database.connected import prepare
+from rollbook.engines.database.dialects import Database
 from rollbook.model.fact import Fact
 from rollbook.model.instants import DAY_US
 

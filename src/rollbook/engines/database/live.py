@@ -17,7 +17,8 @@ from itertools import chain
 from typing import Any
 
 from rollbook.engines.database import difference, everyone, gather, schema
-from rollbook.engines.database.dialects import Database, prepare
+from rollbook.engines.database.connected import prepare
+from rollbook.engines.database.dialects import Database
 from rollbook.engines.database.subscriptions import BEGINNING_US, LiveSubscription
 from rollbook.engines.database.touch import Touched, targets, touched
 from rollbook.errors import Problem, UsageError

@@ -11,7 +11,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from rollbook.engines.database.dialects import Database, Row, behind
+from rollbook.engines.database.connected import behind
+from rollbook.engines.database.dialects import Database, Row
 from rollbook.engines.database.subscriptions import BEGINNING_US, LiveSubscription
 from rollbook.model.fact import CORRECTIONS, LINKED, VOIDED, Fact
 

@@ -10,6 +10,7 @@ from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
 
 from rollbook.server.access.principals import Principal
+from rollbook.server.pages.declared import PAGES
 
 OF_SUBSCRIPTION = (
     ("usage", gettext_lazy("Usage"), "gauge"),
@@ -83,8 +84,6 @@ def sections(
 def _links(
     principal: Principal, pages: tuple[tuple[str, Any, str], ...], here: str, parts: dict[str, int]
 ) -> Iterator[Link]:
-    from rollbook.server.pages.registry import PAGES  # noqa: PLC0415 - its pages are shown with this
-
     for name, label, icon in pages:
         if name in PAGES and any(map(principal.may, PAGES[name].needs)):
             yield Link(label, reverse(name, kwargs=parts), icon, name == here)

@@ -7,7 +7,6 @@ keeps it from being shown, `RefusedError` or any other RollbookError, becomes se
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from functools import wraps
 from http import HTTPStatus
 from importlib import import_module
@@ -23,6 +22,7 @@ from rollbook.errors import Problem, RollbookError
 from rollbook.server.access.principals import OWN, PERSON, SAFE_METHODS, SCOPES, Principal, count, user_principal
 from rollbook.server.models import User
 from rollbook.server.pages import reading, shell
+from rollbook.server.pages.declared import PAGES, Page, View
 from rollbook.server.refusals import RefusedError
 
 MODULES = (
@@ -55,23 +55,6 @@ MODULES = (
 
 UNUSABLE = HTTPStatus.UNPROCESSABLE_ENTITY
 """The status of an error that names none: what was asked for does not exist, or contradicts itself."""
-
-View = Callable[..., HttpResponseBase]
-
-
-@dataclass(frozen=True, slots=True)
-class Page:
-    """One address: how it is called, what it needs (any of these scopes), and which methods it answers."""
-
-    name: str
-    route: str
-    needs: tuple[str, ...]
-    methods: tuple[str, ...]
-    view: View
-
-
-PAGES: dict[str, Page] = {}
-"""All of them, by name."""
 
 
 def page(route: str, *needs: str, name: str, methods: tuple[str, ...] = ("GET",)) -> Callable[[View], View]:

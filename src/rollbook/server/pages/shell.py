@@ -24,6 +24,7 @@ from rollbook.server.access.principals import Principal, subscriptions_of
 from rollbook.server.live import contracts
 from rollbook.server.models import Customer, Subscription
 from rollbook.server.pages import navigation
+from rollbook.server.pages.declared import PAGES
 
 TERMS_MAX = 60
 """In the switcher; the latest. A customer with more has a list of its own with the vendor."""
@@ -103,8 +104,6 @@ def of_customer(row: Subscription) -> list[Crumb]:
 
 def to_customer(customer: Customer) -> list[Crumb]:
     """The way to a customer for the vendor. A customer's own way begins after it."""
-    from rollbook.server.pages.registry import PAGES  # noqa: PLC0415 - its pages are shown with this
-
     if "customer" in PAGES:
         return [(customer.name, reverse("customer", kwargs={"number": customer.pk}))]
     return [(customer.name, reverse("front"))]
