@@ -1,7 +1,7 @@
 """What is said where nobody can sign in yet: on a terminal, the address on which the first operator is made.
 
 That address is a secret. Where standard error is no terminal, such as in a container or under systemd, it may be kept:
-then only the command is named that makes an operator.
+then only the command is named that makes an operator, as one line of the log like all others.
 """
 
 from __future__ import annotations
@@ -11,11 +11,10 @@ from pathlib import Path
 
 import typer
 
-from rollbook.render import terminal
-
 
 def say_how_to_begin() -> None:
     """Django is set up. Says nothing where there is somebody, or where the database does not answer: others tell."""
+    import structlog  # noqa: PLC0415
     from django.conf import settings  # noqa: PLC0415
     from django.db import DatabaseError, connections  # noqa: PLC0415
 
@@ -34,8 +33,9 @@ def say_how_to_begin() -> None:
     if not nobody:
         return
     if not sys.stderr.isatty():
-        words = "nobody can sign in yet; to make an operator, run: rollbook add-operator you@example.org"
-        terminal.say(terminal.console(stderr=True), words)
+        structlog.get_logger("rollbook.server.beginning").warning(
+            "nobody can sign in yet", remedy="run: rollbook add-operator you@example.org"
+        )
         return
     typer.echo("Nobody can sign in yet. Open this within three days to make the first operator:", err=True)
     # As it stands, never broken: it is copied.

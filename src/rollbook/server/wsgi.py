@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import gc
 import os
 
@@ -13,3 +14,5 @@ application = get_wsgi_application()
 # What is loaded by now stays for ever: looked through again and again, it would keep every hundredth request waiting.
 gc.collect()
 gc.freeze()
+# What ends frozen is never freed, of which libraries complain in words that are no line of the log.
+atexit.register(gc.unfreeze)
