@@ -58,3 +58,21 @@ def test_an_order_that_changes_its_time_is_not_sent_for_what_was_over_before():
     assert (changed.created_by_id, changed.paused) == (by.user, "")
     assert orders.order_reports(datetime.now(UTC)) == 0
     assert models.Audit.objects.filter(action="report-order.changed", customer=found.subscription.customer).count() == 1
+
+
+def test_an_order_is_changed_by_the_api_as_a_whole_and_stays_as_it_was_where_that_is_refused():
+    found = order("close")
+    caller = callers.administrator(found.subscription.customer)
+    path = f"/report-orders/{found.pk}"
+    wanted = {"report": "users", "by": "learner", "format": "xlsx", "address": "b@example.org", "every": "month"}
+    said = caller.call("PUT", path, wanted).json()
+    assert {name: said[name] for name in wanted} == wanted
+    assert said["subscription"] == found.subscription_id
+    # Rows by learner are for whoever reads learners; a subscription is not changed; a report has its name.
+    assert callers.by_key("manage").call("PUT", path, wanted).status_code == 403
+    for wrong in ({"report": "usrs"}, {"subscription": 1}, {"address": "nobody"}, {"every": "day"}):
+        assert caller.call("PUT", path, wanted | wrong).status_code == 422
+    # What is left out is as in a new order, not as it was before.
+    caller.call("PUT", path, {"report": "usage", "address": "c@example.org"})
+    found.refresh_from_db()
+    assert (found.report, found.format, found.every, found.address) == ("usage", "csv", "close", "c@example.org")

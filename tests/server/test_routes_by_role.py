@@ -69,10 +69,12 @@ POST   /keys/{number}/revoke                                            200 200 
 GET    /endpoints                                                       200 200 403 200 403 403 403 403 403 403 200 403 401
 POST   /endpoints                                                       201 201 403 404 403 403 403 403 403 403 201 403 401
 POST   /endpoints/{number}/rotate                                       200 200 403 404 403 403 403 403 403 403 200 403 401
+POST   /endpoints/{number}/test                                         201 201 403 404 403 403 403 403 403 403 201 403 401
 DELETE /endpoints/{number}                                              200 200 403 404 403 403 403 403 403 403 200 403 401
 POST   /endpoints/{number}/enable                                       200 200 403 404 403 403 403 403 403 403 200 403 401
 GET    /report-orders                                                   200 200 403 200 403 403 403 403 403 403 200 403 401
 POST   /report-orders                                                   201 201 403 404 403 403 403 403 403 403 201 403 401
+PUT    /report-orders/{number}                                          200 200 403 404 403 403 403 403 403 403 200 403 401
 POST   /report-orders/{number}/take-over                                200 200 403 404 403 403 403 403 403 403 200 403 401
 DELETE /report-orders/{number}                                          204 204 403 404 403 403 403 403 403 403 204 403 401
 GET    /messages                                                        200 200 403 200 403 403 403 403 403 403 200 403 401
@@ -219,6 +221,7 @@ class World:
                 "report": "usage",
                 "address": "a@example.org",
             },
+            "PUT /report-orders/{number}": {"report": "mau", "address": "b@example.org", "every": "month"},
             "POST /upgrade-tasks/{number}/done": {"note": "called them"},
             "POST /people/erase": {"customer": north, "learner": "ana"},
             "PUT /people": {"customer": north, "people": [{"learner": "ana", "name": "Ana"}]},

@@ -66,15 +66,20 @@ class EndpointsOut(Schema):
     next: int | None
 
 
-class OrderIn(Body):
-    """A report that is mailed when a window closes, or on the first of each month."""
+class OrderChangeIn(Body):
+    """What an order is to be from now on, as a whole. Its subscription stays: order another for another one."""
 
-    subscription: Id
     report: Annotated[str, Field(max_length=40)]
     by: Literal["", "learner", "company"] = ""
     format: Literal["csv", "xlsx", "json", "parquet"] = "csv"
     address: Email
     every: Literal["close", "month"] = "close"
+
+
+class OrderIn(OrderChangeIn):
+    """A report that is mailed when a window closes, or on the first of each month."""
+
+    subscription: Id
 
 
 class OrderOut(Schema):
@@ -180,6 +185,16 @@ def add_order(request: HttpRequest, body: OrderIn) -> Status[OrderOut]:
     wanted = ordering.Wanted(body.report, body.by, body.format, body.address, body.every)
     made = ordering.add(principal, row, wanted)
     return Status(201, _order(made))
+
+
+@router.put("/report-orders/{number}", auth=needs(OWN), response=OrderOut, summary="Change a report order")
+def change_order(request: HttpRequest, number: Id, body: OrderChangeIn) -> OrderOut:
+    """Another report, file, address or time, on behalf of whoever asks; one that was paused goes on.
+
+    Ordered for another time, it counts as ordered now: nothing is sent for what was over before.
+    """
+    wanted = ordering.Wanted(body.report, body.by, body.format, body.address, body.every)
+    return _order(ordering.change(principal_of(request), number, wanted))
 
 
 @router.post(
