@@ -10,12 +10,16 @@ from datetime import timedelta
 
 import pytest
 from django.utils import timezone
+from standardwebhooks import Webhook
 
 from rollbook.server import clock
+from rollbook.server.configuration import Configuration
 from rollbook.server.models import Audit, Endpoint, Message, Subscription
+from rollbook.server.notices import delivery
 from rollbook.server.notices.announce import announce
 from rollbook.server.notices.endpoints import ENDPOINTS_MAX
 from rollbook.server.notices.webhooks import new_secret
+from tests.server import receivers
 from tests.server.callers import administrator, by_key, code, operator, user, viewer
 from tests.server.world import at, customer, own_plan, row, send, subscribe
 
@@ -216,3 +220,50 @@ def test_the_thresholds_that_were_reached_are_listed_with_when_and_at_what(monke
     assert all(it["at"].endswith("Z") for it in answer["items"])
     first = viewer(mine).get(f"/subscriptions/{term.pk}/crossings?limit=1").json()
     assert (first["items"][0]["percent"], first["next"]) == (100, first["items"][0]["id"])
+
+
+def test_an_endpoint_is_tried_out_once_and_what_it_answered_is_said(settings) -> None:
+    """The message is signed like all others, goes to this endpoint alone, and is tried once, whatever comes of it."""
+    settings.CONFIGURATION = Configuration({**settings.CONFIGURATION.values, "ROLLBOOK_WEBHOOKS_PRIVATE": True})
+    mine = customer()
+    caller = administrator(mine)
+    with receivers.webhooks() as receiver:
+        hook = endpoint(mine, receiver.url)
+        hook.events = ["statement.closed"]
+        hook.save()
+        endpoint(mine, receiver.url + "/other")
+        endpoint(None, receiver.url + "/vendor")
+        for status, state in ((204, "sent"), (500, "dead")):
+            receiver.statuses = [status]
+            answer = caller.post(f"/endpoints/{hook.pk}/test")
+            assert (answer.status_code, answer.json()["state"], answer.json()["answered"]) == (201, "waiting", None)
+            while delivery.deliver(timezone.now() + timedelta(days=9)):
+                pass
+            newest = listed(caller, "?event=endpoint.tested")[0]
+            assert (newest["id"], newest["state"], newest["answered"]) == (answer.json()["id"], state, status)
+            assert newest["attempts"] == 1
+        assert len(receiver.got) == 2
+        for headers, body in receiver.got:
+            said = Webhook(hook.secret).verify(body, headers)
+            assert said["type"] == "endpoint.tested"
+            assert said["data"] == {"customer": mine.name, "endpoint": hook.pk}
+    assert Audit.objects.filter(action="endpoint.tested", customer=mine).count() == 2
+
+
+def test_an_endpoint_is_tried_out_ten_times_in_a_quarter_of_an_hour_and_no_more() -> None:
+    mine = customer()
+    hook, other = endpoint(mine), endpoint(mine)
+    caller = administrator(mine)
+    answers = [caller.post(f"/endpoints/{hook.pk}/test") for _ in range(11)]
+    assert [it.status_code for it in answers] == [201] * 10 + [429]
+    assert int(answers[-1]["Retry-After"]) <= 901
+    assert caller.post(f"/endpoints/{other.pk}/test").status_code == 201
+    assert Message.objects.filter(endpoint=hook).count() == 10
+
+
+@pytest.mark.parametrize("state", [Endpoint.GONE, Endpoint.REMOVED])
+def test_what_is_switched_off_or_removed_is_not_tried_out(state) -> None:
+    mine = customer()
+    hook = endpoint(mine, state=state)
+    assert administrator(mine).post(f"/endpoints/{hook.pk}/test").status_code == 409
+    assert not Message.objects.exists()

@@ -8,16 +8,20 @@ from pathlib import Path
 import pytest
 
 from rollbook.server.notices import delivery, mail, webhooks
-from rollbook.server.notices.events import ADMINISTRATORS, COMMON, CUSTOMER, EVENTS, NOBODY, OPERATORS, VENDOR
+from rollbook.server.notices.events import ADMINISTRATORS, COMMON, CUSTOMER, ENDPOINT, EVENTS, NOBODY, OPERATORS, VENDOR
 
 TEXT = (Path(__file__).parents[2] / "docs/server/messages.md").read_text()
 ROW = re.compile(r"^\| `([^`]+)` \| (.+) \|$", re.MULTILINE)
 
-WEBHOOKS = {CUSTOMER: "the customer's and the vendor's", VENDOR: "the vendor's"}
+WEBHOOKS = {
+    CUSTOMER: "the customer's and the vendor's",
+    VENDOR: "the vendor's",
+    ENDPOINT: "the one that is tried out",
+}
 MAIL = {
     ADMINISTRATORS: "the customer's administrators",
     OPERATORS: "the vendor's operators",
-    NOBODY: "the address it was ordered for",
+    NOBODY: "nobody",
 }
 
 
@@ -33,7 +37,8 @@ def test_the_events_are_those_of_the_code_in_its_order() -> None:
 def test_an_event_is_described_as_it_is(event: str) -> None:
     kind, said = EVENTS[event], section(event)
     assert kind.says in said
-    assert f"Webhooks: {WEBHOOKS[kind.audience]}. Mail: {MAIL[kind.mail]}." in said
+    mail = "the address it was ordered for" if event == "report.sent" else MAIL[kind.mail]
+    assert f"Webhooks: {WEBHOOKS[kind.audience]}. Mail: {mail}." in said
     assert ROW.findall(said) == list(kind.data.items())
 
 
@@ -51,4 +56,5 @@ def test_the_times_and_bounds_are_those_of_the_code() -> None:
 
 def test_every_event_has_its_words() -> None:
     folder = Path(mail.__file__).parents[1] / "templates/mail/words"
-    assert {it.stem for it in folder.iterdir()} == set(EVENTS)
+    mailed = {name for name, it in EVENTS.items() if it.audience != ENDPOINT}
+    assert {it.stem for it in folder.iterdir()} == mailed

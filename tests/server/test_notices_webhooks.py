@@ -61,7 +61,7 @@ def test_a_secret_has_the_length_that_the_standard_asks_for() -> None:
 def test_any_2xx_takes_the_message(status: int) -> None:
     with receivers.webhooks() as receiver:
         receiver.statuses = [status]
-        assert send(receiver.url, new_secret(), "msg_1", CONTENT, private=True) == webhooks.Result()
+        assert send(receiver.url, new_secret(), "msg_1", CONTENT, private=True) == webhooks.Result(status=status)
 
 
 @pytest.mark.parametrize("status", [400, 401, 404, 429, 500, 503])

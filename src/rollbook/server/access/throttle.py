@@ -6,7 +6,7 @@ together, or a second has passed since the last time: so whoever calls is held t
 exceed it by a fiftieth for each process, and a call that is let through costs no write most of the time.
 
 The table is bounded by what its keys can be: 65,536 numbers for each kind of attempt, one for each API key and user,
-and one for each customer whose facts were previewed. A number of an attempt is a keyed digest, so neither addresses nor
+one for each customer whose facts were previewed, and one for each object of an act in `ACTS_MAX`. A number of an attempt is a keyed digest, so neither addresses nor
 names of accounts stand in it.
 """
 
@@ -28,6 +28,9 @@ SIGN_IN_SECONDS = 15 * MINUTE
 SIGN_INS_MAX = {"pair": 10, "account": 50, "address": 100, "provider": 30}
 """Attempts in `SIGN_IN_SECONDS`: of one address at one account, at one account, of one address, and of one address by
 the provider, each of which asks the provider's server."""
+
+ACTS_MAX = {"tested": 10, "sent-now": 6}
+"""Acts in `SIGN_IN_SECONDS` that send something at once: tests of one endpoint, reports asked for by one user."""
 
 FLUSHES = 50
 """How often a process adds its calls to the table while a key uses up its rate."""
@@ -122,6 +125,15 @@ def _within(parts: list[tuple[str, int]]) -> None:
     since = int(now) // SIGN_IN_SECONDS * SIGN_IN_SECONDS
     if any(add(kind, bucket, since) > SIGN_INS_MAX[kind] for kind, bucket in parts):
         raise too_many(since + SIGN_IN_SECONDS - now, "there were too many attempts to sign in")
+
+
+def act(kind: str, number: int) -> None:
+    """Counts one act of `ACTS_MAX`. Raises 429 where there were too many."""
+    now = clock.now_us() / 10**6
+    since = int(now) // SIGN_IN_SECONDS * SIGN_IN_SECONDS
+    if add(kind, number, since) > ACTS_MAX[kind]:
+        rule = f"this may be done {ACTS_MAX[kind]} times in a quarter of an hour"
+        raise too_many(since + SIGN_IN_SECONDS - now, rule)
 
 
 def succeeded(account: str, address: str) -> None:

@@ -9,7 +9,7 @@ from datetime import datetime
 from typing import Annotated, Literal
 
 from django.http import HttpRequest
-from ninja import Query, Router, Schema
+from ninja import Query, Router, Schema, Status
 from pydantic import Field
 
 from rollbook.model.keys import nearest
@@ -37,6 +37,7 @@ class MessageOut(Schema):
     state         waiting, sent, or dead when it was given up and may be sent again
     next_at       when a waiting one is tried (again)
     last_error    why the last attempt failed
+    answered      the HTTP status of the last answer to a webhook; null where nobody answered
     """
 
     id: int
@@ -52,6 +53,7 @@ class MessageOut(Schema):
     next_at: datetime | None
     sent_at: datetime | None
     last_error: str
+    answered: int | None
 
 
 class MessagesOut(Schema):
@@ -116,6 +118,18 @@ def resend_message(request: HttpRequest, number: Id) -> MessageOut:
     return _message(told.resend(principal_of(request), number))
 
 
+@router.post(
+    "/endpoints/{number}/test",
+    auth=needs(OWN),
+    response={201: MessageOut},
+    openapi_extra=also(409),
+    summary="Try one out",
+)
+def test_endpoint(request: HttpRequest, number: Id) -> Status[MessageOut]:
+    """Sends one `endpoint.tested` there within seconds, and once. GET /messages?event=endpoint.tested says what came of it."""
+    return Status(201, _message(endpoints.test(principal_of(request), number)))
+
+
 @router.post("/endpoints/{number}/enable", auth=needs(OWN), response=EndpointOut, openapi_extra=also(409))
 def enable_endpoint(request: HttpRequest, number: Id) -> EndpointOut:
     """Switches one that was gone on again. What it missed is in the list of messages, to be sent again."""
@@ -147,6 +161,7 @@ def _message(row: Message) -> MessageOut:
         next_at=row.next_at if row.state == Message.WAITING else None,
         sent_at=row.sent_at,
         last_error=row.last_error,
+        answered=row.answered,
     )
 
 

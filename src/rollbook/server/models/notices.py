@@ -59,6 +59,7 @@ class Message(models.Model):
     channel      mail or webhook
     state        waiting, sent, or dead when it was given up and may be sent again
     next_at      when it is tried (again)
+    answered     the HTTP status of the last answer to a webhook; none where nobody answered
     """
 
     MAIL, WEBHOOK = "mail", "webhook"
@@ -75,6 +76,7 @@ class Message(models.Model):
     attempts = models.PositiveIntegerField(default=0)
     next_at = models.DateTimeField()
     last_error = models.CharField(max_length=500, blank=True, default="")
+    answered = models.PositiveSmallIntegerField(null=True, blank=True)
     created_at = models.DateTimeField(auto_now_add=True)
     sent_at = models.DateTimeField(null=True, blank=True)
 

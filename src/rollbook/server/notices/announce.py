@@ -31,6 +31,7 @@ def announce(
     mail: Iterable[str] | None = None,
     *,
     webhooks: bool = True,
+    endpoint: Endpoint | None = None,
 ) -> int:
     """Writes one message for each webhook and each person to be told; how many there were.
 
@@ -40,6 +41,7 @@ def announce(
     subscription  what it is about; its number, plan and zone are added to the data
     mail          addresses of those who get mail, instead of those whom the event is for; empty means nobody
     webhooks      whether programs are told
+    endpoint      the one endpoint that is told, whatever it wants, instead of all that want to be
 
     Call it within a transaction. Raises ValueError for an event or a key of its data that is not documented.
     """
@@ -49,8 +51,8 @@ def announce(
     now = timezone.now()
     body = {"type": event, "timestamp": instant(now), "data": {**_common(customer, subscription), **content}}
     shown = kind.audience == CUSTOMER and (subscription is None or shown_to_customer(subscription))
-    endpoints = _endpoints(event, customer, shown=shown) if webhooks else []
-    made = [Message(channel=Message.WEBHOOK, endpoint=endpoint) for endpoint in endpoints]
+    endpoints = [endpoint] if endpoint else _endpoints(event, customer, shown=shown) if webhooks else []
+    made = [Message(channel=Message.WEBHOOK, endpoint=it) for it in endpoints]
     people = _people(kind.mail, customer, shown=shown) if mail is None else list(dict.fromkeys(mail))
     made += [Message(channel=Message.MAIL, address=address) for address in people[:PEOPLE_MAX]]
     for message in made:

@@ -21,12 +21,14 @@ from django.db.models.functions import RowNumber
 from rollbook.server.models import Audit, Endpoint, Message, Subscription
 from rollbook.server.notices import failures, mail, reports, standing, webhooks
 from rollbook.server.notices.announce import announce
+from rollbook.server.notices.events import EVENTS
 from rollbook.server.notices.webhooks import Result
 
 log = structlog.get_logger(__name__)
 
 RETRIES_SECONDS = (5, 30, 120, 600, 3_600, 21_600, 86_400, 86_400)
-"""After each failure it is tried again so much later, about; after the last it is given up: in a little over 2 days."""
+"""After each failure it is tried again so much later, about; after the last it is given up: in a little over 2 days.
+Events that are told `once` are given up after the first."""
 
 JITTER = 0.2
 """Times to try again are longer by up to this share, so that not everything comes back at once."""
@@ -119,23 +121,34 @@ def _send(message: Message, attached: reports.Attached, *, private: bool) -> Res
 def settle(message: Message, result: Result, now: datetime) -> None:
     """Writes down what came of an attempt."""
     mine = Message.objects.filter(pk=message.pk).exclude(state=Message.SENT)
+    status = result.status or None
     if not result.error:
-        if mine.update(state=Message.SENT, sent_at=now, last_error="") and message.event == reports.REPORT:
+        if (
+            mine.update(state=Message.SENT, sent_at=now, last_error="", answered=status)
+            and message.event == reports.REPORT
+        ):
             _report_sent(message)
         return
     log.warning("message.not-taken", message=message.message_id, attempt=message.attempts, error=result.error)
     # Whoever claimed it after this lease ended decides what comes next.
     mine = mine.filter(attempts=message.attempts)
-    if result.final or message.attempts > len(RETRIES_SECONDS):
-        mine.update(state=Message.DEAD, last_error=result.error[:500])
+    if result.final or _once(message) or message.attempts > len(RETRIES_SECONDS):
+        mine.update(state=Message.DEAD, last_error=result.error[:500], answered=status)
     else:
-        mine.update(next_at=now + _later(message.attempts, result.wait), last_error=result.error[:500])
+        later = now + _later(message.attempts, result.wait)
+        mine.update(next_at=later, last_error=result.error[:500], answered=status)
     if message.endpoint and result.gone:
         _disable(message.endpoint)
     elif message.endpoint and result.unreachable:
         until = now + timedelta(seconds=UNREACHABLE_SECONDS)
         others = Message.objects.filter(endpoint=message.endpoint, state=Message.WAITING, next_at__lt=until)
         others.exclude(pk=message.pk).update(next_at=until)
+
+
+def _once(message: Message) -> bool:
+    """Whether it is not tried again; an event that this version does not know is."""
+    kind = EVENTS.get(message.event)
+    return kind is not None and kind.once
 
 
 def _later(attempts: int, wait: int) -> timedelta:
@@ -171,4 +184,4 @@ def give_up(endpoint: Endpoint, why: str) -> None:
 def resend(message: Message, now: datetime) -> bool:
     """Lets a message that was given up start over, with the same id; False where it was not given up."""
     dead = Message.objects.filter(pk=message.pk, state=Message.DEAD)
-    return bool(dead.update(state=Message.WAITING, attempts=0, next_at=now, last_error=""))
+    return bool(dead.update(state=Message.WAITING, attempts=0, next_at=now, last_error="", answered=None))

@@ -1,4 +1,6 @@
-"""Where webhooks go: entered, given a new secret, switched on again and removed by those whose they are, and audited.
+"""Where webhooks go: entered, tried out, given a new secret, switched on again and removed by those whose they are.
+
+Each is audited.
 
 A secret is known to whoever is given it here, and to what signs; it is shown at no other time.
 """
@@ -13,12 +15,15 @@ from django.db.models import QuerySet
 
 from rollbook.errors import Problem
 from rollbook.model.keys import nearest
-from rollbook.server.access import audit
+from rollbook.server.access import audit, throttle
 from rollbook.server.access.principals import Principal
-from rollbook.server.models import Customer, Endpoint
+from rollbook.server.models import Customer, Endpoint, Message
 from rollbook.server.notices import delivery, webhooks
+from rollbook.server.notices.announce import announce
 from rollbook.server.notices.events import EVENTS
 from rollbook.server.refusals import RefusedError, missing, refused
+
+TESTED = "endpoint.tested"
 
 ENDPOINTS_MAX = 20
 """Of one customer, and of none."""
@@ -72,6 +77,20 @@ def rotate(principal: Principal, number: int) -> tuple[Endpoint, str]:
     row.save(update_fields=["secret"])
     audit.record(principal, "endpoint.rotated", f"endpoint {row.pk}", row.customer_id)
     return row, webhooks.settled(row.secret)
+
+
+@transaction.atomic
+def test(principal: Principal, number: int) -> Message:
+    """Queues one `endpoint.tested`, signed and sent like every message, and tried once. Raises 404, 409 and 429."""
+    row = endpoint_for(principal, number)
+    refuse_removed(row)
+    if row.state != Endpoint.ACTIVE:
+        remedy = "switch it on first"
+        raise refused(409, "disabled", "endpoint", "it said that it is gone, and nothing is sent there", remedy)
+    throttle.act("tested", row.pk)
+    announce(TESTED, row.customer, {"endpoint": row.pk}, endpoint=row)
+    audit.record(principal, TESTED, f"endpoint {row.pk}", row.customer_id)
+    return Message.objects.filter(endpoint=row, event=TESTED).latest("pk")
 
 
 @transaction.atomic

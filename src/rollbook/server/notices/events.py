@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-CUSTOMER, VENDOR = "customer", "vendor"
-"""Whose systems may learn of an event: the customer's and the vendor's, or the vendor's alone."""
+CUSTOMER, VENDOR, ENDPOINT = "customer", "vendor", "endpoint"
+"""Whose systems may learn of an event: the customer's and the vendor's, the vendor's alone, or one that is named."""
 
 ADMINISTRATORS, OPERATORS, NOBODY = "administrators", "operators", "nobody"
 """Who gets mail: the customer's administrators, the vendor's operators, or nobody but who is named."""
@@ -23,12 +23,14 @@ class Event:
     audience  whose webhooks, see `CUSTOMER`; where a subscription is not shown to its customer, the vendor's alone
     mail      who gets mail, see `ADMINISTRATORS`; of a subscription that is not shown, operators do
     data      what its data says, by key, beside `COMMON`
+    once      whether it is tried once and no more: whoever caused it looks at what comes of it
     """
 
     says: str
     audience: str
     mail: str
     data: Mapping[str, str]
+    once: bool = False
 
 
 COMMON: Mapping[str, str] = {
@@ -152,6 +154,14 @@ EVENTS: Mapping[str, Event] = {
         CUSTOMER,
         ADMINISTRATORS,
         {"host": "the host of the address", "endpoint": "its number"},
+    ),
+    "endpoint.tested": Event(
+        "Somebody tries an address for webhooks out: it is sent there alone, whatever the address wants to be told of, "
+        "and once, whatever it answers.",
+        ENDPOINT,
+        NOBODY,
+        {"endpoint": "its number"},
+        once=True,
     ),
 }
 """Every event by its name, which never changes."""

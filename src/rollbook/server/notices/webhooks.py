@@ -46,6 +46,7 @@ class Result:
     gone         the receiver wants nothing any more
     unreachable  nobody answered: other messages to the same address would fail too
     wait         seconds that the receiver asked for
+    status       of its answer; 0 where there was none
     """
 
     error: str = ""
@@ -53,6 +54,7 @@ class Result:
     gone: bool = False
     unreachable: bool = False
     wait: int = 0
+    status: int = 0
 
 
 def new_secret() -> str:
@@ -142,11 +144,11 @@ def _judged(response: httpcore.Response) -> Result:
     """What a status means. Only 2xx says that the message was taken."""
     status = response.status
     if 200 <= status < 300:  # noqa: PLR2004 - the statuses of success
-        return Result()
+        return Result(status=status)
     if status == GONE:
-        return Result("the receiver says that it is gone (410)", final=True, gone=True)
+        return Result("the receiver says that it is gone (410)", final=True, gone=True, status=status)
     if 300 <= status < 400:  # noqa: PLR2004 - the statuses of redirection
-        return Result(f"the answer was a redirection ({status}), and none is followed")
+        return Result(f"the answer was a redirection ({status}), and none is followed", status=status)
     asked = next((value for name, value in response.headers if name.lower() == b"retry-after"), b"")
     wait = min(int(asked), RETRY_AFTER_MAX) if asked.isdigit() and len(asked) < 8 else 0  # noqa: PLR2004 - no longer
-    return Result(f"the answer was {status}", wait=wait)
+    return Result(f"the answer was {status}", wait=wait, status=status)

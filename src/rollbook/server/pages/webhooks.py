@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
 from rollbook.errors import RollbookError
 from rollbook.server.access.principals import OWN, Principal, customer_for
 from rollbook.server.api.paging import page as paged
-from rollbook.server.models import Customer, Endpoint
+from rollbook.server.models import Customer, Endpoint, Message
 from rollbook.server.notices import endpoints, told
 from rollbook.server.notices.events import CUSTOMER, EVENTS
 from rollbook.server.pages import own, shell
@@ -27,8 +29,12 @@ TITLES = {
     "report.sent": gettext_lazy("An ordered report was sent"),
     "report-order.paused": gettext_lazy("An ordered report was paused"),
     "endpoint.disabled": gettext_lazy("A webhook was switched off"),
+    endpoints.TESTED: gettext_lazy("A test"),
 }
 """Events that a customer may learn of, in words."""
+
+LOOKS = timedelta(minutes=2)
+"""For so long a page looks by itself for what came of a test: a worker sends it within seconds, or does not run."""
 
 OWN_EVENTS = [(name, TITLES.get(name, name)) for name, it in EVENTS.items() if it.audience == CUSTOMER]
 
@@ -88,6 +94,11 @@ def webhook(request: HttpRequest, principal: Principal, number: int, endpoint: i
         match request.POST.get("do"):
             case "rotate":
                 return _secret(request, principal, customer, *endpoints.rotate(principal, endpoint))
+            case "test":
+                endpoints.test(principal, endpoint)
+                return shell.back(
+                    request, f"{here}#sent", gettext("A test is on its way. What comes of it stands below.")
+                )
             case "enable":
                 endpoints.enable(principal, endpoint)
                 return shell.back(request, here, gettext("It is told again. What it missed can be sent below."))
@@ -106,6 +117,7 @@ def webhook(request: HttpRequest, principal: Principal, number: int, endpoint: i
         "host": _host(row),
         "events": _titles(row.events),
         "sent": [(it, TITLES.get(it.event, it.event)) for it in found],
+        "looks": any(_just_tested(it) for it in found),
         "next": following,
         "first": 0 if own.after(request) else None,
     }
@@ -125,6 +137,11 @@ def _secret(request: HttpRequest, principal: Principal, customer: Customer, row:
         "back": reverse("webhook", kwargs={"number": customer.pk, "endpoint": row.pk}),
     }
     return own.once(request, principal, customer, "webhooks", shown)
+
+
+def _just_tested(it: Message) -> bool:
+    """Whether it is a test whose answer somebody waits for."""
+    return it.event == endpoints.TESTED and it.state == Message.WAITING and timezone.now() - it.created_at < LOOKS
 
 
 def _host(row: Endpoint) -> str:
