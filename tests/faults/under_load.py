@@ -102,7 +102,8 @@ def _told(phases: dict[str, tuple[float, float]], times: list[tuple[float, float
         waited = sorted(took for at, took in times if at < ended and at + took > began)
         words = f"{name:<8} {ended - began:6.1f} s"
         if waited:
-            words += f"   {len(waited):>5} batches, median {waited[len(waited) // 2]:.2f} s, longest {waited[-1]:.2f} s"
+            middle, rare = waited[len(waited) // 2], waited[len(waited) * 99 // 100]
+            words += f"   {len(waited):>5} batches, median {middle:.2f} s, p99 {rare:.2f} s, longest {waited[-1]:.2f} s"
             most = max(most, 2 * waited[-1]) if name == "nothing" else most
             if waited[-1] > most:
                 yield f"a batch waited {waited[-1]:.1f} s during {name}"

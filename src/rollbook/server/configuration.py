@@ -52,6 +52,9 @@ SETTINGS = (
     Setting("ROLLBOOK_RATE_PER_MINUTE", "6000", "calls of one API key in a minute", "number", 1, 10**6),
     Setting("ROLLBOOK_USER_RATE_PER_MINUTE", "600", "calls of one person in a minute", "number", 10, 10**5),
     Setting("ROLLBOOK_CLOCK_AHEAD_SECONDS", "300", "how far ahead a fact may lie and count", "number", 0, 86_400),
+    Setting(
+        "ROLLBOOK_WAIT_DAYS", "90", "days that facts wait for an organisation nobody has; then refused", "number", 1, 3650
+    ),
     Setting("ROLLBOOK_OIDC_URL", "", "the address of an OpenID Connect provider, for sign-in"),
     Setting("ROLLBOOK_OIDC_CLIENT_ID", "", "what that provider calls this server"),
     Setting("ROLLBOOK_OIDC_CLIENT_SECRET", "", "the secret that provider gave"),
@@ -148,7 +151,7 @@ def database(url: str) -> dict[str, Any]:
         if not path:
             raise ValueError("it names no file")
         return {
-            "ENGINE": "django.db.backends.sqlite3",
+            "ENGINE": "rollbook.server.sqlite3",
             "NAME": str(Path(path).absolute()),
             # A write begins as one: two that began as reads could never both go on.
             "OPTIONS": {

@@ -32,6 +32,7 @@ from rollbook.server.api.facts import SCOPE, Sending, body, busy, sending, take
 from rollbook.server.api.xapi_attachments import is_somewhere, statements_of
 from rollbook.server.api.xapi_statement import StatementError, check_statement
 from rollbook.server.clock import now_us
+from rollbook.server.live import metering
 from rollbook.server.models import Organisation
 from rollbook.server.receiving.ingest import Receipt, Sender, ingest_within
 from rollbook.server.receiving.reading import Read, Rejected, UnreadableError, decode_event
@@ -303,7 +304,7 @@ def _all_or_nothing(read: Sequence[Read], by: Sending) -> Receipt:
         raise busy() from None
 
 
-@stamina.retry(on=OperationalError, attempts=3, wait_initial=0.05, wait_max=1.0)
+@stamina.retry(on=metering.may_pass, attempts=3, wait_initial=0.05, wait_max=1.0)
 def _attempted(read: Sequence[Read], by: Sending) -> Receipt:
     with transaction.atomic():
         receipt = ingest_within(read, by.sender, by.now_us)

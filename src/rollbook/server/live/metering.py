@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
-from django.db import connection, transaction
+from django.db import OperationalError, connection, transaction
 
 from rollbook.accounting.account import Account, account
 from rollbook.engines import database as engine
@@ -18,6 +18,7 @@ from rollbook.engines.database import LiveSubscription
 from rollbook.model.fact import CORRECTIONS, Fact
 from rollbook.server.live import contracts
 from rollbook.server.models import Customer, Subscription
+from rollbook.server.refusals import RefusedError
 
 
 @contextmanager
@@ -45,6 +46,11 @@ def locked(customers: Iterable[int]) -> list[Customer]:
         if connection.vendor == "postgresql"
         else Customer.objects.filter(pk__in=set(customers)).order_by("pk")
     )
+
+
+def may_pass(error: Exception) -> bool:
+    """Whether a transaction may well succeed when it is tried again at once; whoever waited for a turn has waited."""
+    return isinstance(error, OperationalError) and not isinstance(error, RefusedError)
 
 
 def concerned(

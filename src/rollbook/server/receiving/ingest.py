@@ -15,7 +15,7 @@ from operator import attrgetter
 import msgspec
 import stamina
 from django.conf import settings
-from django.db import OperationalError, transaction
+from django.db import transaction
 from django.db.models import QuerySet
 
 from rollbook.engines import database as engine
@@ -25,6 +25,7 @@ from rollbook.server.models import HeldFact, Organisation, Refusal, Subscription
 from rollbook.server.models.lengths import BYTES_MAX
 from rollbook.server.notices import crossings
 from rollbook.server.observing import telemetry
+from rollbook.server.receiving import unknown
 from rollbook.server.receiving.reading import Rejected, problems, read_rows
 
 __all__ = ["Receipt", "Rejected", "Sender", "ingest", "ingest_within", "problems", "read_rows", "release_held"]
@@ -78,14 +79,14 @@ class _Batch:
     rejected: list[Rejected] = field(default_factory=list)
 
 
-@stamina.retry(on=OperationalError, attempts=3, wait_initial=0.05, wait_max=1.0)
+@stamina.retry(on=metering.may_pass, attempts=3, wait_initial=0.05, wait_max=1.0)
 def ingest(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: int) -> Receipt:
     """Stores and meters a batch in one transaction.
 
     read    facts, or what is wrong with them, by index
     now_us  what the clock says, UTC microseconds
 
-    Raises django.db.OperationalError where the database could not be written to in three attempts.
+    Raises django.db.OperationalError where the database could not be written to, where that may pass in three attempts.
     """
     with telemetry.batch(), transaction.atomic():
         receipt = ingest_within(read, sender, now_us)
@@ -116,7 +117,8 @@ def release_held(customer: int, now_us: int) -> int:
     """Takes in the held facts of one customer that wait no longer; how many there were."""
     metering.locked([customer])
     own = Organisation.objects.filter(customer=customer).values("name")
-    rows = list(_due(now_us).filter(organisation__in=own).order_by("id")[:RELEASED_MAX])
+    waiting = _due(now_us).filter(organisation__in=own).select_for_update(of=("self",))
+    rows = list(waiting.order_by("id")[:RELEASED_MAX])
     # Who waits for their time has a surrogate already; whose organisation was not known could have none.
     facts = {row.pk: Fact(**row.content) for row in rows}
     raw = [row.pk for row in rows if row.reason == HeldFact.UNKNOWN]
@@ -124,7 +126,7 @@ def release_held(customer: int, now_us: int) -> int:
     receipt = Receipt()
     _take(customer, list(enumerate(facts.values())), receipt, now_us, mapped=True)
     # Nobody waits for an answer: what another fact has come before is told where refused facts are looked for.
-    _keep_refusals(receipt.rejected, Sender(RELEASE, customer))
+    _keep_refusals(receipt.rejected, Sender(RELEASE, customer), RELEASED_MAX)
     HeldFact.objects.filter(pk__in=list(facts)).delete()
     return len(rows)
 
@@ -262,6 +264,7 @@ def _take(
         if new:
             receipt.new += len(new)
             receipt.customers.add(customer)
+            unknown.note(customer, new, now_us)
             _meter(database, customer, new, now_us)
 
 
@@ -315,7 +318,7 @@ def _nobody(fact: Fact, text: str, known: Mapping[str, str]) -> str:
     return f"person {known[text]}" if text and text in (fact.learner, fact.actor, fact.impersonator) else text
 
 
-def _keep_refusals(rejected: Sequence[Rejected], sender: Sender) -> None:
+def _keep_refusals(rejected: Sequence[Rejected], sender: Sender, most: int = REFUSALS_KEPT_MAX) -> None:
     """What was rejected, without its content, for whoever looks after the sender."""
     Refusal.objects.bulk_create(
         Refusal(
@@ -326,5 +329,5 @@ def _keep_refusals(rejected: Sequence[Rejected], sender: Sender) -> None:
             rule=it.rule[:500],
             remedy=it.remedy[:500],
         )
-        for it in rejected[:REFUSALS_KEPT_MAX]
+        for it in rejected[:most]
     )

@@ -12,7 +12,7 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Any
+from typing import Any, cast
 
 from django.db import OperationalError, connection, transaction
 
@@ -113,16 +113,8 @@ def _briefly() -> Iterator[None]:
                 cursor.execute(f"set local statement_timeout = '{RUN_SECONDS}s'")
                 yield
             return
-        with connection.cursor() as cursor:
-            cursor.execute("pragma busy_timeout")
-            usual = int(cursor.fetchone()[0])
-            cursor.execute(f"pragma busy_timeout = {LOCK_SECONDS * 1000}")
-        try:
-            with transaction.atomic():
-                yield
-        finally:
-            with connection.cursor() as cursor:
-                cursor.execute(f"pragma busy_timeout = {usual}")
+        with cast("Any", connection).waiting(LOCK_SECONDS), transaction.atomic():
+            yield
     except OperationalError:
         raise _busy("facts are being taken in, or it took too long") from None
 
