@@ -26,7 +26,7 @@ from rollbook.model.fact import LINKED
 from rollbook.server.access import audit
 from rollbook.server.access.principals import Principal
 from rollbook.server.live import metering, people
-from rollbook.server.models import Customer, HeldFact, Organisation, Person, Refusal, Reservation
+from rollbook.server.models import Customer, HeldFact, Organisation, Person, Refusal, Reservation, UnknownType
 
 PEOPLE_MAX = 2000
 """People of one call."""
@@ -92,6 +92,9 @@ def erase(actor: Principal, customer: Customer, learner: str, *, discard_waiting
         quoted = [Q(rule__contains=it) | Q(remedy__contains=it) for it in said if len(it) >= LENGTH_SURE]
         for quotes in quoted:
             Refusal.objects.filter(quotes, Q(customer=customer) | Q(customer=None)).delete()
+        for it in said:
+            if len(it) >= LENGTH_SURE:
+                UnknownType.objects.filter(customer=customer, type__contains=it).delete()
         if person is not None or waiting:
             about = f"person {surrogate}" if surrogate else "facts that wait"
             discarded = len(waiting) if discard_waiting else 0

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from django.db.models import Count, Model, QuerySet
+from django.db.models import Aggregate, Count, Model, QuerySet, Sum
 from django.http import HttpRequest
 from ninja import Router, Schema
 
@@ -16,12 +16,16 @@ from rollbook.server.access.principals import Principal, needs, principal_of
 from rollbook.server.api.fields import Cursor, Limit
 from rollbook.server.api.paging import Row, page
 from rollbook.server.models import HeldFact, Refusal
+from rollbook.server.receiving import expiry
 
 router = Router(tags=["facts"])
 
 
 class HeldFactOut(Schema):
-    """A fact that waits: for its time, or for a customer with the organisation that it names."""
+    """A fact that waits: for its time, or for a customer with the organisation that it names.
+
+    expires_at  when it is refused unless a customer has the organisation by then; null where it waits for its time
+    """
 
     id: int
     reason: str
@@ -31,6 +35,7 @@ class HeldFactOut(Schema):
     type: str
     occurred_at: str
     received_at: datetime
+    expires_at: datetime | None
 
 
 class HeldFactsOut(Schema):
@@ -42,7 +47,11 @@ class HeldFactsOut(Schema):
 
 
 class RefusalOut(Schema):
-    """A fact that was refused, and why; `index` is its place in its call, from 0. Not all of a large call are kept."""
+    """A fact that was refused, and why; `index` is its place in its call, from 0. Not all of a large call are kept.
+
+    facts     1; for `expired`, which has no call, how many of one organisation and source were refused at once
+    resolved  whether an operator said that it is mended
+    """
 
     id: int
     at: datetime
@@ -52,6 +61,8 @@ class RefusalOut(Schema):
     code: str
     rule: str
     remedy: str
+    facts: int
+    resolved: bool
 
 
 class RefusalsOut(Schema):
@@ -67,7 +78,7 @@ def held_facts(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> H
     """What waits and is not counted yet; a customer's own alone. What names an unknown organisation is the vendor's."""
     rows = _own(HeldFact.objects.all(), principal_of(request))
     found, following = page(rows, after, limit, newest_first=True)
-    return HeldFactsOut(counts=_counts(rows, "reason"), items=[_held(it) for it in found], next=following)
+    return HeldFactsOut(counts=_counts(rows, "reason", Count("pk")), items=[_held(it) for it in found], next=following)
 
 
 @router.get("/refusals", auth=needs("facts:write", "manage"), response=RefusalsOut, summary="Facts that were refused")
@@ -75,7 +86,7 @@ def refusals(request: HttpRequest, after: Cursor = 0, limit: Limit = 100) -> Ref
     """What was refused lately; of a customer's own senders alone. What the platform sent is the vendor's."""
     rows = _own(Refusal.objects.all(), principal_of(request))
     found, following = page(rows, after, limit, newest_first=True)
-    return RefusalsOut(counts=_counts(rows, "code"), items=[_refusal(it) for it in found], next=following)
+    return RefusalsOut(counts=_counts(rows, "code", Sum("facts")), items=[_refusal(it) for it in found], next=following)
 
 
 def _own(rows: QuerySet[Row], principal: Principal) -> QuerySet[Row]:
@@ -84,8 +95,8 @@ def _own(rows: QuerySet[Row], principal: Principal) -> QuerySet[Row]:
     return rows.none() if principal.customer is None else rows.filter(customer=principal.customer)
 
 
-def _counts(rows: QuerySet[Model], name: str) -> dict[str, int]:
-    return dict(rows.order_by(name).values_list(name).annotate(Count("pk")))
+def _counts(rows: QuerySet[Model], name: str, facts: Aggregate) -> dict[str, int]:
+    return dict(rows.order_by(name).values_list(name).annotate(facts=facts))
 
 
 def _held(row: HeldFact) -> HeldFactOut:
@@ -98,6 +109,7 @@ def _held(row: HeldFact) -> HeldFactOut:
         type=row.content.get("type", ""),
         occurred_at=iso(row.at_us),
         received_at=row.received_at,
+        expires_at=row.received_at + expiry.waits() if row.reason == HeldFact.UNKNOWN else None,
     )
 
 
@@ -111,4 +123,6 @@ def _refusal(row: Refusal) -> RefusalOut:
         code=row.code,
         rule=row.rule,
         remedy=row.remedy,
+        facts=row.facts,
+        resolved=row.resolved_at is not None,
     )

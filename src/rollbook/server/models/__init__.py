@@ -14,7 +14,7 @@ from rollbook.server.models.contracts import (
     Reservation,
     Subscription,
 )
-from rollbook.server.models.intake import HeldFact, Person, Refusal
+from rollbook.server.models.intake import HeldFact, Person, Refusal, UnknownType
 from rollbook.server.models.notices import Crossing, Done, Endpoint, Message, ReportOrder, UpgradeTask
 from rollbook.server.models.parties import ApiKey, Audit, Customer, Organisation, Throttle, User
 from rollbook.server.models.statements import Closing, Statement, StatementFile
@@ -44,6 +44,7 @@ __all__ = [
     "StatementFile",
     "Subscription",
     "Throttle",
+    "UnknownType",
     "UpgradeTask",
     "User",
 ]

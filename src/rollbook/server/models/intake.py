@@ -46,10 +46,19 @@ class HeldFact(models.Model):
     class Meta:
         db_table = "held_fact"
         constraints = (models.UniqueConstraint(fields=["organisation", "source", "fact_id"], name="held_once"),)
+        indexes = (
+            models.Index(
+                fields=["received_at"], condition=models.Q(reason="unknown organisation"), name="held_for_organisation"
+            ),
+        )
 
 
 class Refusal(models.Model):
-    """A fact that was refused, for those who look for it; the oldest go when there are too many."""
+    """A fact that was refused, for those who look for it; the oldest go when there are too many.
+
+    facts        one; or all of an organisation and a source that waited too long, and were refused at once
+    resolved_at  when an operator said that it is mended
+    """
 
     at = models.DateTimeField(auto_now_add=True, db_index=True)
     sender = models.CharField(max_length=200)
@@ -58,6 +67,32 @@ class Refusal(models.Model):
     code = models.CharField(max_length=60)
     rule = models.CharField(max_length=500)
     remedy = models.CharField(max_length=500)
+    facts = models.PositiveIntegerField(default=1)
+    resolved_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "refusal"
+        indexes = (models.Index(fields=["sender", "code", "id"], name="refusal_by_sender"),)
+
+
+class UnknownType(models.Model):
+    """Facts of a type that is not in the vocabulary: kept, not counted, and told. One row for each type of a customer.
+
+    type                  empty for all of those beyond `receiving.unknown.TYPES_MAX`
+    organisation, source  of the last of them
+    first_at, last_at     when the first and the last of them came
+    resolved_at           when an operator said that it is mended; none again as soon as another one comes
+    """
+
+    customer = models.ForeignKey(Customer, models.PROTECT)
+    type = models.CharField(max_length=NAME, blank=True)
+    facts = models.BigIntegerField(default=0)
+    organisation = models.CharField(max_length=NAME)
+    source = models.CharField(max_length=NAME)
+    first_at = models.DateTimeField()
+    last_at = models.DateTimeField()
+    resolved_at = models.DateTimeField(null=True, blank=True)
+
+    class Meta:
+        db_table = "unknown_type"
+        constraints = (models.UniqueConstraint(fields=["customer", "type"], name="one_row_a_type"),)

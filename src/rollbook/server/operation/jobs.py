@@ -110,6 +110,13 @@ def release_held(now: datetime) -> int:
     return sum(_alone("release-held", release, customer, now) for customer in ingest.customers_waiting(to_us(now)))
 
 
+def expire_held(now: datetime) -> int:
+    """Refuses facts that waited too long for an organisation that nobody has; how many."""
+    from rollbook.server.receiving import expiry  # noqa: PLC0415 - as above
+
+    return expiry.expire(to_us(now))
+
+
 def close_due(now: datetime) -> int:
     """Closes windows whose grace is over; how many."""
     from rollbook.server.billing import closing  # noqa: PLC0415 - as above
@@ -228,6 +235,7 @@ def _mark(job: str, now: datetime, done_for: str, number: int = 0) -> bool:
 JOBS: Mapping[str, Callable[[datetime], int]] = {
     "begin-windows": begin_windows,
     "release-held": release_held,
+    "expire-held": expire_held,
     "close-due": close_due,
     "foresee": foresee,
     "compare-counts": compare_counts,

@@ -22,6 +22,7 @@ from rollbook.server.pages.registry import page
 WORDS: dict[str, Any] = {
     "begin-windows": gettext_lazy("Begins windows whose start has come"),
     "release-held": gettext_lazy("Takes in facts that waited"),
+    "expire-held": gettext_lazy("Refuses facts that waited too long for an organisation nobody has"),
     "close-due": gettext_lazy("Closes windows whose grace is over"),
     "foresee": gettext_lazy("Foresees, once a day, who will go beyond"),
     "compare-counts": gettext_lazy("Compares counts that other systems reported"),
