@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := src/rollbook/samples/academy.csv
 
-.PHONY: help run serve test test-server lint laws fuzz fuzz-long faults faults-long api-fuzz bench bench-intake bench-server \
+.PHONY: help run serve test test-server lint laws fuzz fuzz-long faults faults-long api-fuzz bench bench-intake bench-server bench-pages \
 	screenshots translations docs clean
 
 help: ## what can be called
@@ -79,6 +79,9 @@ bench-intake: $(VENV)/dev ## a gibibyte of xAPI statements, in 512 MiB of memory
 
 bench-server: $(VENV)/dev ## batches over HTTP against COPY, and how calls grow up to ten million facts; needs PostgreSQL
 	$(BIN)/python benchmarks/server.py --check
+
+bench-pages: $(VENV)/dev ## every page beside a million activations, at most 100 ms at p95; needs PostgreSQL
+	$(BIN)/python benchmarks/pages.py --check
 
 screenshots: $(VENV)/dev ## pictures of every page into docs/screenshots; needs chromium
 	$(BIN)/python -m tests.pages.screenshots

@@ -33,29 +33,36 @@ class PostgresMissingError(Exception):
 
 
 @contextmanager
-def server(**settings: str) -> Iterator[str]:
-    """A running server's URL without a database name, while the context lasts. `settings` as in postgresql.conf."""
+def server(kept: Path | None = None, **settings: str) -> Iterator[str]:
+    """A running server's URL without a database name, while the context lasts. `settings` as in postgresql.conf.
+
+    kept  a folder with a short path in which everything stays for the next time, of installed binaries only
+    """
     wanted = DURABLE | settings
     versions = sorted(SYSTEM.glob("*/bin/postgres"), key=lambda path: float(path.parents[1].name), reverse=True)
     if versions:
-        with _system_server(versions[0].parent, wanted) as url:
+        with _system_server(versions[0].parent, wanted, kept) as url:
             yield url
+    elif kept:
+        raise PostgresMissingError
     else:
         with _packaged_server(wanted) as url:
             yield url
 
 
 @contextmanager
-def _system_server(binaries: Path, settings: dict[str, str]) -> Iterator[str]:
+def _system_server(binaries: Path, settings: dict[str, str], kept: Path | None) -> Iterator[str]:
     """Installed binaries on a socket in a folder of their own, whose path is short. PostgreSQL refuses to be root."""
-    folder = Path(tempfile.mkdtemp(prefix="rollbook-pg-", dir="/tmp"))
+    folder = kept or Path(tempfile.mkdtemp(prefix="rollbook-pg-", dir="/tmp"))
+    folder.mkdir(exist_ok=True)
     as_postgres: tuple[str, ...] = ()
     if os.geteuid() == 0:
         as_postgres = ("runuser", "-u", "postgres", "--")
         user = pwd.getpwnam("postgres")
         os.chown(folder, user.pw_uid, user.pw_gid)
     try:
-        _run(*as_postgres, str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust")
+        if not (folder / "data").exists():
+            _run(*as_postgres, str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "postgres", "-A", "trust")
         options = " ".join(f"-c {name}={value}" for name, value in settings.items())
         control = (*as_postgres, str(binaries / "pg_ctl"), "-D", str(folder / "data"), "-w")
         _run(*control, "-l", str(folder / "log"), "-o", f"-k {folder} -c listen_addresses='' {options}", "start")
@@ -64,7 +71,8 @@ def _system_server(binaries: Path, settings: dict[str, str]) -> Iterator[str]:
         finally:
             _run(*control, "-m", "fast", "stop")
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        if not kept:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _run(*command: str) -> None:

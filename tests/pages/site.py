@@ -38,6 +38,8 @@ SHORT = {
 """What the subscriptions are called in tests."""
 
 BEGIN_SECONDS = 240
+GROWN_IN_A_SECOND = 500
+"""Activations, at the least."""
 
 
 @dataclass(frozen=True)
@@ -82,8 +84,8 @@ class Site:
 
 
 @contextmanager
-def site() -> Iterator[Site]:
-    """Starts it, and ends it."""
+def site(activations: int = 0) -> Iterator[Site]:
+    """Starts it, and ends it. `activations` it is to have about, on PostgreSQL only, see `scale`; 0 for the sample."""
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rollbook-site-"))
         url = f"sqlite:///{folder}/rollbook.db"
@@ -105,14 +107,16 @@ def site() -> Iterator[Site]:
         }
         (Path(folder) / "metrics").mkdir()
         log = stack.enter_context((Path(folder) / "log").open("wb"))
-        command = [sys.executable, "-m", "tests.pages.site", folder, str(port)]
+        command = [sys.executable, "-m", "tests.pages.site", folder, str(port), str(activations)]
         running = subprocess.Popen(command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         stack.callback(_end, running)
-        yield _begun(running, Path(folder), port, environment)
+        yield _begun(running, Path(folder), port, environment, BEGIN_SECONDS + activations // GROWN_IN_A_SECOND)
 
 
-def _begun(running: subprocess.Popen[bytes], folder: Path, port: int, environment: dict[str, str]) -> Site:
-    url, until = f"http://127.0.0.1:{port}", time.monotonic() + BEGIN_SECONDS
+def _begun(
+    running: subprocess.Popen[bytes], folder: Path, port: int, environment: dict[str, str], seconds: int
+) -> Site:
+    url, until = f"http://127.0.0.1:{port}", time.monotonic() + seconds
     while time.monotonic() < until and running.poll() is None:
         try:
             if httpx.get(f"{url}/healthz").status_code == 200:
@@ -132,8 +136,8 @@ def _end(running: subprocess.Popen[bytes]) -> None:
         running.wait()
 
 
-def _make() -> dict[str, Any]:
-    """Everything that the site has, in the database of the environment."""
+def made(activations: int = 0) -> dict[str, Any]:
+    """Everything that the site has, in the database of the environment: the fields of `Site` that tell of it."""
     from datetime import UTC, datetime, timedelta  # noqa: PLC0415
 
     from dateutil.relativedelta import relativedelta  # noqa: PLC0415
@@ -142,11 +146,13 @@ def _make() -> dict[str, Any]:
     from rollbook.server.access import keys  # noqa: PLC0415
     from rollbook.server.clock import now_us  # noqa: PLC0415
     from rollbook.server.operation import demo  # noqa: PLC0415
-    from tests.pages import attention, naming, owned  # noqa: PLC0415
+    from tests.pages import attention, naming, owned, scale  # noqa: PLC0415
     from tests.server import world  # noqa: PLC0415
 
     demo.load(now_us())
     rows = {SHORT[it.plan.plan_id]: it for it in models.Subscription.objects.select_related("plan", "customer")}
+    if activations:
+        scale.grow(rows, activations, now_us())
     mau = rows["mau"]
     year = relativedelta(years=1)
     rows["past"] = world.subscribe(mau.customer, "secondnature-mau", mau.start - year, quantity=20)
@@ -188,7 +194,7 @@ def _person(role: str, customer: Any, short: str = "") -> str:
     return email
 
 
-def _run(folder: Path, port: int) -> None:
+def _run(folder: Path, port: int, activations: int) -> None:
     import django  # noqa: PLC0415
 
     django.setup()
@@ -198,10 +204,10 @@ def _run(folder: Path, port: int) -> None:
     from rollbook.server.operation import migrating, serving  # noqa: PLC0415
 
     migrating.migrate(quietly=True)
-    (folder / "site.json").write_text(json.dumps(_make()))
+    (folder / "site.json").write_text(json.dumps(made(activations)))
     connections.close_all()
     serving.serve("127.0.0.1", port, 1, 4, "console")
 
 
 if __name__ == "__main__":
-    _run(Path(sys.argv[1]), int(sys.argv[2]))
+    _run(Path(sys.argv[1]), *map(int, sys.argv[2:]))
