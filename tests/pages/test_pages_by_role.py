@@ -51,8 +51,10 @@ tasks           GET                     200 403 403 403 302
 task-approve    POST                    409 403 403 403 302
 task-hold       POST                    422 403 403 403 302
 task-release    POST                    302 403 403 403 302
+task-resolve    POST                    302 403 403 403 302
 task-done       POST                    404 403 403 403 302
 problems        GET                     200 403 403 403 302
+problems-resolve POST                   404 403 403 403 302
 deliveries      GET                     200 403 403 403 302
 delivery-resend POST                    404 403 403 403 302
 audit           GET                     200 403 403 403 302
@@ -78,7 +80,7 @@ arrived         GET                     200 200 403 404 302
 statements      GET                     200 200 403 404 302
 statements      POST                    404 403 403 404 302
 statement       GET                     200 200 403 404 302
-statement       POST                    404 403 403 404 302
+statement       POST                    404 404 403 404 302
 statement-file  GET                     200 200 403 404 302
 charges         GET                     200 200 403 404 302
 statement-preview GET                   200 200 403 404 302
@@ -120,7 +122,7 @@ class Own:
 
     def parts(self, name: str) -> dict[str, object]:
         """Parts of addresses. A statement takes a while, and is closed where a page is about one."""
-        if name.startswith("statement") and not self.subscription.statements.exists():
+        if name.startswith(("statement", "task-resolve")) and not self.subscription.statements.exists():
             closing.close_subscription(self.subscription.pk, clock.now_us(), 1)
         found = {"statement": 1, "person": self.person, "key": self.key, "endpoint": self.endpoint, "order": self.order}
         return found | ({"number": self.subscription.customer_id} if name in OF_CUSTOMER else {})

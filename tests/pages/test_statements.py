@@ -81,6 +81,37 @@ def test_an_operator_disputes_a_statement_and_its_customer_reads_why(visit):
     expect(customer.get_by_text("testers are in it")).to_have_count(0)
 
 
+def test_an_administrator_disputes_a_statement_and_the_vendor_settles_it_among_its_tasks(visit):
+    path = "/subscriptions/{past}/statements/6"
+    customer = visit("administrator mau", path)
+    customer.get_by_text("Dispute this statement").click()
+    customer.get_by_label("Why").fill("eleven of these were testers")
+    customer.get_by_role("button", name="Mark as disputed").click()
+    expect(customer.get_by_role("heading", level=1).get_by_text("Disputed")).to_be_visible()
+    expect(customer.get_by_text("The vendor was told")).to_be_visible()
+    operator = visit("operator", "/tasks")
+    entry = operator.locator("#disputed li").filter(has_text="eleven of these were testers")
+    expect(entry).to_contain_text("by the customer")
+    entry.locator("summary").click()
+    entry.get_by_label("Why").fill("until the testers are out")
+    entry.get_by_role("button", name="Hold", exact=True).click()
+    operator.locator("#held li").filter(has_text="until the testers are out").get_by_role("button").click()
+    operator.locator("#disputed li").filter(has_text="eleven").get_by_role("button", name="End the dispute").click()
+    expect(operator.get_by_text("eleven of these were testers")).to_have_count(0)
+    customer.reload()
+    expect(customer.get_by_text("eleven of these were testers")).to_have_count(0)
+    expect(customer.get_by_text("Dispute this statement")).to_be_visible()
+
+
+def test_an_administrator_withdraws_a_dispute(visit):
+    page = visit("administrator mau", "/subscriptions/{past}/statements/7")
+    page.get_by_text("Dispute this statement").click()
+    page.get_by_label("Why").fill("it does not add up")
+    page.get_by_role("button", name="Mark as disputed").click()
+    page.get_by_role("button", name="Withdraw it").click()
+    expect(page.get_by_text("it does not add up")).to_have_count(0)
+
+
 def test_while_statements_are_held_the_customer_knows_and_the_reason_is_the_vendors(visit):
     path = "/subscriptions/{reach}/statements"
     operator = visit("operator", path)

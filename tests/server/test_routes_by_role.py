@@ -7,8 +7,8 @@ nobody.
 
 How it was thought out. Nobody: 401, except where a route says that it needs none. Whoever lacks the scope: 403,
 whatever the object. Whoever has it, and asks for what is another customer's: 404, never 403. Lists are everybody's own,
-so they answer 200. A viewer has usage:read alone, an administrator the three scopes that read and the management of
-what is their own, an operator everything. Evidence names
+so they answer 200. A viewer has usage:read alone, an administrator the three scopes that read, the management of
+what is their own, and disputes of their own statements, an operator everything. Evidence names
 learners: a bundle and a proof need statements:read and learners:read both. The vendor's key with manage reads customers and subscriptions, and no
 usage. A number after a slash says that the object is there and the request is otherwise not possible: what matters
 is that it was let in.
@@ -112,8 +112,8 @@ GET    /subscriptions/{number}/statement-preview                        200 200 
 POST   /subscriptions/{number}/statements/{statement}/approve           409 403 403 403 403 403 403 403 403 409 403 404 401
 POST   /subscriptions/{number}/hold                                     200 403 403 403 403 403 403 403 403 200 403 404 401
 POST   /subscriptions/{number}/release                                  200 403 403 403 403 403 403 403 403 200 403 404 401
-POST   /subscriptions/{number}/statements/{statement}/dispute           404 403 403 403 403 403 403 403 403 404 403 404 401
-POST   /subscriptions/{number}/statements/{statement}/resolve           404 403 403 403 403 403 403 403 403 404 403 404 401
+POST   /subscriptions/{number}/statements/{statement}/dispute           404 404 403 404 403 403 403 403 403 404 403 404 401
+POST   /subscriptions/{number}/statements/{statement}/resolve           404 404 403 404 403 403 403 403 403 404 403 404 401
 POST   /admissions                                                      200 403 403 403 403 403 403 200 403 403 403 404 401
 POST   /preview                                                         200 200 200 200 403 200 403 403 403 403 403 200 401
 """

@@ -171,16 +171,67 @@ def test_who_sees_what(term: models.Subscription) -> None:
     }
 
 
-def test_a_customer_decides_nothing_about_its_own_statements(term: models.Subscription) -> None:
-    """To close, hold and dispute is for those who may close: operators, and keys that were made for it."""
+def test_a_customer_closes_and_holds_nothing(term: models.Subscription) -> None:
+    """To close and to hold is for those who may close: operators, and keys that were made for it."""
     body = {"reason": "because I say so"}
     for caller in (administrator(customer()), viewer(customer()), by_key("statements:read", "learners:read")):
-        for rest, sent in (("/1/approve", None), ("/1/dispute", body), ("/1/resolve", None)):
-            assert caller.post(path(term, rest), sent).status_code == 403
+        assert caller.post(path(term, "/1/approve")).status_code == 403
+        assert caller.post(path(term, "/1/dispute"), {**body, "hold": True}).status_code == 403
         assert caller.post(f"/subscriptions/{term.pk}/hold", body).status_code == 403
         assert caller.post(f"/subscriptions/{term.pk}/release").status_code == 403
     term.refresh_from_db()
     assert (term.close_on_hold, term.statements.get().disputed) == ("", "")
+
+
+def test_an_administrator_disputes_the_vendor_is_told_and_ends_it_and_the_customer_learns_of_that(
+    term: models.Subscription,
+) -> None:
+    """W-33. Who disputes and why is shown to both; no message says why, since a reason may name somebody."""
+    theirs = administrator(customer())
+    operator()
+    why = {"reason": "Ana Smith left in December"}
+    said = theirs.post(path(term, "/1/dispute"), why).json()
+    assert (said["disputed"], said["disputed_by"]) == ("Ana Smith left in December", "customer")
+    assert said["disputed_at"]
+    # Other words are no other dispute: the vendor is told once.
+    assert theirs.post(path(term, "/1/dispute"), {"reason": "Ana left in December"}).status_code == 200
+    told = models.Message.objects.filter(event="statement.disputed")
+    assert [(it.address, it.channel) for it in told] == [("operator@example.org", "mail")]
+    assert "Ana" not in str(told[0].content)
+    assert told[0].content["data"]["statement"] == 1
+    assert operator().post(path(term, "/1/resolve")).json()["disputed_by"] == ""
+    ended = models.Message.objects.filter(event="statement.dispute-ended")
+    assert [it.address for it in ended] == [f"administrator{customer().pk}@example.org"]
+
+
+def test_a_customer_withdraws_its_own_dispute_and_not_the_vendors(term: models.Subscription) -> None:
+    theirs = administrator(customer())
+    theirs.post(path(term, "/1/dispute"), {"reason": "it was a mistake"})
+    assert theirs.post(path(term, "/1/resolve")).json()["disputed"] == ""
+    # Nobody has to be told of what they did themselves.
+    assert not models.Message.objects.filter(event="statement.dispute-ended").exists()
+    operator().post(path(term, "/1/dispute"), {"reason": "testers are in it"})
+    assert theirs.post(path(term, "/1/resolve")).status_code == 403
+    assert theirs.post(path(term, "/1/dispute"), {"reason": "mine"}).status_code == 409
+    assert term.statements.get().disputed == "testers are in it"
+
+
+def test_nobody_but_an_administrator_disputes_for_a_customer(term: models.Subscription) -> None:
+    for caller in (viewer(customer()), by_key("statements:read", "learners:read", customer=customer())):
+        assert caller.post(path(term, "/1/dispute"), {"reason": "because"}).status_code == 403
+    other = administrator(customer("Southern Academy", ("south",)))
+    assert other.post(path(term, "/1/dispute"), {"reason": "because"}).status_code == 404
+    assert term.statements.get().disputed == ""
+
+
+def test_disputes_of_a_customer_are_told_ten_times_in_a_quarter_of_an_hour_and_no_more(
+    term: models.Subscription,
+) -> None:
+    theirs, statuses = administrator(customer()), []
+    for _ in range(11):
+        statuses.append(theirs.post(path(term, "/1/dispute"), {"reason": "because"}).status_code)
+        theirs.post(path(term, "/1/resolve"))
+    assert statuses == [200] * 10 + [429]
 
 
 def test_a_statement_that_is_not_there_is_not_there(term: models.Subscription) -> None:

@@ -207,7 +207,7 @@ class Preview(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Statement(msgspec.Struct, frozen=True, kw_only=True):
-    """One closed statement; `window` is None for a note. `disputed` says why, while it is."""
+    """One closed statement; `window` is None for a note. `disputed` says why, `disputed_by` which side, while it is."""
 
     number: int
     window: int | None
@@ -220,6 +220,8 @@ class Statement(msgspec.Struct, frozen=True, kw_only=True):
     closed_at: str
     closed_by: str
     disputed: str
+    disputed_by: str
+    disputed_at: str | None
 
 
 class Coming(msgspec.Struct, frozen=True, kw_only=True):

@@ -41,6 +41,9 @@ SCOPES = {
 OWN = "own:manage"
 """To manage what a customer manages itself: its viewers, its keys that read, its report orders, its endpoints."""
 
+DISPUTE = "statements:dispute"
+"""To dispute a statement of one's own, and to withdraw that: administrators may, and whoever may close."""
+
 PERSON = "person"
 """To be somebody who is signed in."""
 
@@ -48,8 +51,8 @@ READS = frozenset({"usage:read", "learners:read", "statements:read"})
 """Scopes of the keys that a customer's administrators may make."""
 
 SCOPES_OF_ROLE = {
-    User.OPERATOR: frozenset({*SCOPES, OWN, PERSON}),
-    User.ADMINISTRATOR: frozenset({*READS, OWN, PERSON}),
+    User.OPERATOR: frozenset({*SCOPES, OWN, DISPUTE, PERSON}),
+    User.ADMINISTRATOR: frozenset({*READS, OWN, DISPUTE, PERSON}),
     User.VIEWER: frozenset({"usage:read", PERSON}),
 }
 """S-34: Usage Details are the administrators'; a viewer is one whom they let see its figures, without learners."""
@@ -95,10 +98,10 @@ class Principal:
         """Whether they may do what a scope stands for."""
         return scope in self.scopes
 
-    def require(self, scope: str) -> None:
-        """The same, raising 403. For what depends on what was sent; routes declare `needs`."""
-        if not self.may(scope):
-            raise _forbidden(scope)
+    def require(self, *scopes: str) -> None:
+        """The same of any of some, raising 403. For what depends on what was sent; routes declare `needs`."""
+        if not any(map(self.may, scopes)):
+            raise _forbidden(*scopes)
 
 
 NOBODY = Principal("nobody", "nobody", frozenset(), None, vendor=False)
@@ -158,10 +161,10 @@ class Undeclared(AuthBase):
 def needs(*scopes: str, limited: bool = True) -> Any:
     """The one way in which a route declares what it needs: `@router.get("/usage", auth=needs("usage:read"))`.
 
-    scopes   of `SCOPES`, or `OWN` or `PERSON`; any of them is enough
+    scopes   of `SCOPES`, or `OWN`, `DISPUTE` or `PERSON`; any of them is enough
     limited  whether calls count against the rate of whoever calls
     """
-    if not scopes or (unknown := [it for it in scopes if it not in SCOPES and it not in (OWN, PERSON)]):
+    if not scopes or (unknown := [it for it in scopes if it not in SCOPES and it not in (OWN, DISPUTE, PERSON)]):
         raise ValueError(f"there is no scope {unknown if scopes else ''}")
     return Needs(*scopes, limited=limited)
 
@@ -293,6 +296,11 @@ def _hidden(plans: Iterable[int]) -> list[int]:
 
 
 def _forbidden(*scopes: str) -> Exception:
-    words = {**SCOPES, OWN: "manage what is a customer's own", PERSON: "be somebody who is signed in"}
+    words = {
+        **SCOPES,
+        OWN: "manage what is a customer's own",
+        DISPUTE: "dispute a statement of one's own",
+        PERSON: "be somebody who is signed in",
+    }
     rule = "it needs " + " or ".join(f"{it} ({words[it]})" for it in scopes)
     return refused(403, "forbidden", "request", rule, "ask for a role or a key that may")

@@ -6,8 +6,8 @@ together, or a second has passed since the last time: so whoever calls is held t
 exceed it by a fiftieth for each process, and a call that is let through costs no write most of the time.
 
 The table is bounded by what its keys can be: 65,536 numbers for each kind of attempt, one for each API key and user,
-one for each customer whose facts were previewed, and one for each object of an act in `ACTS_MAX`. A number of an attempt is a keyed digest, so neither addresses nor
-names of accounts stand in it.
+one for each customer whose facts were previewed, and one for each object of an act in `ACTS_MAX`. A number of an
+attempt is a keyed digest, so neither addresses nor names of accounts stand in it.
 """
 
 from __future__ import annotations
@@ -29,8 +29,9 @@ SIGN_INS_MAX = {"pair": 10, "account": 50, "address": 100, "provider": 30}
 """Attempts in `SIGN_IN_SECONDS`: of one address at one account, at one account, of one address, and of one address by
 the provider, each of which asks the provider's server."""
 
-ACTS_MAX = {"tested": 10, "sent-now": 6}
-"""Acts in `SIGN_IN_SECONDS` that send something at once: tests of one endpoint, reports asked for by one user."""
+ACTS_MAX = {"tested": 10, "sent-now": 6, "disputed": 10}
+"""Acts in `SIGN_IN_SECONDS` that send something: tests of an endpoint, reports a user asks for, and disputes that a
+customer begins of a subscription."""
 
 FLUSHES = 50
 """How often a process adds its calls to the table while a key uses up its rate."""

@@ -126,7 +126,7 @@ def resend_message(request: HttpRequest, number: Id) -> MessageOut:
     summary="Try one out",
 )
 def test_endpoint(request: HttpRequest, number: Id) -> Status[MessageOut]:
-    """Sends one `endpoint.tested` there within seconds, and once. GET /messages?event=endpoint.tested says what came of it."""
+    """Sends one `endpoint.tested` there within seconds, and once; the list of messages says what was answered."""
     return Status(201, _message(endpoints.test(principal_of(request), number)))
 
 

@@ -11,7 +11,7 @@ from ninja import Query, Router, Schema
 from pydantic import Field
 
 from rollbook.render.data import write_csv, write_json
-from rollbook.server.access.principals import Principal, needs, principal_of, subscription_for
+from rollbook.server.access.principals import DISPUTE, Principal, needs, principal_of, subscription_for
 from rollbook.server.api.errors import also
 from rollbook.server.api.fields import Body, Id, LearnerId, Reason
 from rollbook.server.billing import approvals, statements
@@ -35,7 +35,7 @@ class StatementOut(Schema):
     digest    of the record, by which the statement is known
     adjusts   windows closed before that it corrects
     total     a decimal number as text; null where a price is not known
-    disputed  why, while it is disputed
+    disputed  why, while it is disputed; `disputed_by` whose side, customer or vendor, and since when
     """
 
     number: int
@@ -49,6 +49,8 @@ class StatementOut(Schema):
     closed_at: datetime
     closed_by: str
     disputed: str
+    disputed_by: str
+    disputed_at: datetime | None
 
 
 class ComingOut(Schema):
@@ -89,7 +91,7 @@ class ReasonIn(Body):
 
 
 class DisputeIn(ReasonIn):
-    """`hold`: close nothing more of the subscription until it is released."""
+    """`hold`: close nothing more of the subscription until it is released; for those with `statements:close`."""
 
     hold: bool = False
 
@@ -243,10 +245,13 @@ def release(request: HttpRequest, number: Id) -> HeldOut:
 
 
 @router.post(
-    "/subscriptions/{number}/statements/{statement}/dispute", auth=needs("statements:close"), response=StatementOut
+    "/subscriptions/{number}/statements/{statement}/dispute",
+    auth=needs("statements:close", DISPUTE),
+    response=StatementOut,
+    openapi_extra=also(409),
 )
 def dispute(request: HttpRequest, number: Id, statement: Number, body: DisputeIn) -> StatementOut:
-    """Marks a statement as disputed, which changes nothing of it."""
+    """Marks a statement as disputed, which changes nothing of it. Operators are told when a customer does so."""
     principal, row = _whose(request, number)
     found = statements.find(row, statement)
     approvals.dispute(found, body.reason, principal, and_hold=body.hold)
@@ -254,10 +259,12 @@ def dispute(request: HttpRequest, number: Id, statement: Number, body: DisputeIn
 
 
 @router.post(
-    "/subscriptions/{number}/statements/{statement}/resolve", auth=needs("statements:close"), response=StatementOut
+    "/subscriptions/{number}/statements/{statement}/resolve",
+    auth=needs("statements:close", DISPUTE),
+    response=StatementOut,
 )
 def resolve(request: HttpRequest, number: Id, statement: Number) -> StatementOut:
-    """Ends a dispute; a hold stays until it is released."""
+    """Ends a dispute; a customer's administrator withdraws the customer's own. A hold stays until it is released."""
     principal, row = _whose(request, number)
     found = statements.find(row, statement)
     approvals.resolve(found, principal)
@@ -283,6 +290,8 @@ def _short(row: Statement) -> StatementOut:
         closed_at=row.closed_at,
         closed_by=row.closed_by,
         disputed=row.disputed,
+        disputed_by=row.disputed_by,
+        disputed_at=row.disputed_at,
     )
 
 

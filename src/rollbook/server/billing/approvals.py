@@ -17,11 +17,13 @@ from rollbook.model.instants import from_us, iso
 from rollbook.model.subscription import Subscription
 from rollbook.model.window import Window
 from rollbook.server import models
-from rollbook.server.access import audit
+from rollbook.server.access import audit, throttle
 from rollbook.server.access.principals import Principal
 from rollbook.server.live import contracts, metering
 from rollbook.server.notices.announce import announce
 from rollbook.server.refusals import RefusedError
+
+CLOSES = "statements:close"
 
 WORDS_MAX = 500
 """Characters of a reason."""
@@ -96,27 +98,50 @@ def release(row: models.Subscription, actor: Principal | str) -> None:
 
 
 def dispute(statement: models.Statement, reason: str, actor: Principal | str, *, and_hold: bool = False) -> None:
-    """Marks a statement as disputed, which is shown with it and changes nothing of it.
+    """Marks a statement as disputed, which is shown with it and changes nothing of it (W-33: both sides reconcile).
 
-    and_hold  close nothing more of the subscription until `release`
+    and_hold  close nothing more of the subscription until `release`; for those who may close
+
+    Operators are told when a customer begins one. Raises RefusedError 403; 409 where the vendor disputes it already
+    and a customer does too; 429 where a customer does so too often.
     """
-    row = statement.subscription
+    row, closes = statement.subscription, not isinstance(actor, Principal) or actor.may(CLOSES)
     with transaction.atomic():
         metering.locked([row.customer_id])
-        statement.disputed = _reason(reason)
-        statement.save(update_fields=["disputed"])
+        statement.refresh_from_db(fields=["disputed", "disputed_by", "disputed_at"])
+        if and_hold and isinstance(actor, Principal):
+            actor.require(CLOSES)
+        if statement.disputed_by == models.Statement.VENDOR and not closes:
+            rule, remedy = "the vendor disputes it already", "tell your contact there what you know of it"
+            raise _conflict("disputed", f"statement {statement.number}", rule, remedy)
+        begins, statement.disputed = not statement.disputed, _reason(reason)
+        if begins:
+            statement.disputed_at, statement.disputed_by = timezone.now(), _side(actor)
+        statement.save(update_fields=["disputed", "disputed_by", "disputed_at"])
+        if begins and statement.disputed_by == models.Statement.CUSTOMER:
+            throttle.act("disputed", row.pk)
+            announce("statement.disputed", row.customer, _of(statement), row)
         _audit(row, actor, "statement.disputed", statement=statement.number, reason=statement.disputed)
         if and_hold:
             hold(row, f"statement {statement.number} is disputed: {reason}"[:WORDS_MAX], actor)
 
 
 def resolve(statement: models.Statement, actor: Principal | str) -> None:
-    """Ends a dispute. A hold that it brought stays until `release`."""
+    """Ends a dispute; a customer withdraws its own. A hold that it brought stays until `release`.
+
+    The customer is told when the vendor ends what the customer began. Raises RefusedError 403.
+    """
     row = statement.subscription
     with transaction.atomic():
         metering.locked([row.customer_id])
-        statement.disputed = ""
-        statement.save(update_fields=["disputed"])
+        statement.refresh_from_db(fields=["disputed", "disputed_by", "disputed_at"])
+        if isinstance(actor, Principal) and statement.disputed_by != models.Statement.CUSTOMER:
+            actor.require(CLOSES)
+        theirs = statement.disputed_by == models.Statement.CUSTOMER and _side(actor) == models.Statement.VENDOR
+        statement.disputed, statement.disputed_by, statement.disputed_at = "", "", None
+        statement.save(update_fields=["disputed", "disputed_by", "disputed_at"])
+        if theirs:
+            announce("statement.dispute-ended", row.customer, _of(statement), row)
         _audit(row, actor, "statement.resolved", statement=statement.number)
 
 
@@ -159,6 +184,18 @@ def _window(window: Window | None) -> dict[str, Any]:
     if window is None:
         return {}
     return {"window": window.number, "from": iso(window.start_us), "until": iso(window.end_us)}
+
+
+def _of(statement: models.Statement) -> dict[str, Any]:
+    """What messages say of a statement; never why it is disputed, which may name somebody."""
+    window = statement.record["window"]
+    found = {"window": window["number"], "from": window["start"], "until": window["end"]} if window else {}
+    return {**found, "statement": statement.number}
+
+
+def _side(actor: Principal | str) -> str:
+    theirs = isinstance(actor, Principal) and not actor.vendor
+    return models.Statement.CUSTOMER if theirs else models.Statement.VENDOR
 
 
 def _reason(text: str) -> str:

@@ -16,8 +16,10 @@ class Statement(models.Model):
 
     adjusts    numbers of the windows that it adjusts
     last_fact  number of the last fact that was known when it was closed
-    disputed   why it is disputed, while it is
+    disputed   why it is disputed, while it is; by whose side, and since when
     """
+
+    CUSTOMER, VENDOR = "customer", "vendor"
 
     subscription = models.ForeignKey(Subscription, models.PROTECT, related_name="statements")
     number = models.PositiveIntegerField()
@@ -29,6 +31,8 @@ class Statement(models.Model):
     closed_by = models.CharField(max_length=200)
     last_fact = models.BigIntegerField(default=0)
     disputed = models.CharField(max_length=500, blank=True, default="")
+    disputed_by = models.CharField(max_length=10, blank=True, default="")
+    disputed_at = models.DateTimeField(null=True, blank=True)
 
     class Meta:
         db_table = "statement"
@@ -36,6 +40,7 @@ class Statement(models.Model):
             models.UniqueConstraint(fields=["subscription", "number"], name="statement_numbers_are_unique"),
             models.UniqueConstraint(fields=["subscription", "window_number"], name="a_window_is_closed_once"),
         )
+        indexes = (models.Index(fields=["id"], condition=~models.Q(disputed=""), name="statement_disputed"),)
 
 
 class StatementFile(models.Model):

@@ -99,6 +99,18 @@ EVENTS: Mapping[str, Event] = {
         OPERATORS,
         {**WINDOW, "reason": "why, and what to do about it"},
     ),
+    "statement.disputed": Event(
+        "A customer disputes a statement. Why stands with the statement, and not in any message.",
+        VENDOR,
+        OPERATORS,
+        {**WINDOW, "statement": "the statement's number"},
+    ),
+    "statement.dispute-ended": Event(
+        "The vendor ended a dispute that the customer had begun.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {**WINDOW, "statement": "the statement's number"},
+    ),
     "subscription.upgrade-suggested": Event(
         "More was used than is included, and the plan does not charge for it: a larger size would fit.",
         VENDOR,

@@ -23,8 +23,9 @@ from rollbook.model.instants import from_us
 from rollbook.model.window import Window
 from rollbook.reports.standing import standing
 from rollbook.server import clock
-from rollbook.server.access.principals import Principal, subscription_for
+from rollbook.server.access.principals import DISPUTE, Principal, subscription_for
 from rollbook.server.api import statements as api
+from rollbook.server.api.fields import one_line
 from rollbook.server.billing import approvals, statements
 from rollbook.server.live import contracts
 from rollbook.server.live.usage import counted
@@ -64,7 +65,7 @@ class Shown:
 
 
 class WhyForm(forms.Form):
-    """Why somebody holds or disputes."""
+    """Why somebody holds or disputes, on one line."""
 
     reason = forms.CharField(
         label=gettext_lazy("Why"),
@@ -72,6 +73,13 @@ class WhyForm(forms.Form):
         min_length=3,
         max_length=approvals.WORDS_MAX,
     )
+
+    def clean_reason(self) -> str:
+        """Without breaks and controls."""
+        try:
+            return one_line(" ".join(self.cleaned_data["reason"].split()))
+        except ValueError:
+            raise forms.ValidationError(gettext("Write it on one line.")) from None
 
 
 class DisputeForm(WhyForm):
@@ -112,20 +120,22 @@ def listed(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
 
 @page("subscriptions/<int:number>/statements/<int:statement>", NEEDS, name="statement", methods=("GET", "POST"))
 def one(request: HttpRequest, principal: Principal, number: int, statement: int) -> HttpResponse:
-    """One statement; operators dispute it and end that."""
+    """One statement. Administrators dispute it and withdraw that; whoever may close ends it too (W-33)."""
     row = subscription_for(principal, number)
     found = statements.find(row, statement)
     here = reverse("statement", kwargs={"number": number, "statement": statement})
-    form = DisputeForm(request.POST if request.POST.get("do") == "dispute" else None)
+    decides = principal.may(DECIDES)
+    kind = DisputeForm if decides else WhyForm
+    form = kind(request.POST if request.POST.get("do") == "dispute" else None)
     if request.method == "POST":
-        principal.require(DECIDES)
+        principal.require(DECIDES, DISPUTE)
         if request.POST.get("do") == "resolve":
             approvals.resolve(found, principal)
             return shell.back(request, here, gettext("The dispute is over."))
         if request.POST.get("do") != "dispute":
             raise missing("decision")
         if form.is_valid():
-            hold = form.cleaned_data["hold"]
+            hold = form.cleaned_data.get("hold", False)
             approvals.dispute(found, form.cleaned_data["reason"], principal, and_hold=hold)
             return shell.back(request, here, gettext("Marked as disputed."))
     corrected = statements.corrected_in(row).get(found.window_number or 0, [])
@@ -135,7 +145,9 @@ def one(request: HttpRequest, principal: Principal, number: int, statement: int)
         "state": _state(found, corrected),
         "corrected_in": corrected,
         "neighbours": _neighbours(row, found),
-        "decides": principal.may(DECIDES),
+        "decides": decides,
+        "disputes": principal.may(DISPUTE),
+        "by_customer": found.disputed_by == Statement.CUSTOMER,
         "learners": principal.may("learners:read"),
         "form": form,
     }

@@ -26,6 +26,7 @@ TITLES = {
     "threshold.crossed": gettext_lazy("A threshold was reached"),
     "threshold.foreseen": gettext_lazy("More than is included is likely"),
     "statement.closed": gettext_lazy("A statement was closed"),
+    "statement.dispute-ended": gettext_lazy("A dispute of yours was ended"),
     "report.sent": gettext_lazy("An ordered report was sent"),
     "report-order.paused": gettext_lazy("An ordered report was paused"),
     "endpoint.disabled": gettext_lazy("A webhook was switched off"),

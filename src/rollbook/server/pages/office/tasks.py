@@ -12,9 +12,9 @@ from rollbook.metering.calendar import windows
 from rollbook.server.access.principals import Principal, subscription_for
 from rollbook.server.api.management_notices import DoneIn, finish_task
 from rollbook.server.api.paging import page as cut
-from rollbook.server.billing import approvals
+from rollbook.server.billing import approvals, statements
 from rollbook.server.live import contracts
-from rollbook.server.models import Closing, UpgradeTask
+from rollbook.server.models import Closing, Statement, UpgradeTask
 from rollbook.server.pages import shell
 from rollbook.server.pages.office import forms as typed
 from rollbook.server.pages.office import today
@@ -59,6 +59,13 @@ def release(request: HttpRequest, principal: Principal, number: int) -> HttpResp
     return shell.back(request, reverse("tasks"), gettext("Released. What is due is closed within a minute."))
 
 
+@page("tasks/resolve/<int:number>/<int:statement>", CLOSES, name="task-resolve", methods=("POST",))
+def resolve(request: HttpRequest, principal: Principal, number: int, statement: int) -> HttpResponse:
+    """Ends a dispute."""
+    approvals.resolve(statements.find(subscription_for(principal, number), statement), principal)
+    return shell.back(request, reverse("tasks"), gettext("The dispute is over."))
+
+
 @page("tasks/<int:number>/done", NEEDS, name="task-done", methods=("POST",))
 def done(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:  # noqa: ARG001
     """Says that an upgrade task is done."""
@@ -75,14 +82,17 @@ def _show(
     held, after_held = cut(
         today.on_hold().select_related("customer", "plan"), typed.cursor(request, "held"), PAGE, newest_first=True
     )
+    disputed, after_disputed = cut(today.disputed(), typed.cursor(request, "disputed"), PAGE)
     sales = UpgradeTask.objects.filter(done_at=None).select_related("subscription__customer", "subscription__plan")
     open_, after_open = cut(sales, typed.cursor(request, "sales"), PAGE)
     shown = {
         "asked": [(it, *_about(it)) for it in asked],
         "kept": [(it, *_about(it)) for it in kept],
+        "disputed": [(it, *_about(it)) for it in disputed],
         "held": [(it, contracts.plan_of(it.plan).title) for it in held],
         "open": [(it, contracts.plan_of(it.subscription.plan).title) for it in open_],
-        "nexts": {"approvals": after_asked, "withheld": after_kept, "held": after_held, "sales": after_open},
+        "nexts": {"approvals": after_asked, "withheld": after_kept, "disputed": after_disputed}
+        | {"held": after_held, "sales": after_open},
         "form": form,
         "number": number,
     }
@@ -91,8 +101,8 @@ def _show(
     )
 
 
-def _about(row: Closing) -> tuple[str, Any]:
-    """The plan of a statement that is to come, and its window; None for a note."""
+def _about(row: Closing | Statement) -> tuple[str, Any]:
+    """The plan of a statement, and its window; None for a note."""
     subscription = row.subscription
     title = contracts.plan_of(subscription.plan).title
     if row.window_number is None:

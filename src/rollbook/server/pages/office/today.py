@@ -24,8 +24,8 @@ from rollbook.server.models import (
     Subscription,
     UpgradeTask,
 )
-from rollbook.server.observing import lag
 from rollbook.server.notices.endpoints import TESTED
+from rollbook.server.observing import lag
 from rollbook.server.observing.heartbeat import ALIVE
 from rollbook.server.pages import reading
 
@@ -69,6 +69,12 @@ def withheld() -> QuerySet[Closing]:
 def on_hold() -> QuerySet[Subscription]:
     """Subscriptions of which nothing is closed."""
     return Subscription.objects.exclude(close_on_hold="")
+
+
+def disputed() -> QuerySet[Statement]:
+    """Statements that somebody does not agree with."""
+    rows = Statement.objects.exclude(disputed="").defer("record", "adjusts")
+    return rows.select_related("subscription__customer", "subscription__plan")
 
 
 def _not_closed(rows: QuerySet[Closing]) -> QuerySet[Closing]:
@@ -121,6 +127,10 @@ def _statements() -> list[Matter]:
     words = ngettext("statement awaits approval", "statements await approval", count)
     why = gettext("Closed by the worker as soon as somebody approves.")
     found += _matter("near", count, words, why, "tasks", "#approvals")
+    count = counted(disputed())
+    words = ngettext("statement disputed", "statements disputed", count)
+    why = gettext("Somebody does not agree, and says why.")
+    found += _matter("near", count, words, why, "tasks", "#disputed")
     count = counted(on_hold())
     words = ngettext("subscription on hold", "subscriptions on hold", count)
     return found + _matter("", count, words, gettext("Nothing of it is closed until it is released."), "tasks", "#held")
