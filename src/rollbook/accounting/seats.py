@@ -92,6 +92,11 @@ def seats(
     return tuple(row.window(window, as_of_us) for window in windows if window.start_us < as_of_us)
 
 
+def quantity(subscription: Subscription, window: Window, at_us: int) -> int:
+    """Seats that are included and bought at an instant of a window."""
+    return included_by_plan(subscription, (), window) + subscription.bought(at_us)
+
+
 def as_consumption(subscription: Subscription, used: Seats) -> Consumption:
     """Seats in the words of any other allowance; those who hold one throughout carry over from before."""
     within = used.counted - used.overage
@@ -163,25 +168,30 @@ class _Row:
         at_start = len(self.holding)
         taken, released = 0, sum(event.phase == OFF for event in self._walk((window.start_us, STEP), allowance))
         high = self._occupied()
-        most = max(high - self._quantity(window, window.start_us), 0)
+        bought = quantity(self.subscription, window, window.start_us)
+        most = max(high - bought, 0)
         self.undo.clear()
         for event in self._walk((until_us, OFF), allowance):
-            taken += event.phase == ON and not event.at_once
-            released += event.phase == OFF or event.at_once
-            high = max(high, self._occupied())
-            excess = self._occupied() - self._quantity(window, event.at_us)
-            if event.phase in (STEP, ON) and excess > most:
-                most = excess
+            if event.phase == STEP:
+                bought = quantity(self.subscription, window, event.at_us)
+            elif event.phase == ON and not event.at_once:
+                taken += 1
+            elif event.phase != APPROVE:
+                released += 1
+                continue
+            occupied = self._occupied()
+            high = max(high, occupied)
+            if occupied - bought > most and event.phase != APPROVE:
+                most = occupied - bought
                 self.undo.clear()
-        quantity = self._quantity(window, until_us - 1)
         counted, beyond = high, self._latest(self._seated_then(), most) if most else []
         if allowance.basis == "end":
-            counted, beyond = len(self.holding), self._latest(self.holding, len(self.holding) - quantity)
+            counted, beyond = len(self.holding), self._latest(self.holding, len(self.holding) - bought)
         elif allowance.basis == "ever":
-            counted, beyond = len(self.ever), list(self.ever)[quantity:]
+            counted, beyond = len(self.ever), list(self.ever)[bought:]
         return Seats(
             window=window,
-            quantity=quantity,
+            quantity=bought,
             held_at_start=at_start,
             held_at_end=len(self.holding),
             taken=taken,
@@ -196,8 +206,10 @@ class _Row:
 
     def _walk(self, until: tuple[int, int], allowance: Allowance) -> Iterator[_Event]:
         """Applies and gives what happens before an instant, or at it in an earlier phase."""
-        while self.events and self.events[0][:2] < until:
-            event = self.events.popleft()
+        until_us, phase = until
+        events = self.events
+        while events and (events[0].at_us < until_us or (events[0].at_us == until_us and events[0].phase < phase)):
+            event = events.popleft()
             if event.phase == APPROVE:
                 for key in list(islice(self.waiting, event.seats)):
                     del self.waiting[key]
@@ -218,9 +230,6 @@ class _Row:
 
     def _occupied(self) -> int:
         return len(self.holding) + len(self.waiting)
-
-    def _quantity(self, window: Window, at_us: int) -> int:
-        return included_by_plan(self.subscription, (), window) + self.subscription.bought(at_us)
 
     def _seat(self, key: UnitKey, rank: Rank | None) -> None:
         """Somebody's seat is occupied from now on, or no longer."""

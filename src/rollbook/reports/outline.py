@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
+from typing import cast
 
 from rollbook.accounting.account import Account, Ask
-from rollbook.accounting.seats import seats
+from rollbook.accounting.seats import quantity
 from rollbook.metering.outcome import CLASSES
 from rollbook.model.instants import DAY_US, from_us
 from rollbook.model.money import Money
 from rollbook.model.window import Window
-from rollbook.reports.consumption import as_windows_have_it, held_spans
+from rollbook.reports.consumption import as_windows_have_it
 
 POINTS_MAX = 400
 """Points of a curve over time; where a term has more days, it skips some."""
@@ -125,8 +127,15 @@ def seats_held(found: Account, ask: Ask) -> tuple[Point, ...]:
         return ()
     start_us, end_us = found.windows[0].start_us, min(found.windows[-1].end_us, found.as_of_us)
     step = max((end_us - start_us) // DAY_US // POINTS_MAX, 1) * DAY_US
-    cuts = [*range(start_us, end_us, step), end_us]
-    days = [Window(number, *ends) for number, ends in enumerate(pairwise(cuts), 1)]
-    held = seats(as_windows_have_it(found), days, held_spans(ask), found.as_of_us)
-    start = Point(found.windows[0].start, held[0].held_at_start, held[0].quantity)
-    return (start, *(Point(it.window.end, it.held_at_end, it.quantity) for it in held))
+    subscription = as_windows_have_it(found)
+    spans = ask("select on_us, off_us from held")
+    taken = sorted(cast("int", on_us) for on_us, _ in spans)
+    released = sorted(cast("int", off_us) for _, off_us in spans if off_us is not None)
+
+    def point(at_us: int, within: Window) -> Point:
+        # Whoever takes or lets go at the instant itself does so in what follows.
+        held = bisect_left(taken, at_us) - bisect_left(released, at_us)
+        return Point(from_us(at_us), held, quantity(subscription, within, max(at_us - 1, within.start_us)))
+
+    days = [Window(number, *ends) for number, ends in enumerate(pairwise([*range(start_us, end_us, step), end_us]), 1)]
+    return (point(start_us, days[0]), *(point(it.end_us, it) for it in days))
