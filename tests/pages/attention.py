@@ -53,5 +53,8 @@ def make(rows: dict[str, Any]) -> None:
     stamp = now.strftime("%Y-%m-%dT%H:%M:%SZ")
     waits = world.row("1", "ada", stamp, organisation="harbour-college")
     wrong = world.row("2", "ada", "yesterday", organisation="tandem")
-    ingest(read_rows([waits, wrong]), Sender("key platform"), to_us(now))
+    ahead = (now + timedelta(days=2)).strftime("%Y-%m-%dT%H:%M:%SZ")
+    odd = [world.row("odd", "zed", stamp, "course.veiwed", organisation="meridian", object=it) for it in ("a", "b")]
+    later = world.row("3", "zed", ahead, organisation="meridian")
+    ingest(read_rows([waits, wrong, *odd, later]), Sender("key platform"), to_us(now))
     heartbeat.beat(now, "deliver")

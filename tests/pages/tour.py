@@ -55,6 +55,8 @@ TOUR = (
     Stop("subscription", "/subscriptions/{mau}", "operator", "subscription"),
     Stop("tasks", "/tasks", "operator", "tasks"),
     Stop("problems", "/problems", "operator", "problems"),
+    Stop("problems-of-one", "/problems?code=conflict", "operator", "problems", photographed=False),
+    Stop("problems-resolved", "/problems?state=resolved", "operator", "problems", photographed=False),
     Stop("deliveries", "/deliveries", "operator", "deliveries"),
     Stop("audit", "/audit", "operator", "audit"),
     Stop("jobs", "/jobs", "operator", "jobs"),

@@ -48,7 +48,11 @@ def sentence(rule: str, remedy: str) -> str:
 
 def cursor(request: HttpRequest, name: str = "after") -> int:
     """Where a list goes on; 0 for its beginning, and for what is no number."""
-    text = request.GET.get(name, "")
+    return whole(request.GET.get(name, ""))
+
+
+def whole(text: str) -> int:
+    """A number of a row; 0, which none has, for anything else."""
     return min(int(text), NUMBER_MAX) if text.isascii() and text.isdigit() and len(text) <= len(str(NUMBER_MAX)) else 0
 
 
