@@ -142,7 +142,7 @@ def _store(row: Any, it: Grown, learners: int, now_us: int) -> None:
     from django.db import transaction  # noqa: PLC0415
 
     from rollbook.engines import database as engine  # noqa: PLC0415
-    from rollbook.server.live import metering, people  # noqa: PLC0415
+    from rollbook.server.live import people  # noqa: PLC0415
 
     organisations = list(row.customer.organisations.order_by("name").values_list("name", flat=True))
     months = _months(row.start, now_us)
@@ -157,7 +157,7 @@ def _store(row: Any, it: Grown, learners: int, now_us: int) -> None:
         with transaction.atomic():
             known = people.surrogates(row.customer_id, [learner for learner, _ in batch])
             stored = [fact.replace(learner=known[learner]) for learner, fact in batch]
-            with metering.own_cursor() as cursor:
+            with driver.own_cursor() as cursor:
                 engine.store(cursor, stored, row.customer_id)
 
 

@@ -12,7 +12,7 @@ from django.db import connection, transaction
 
 from rollbook.server import clock
 from rollbook.server.access import throttle
-from rollbook.server.live import metering
+from rollbook.server.live import driver, metering
 from rollbook.server.models import Customer, Throttle
 from rollbook.server.receiving import preview
 from tests.server.callers import Caller, administrator, by_key, code, viewer
@@ -67,7 +67,7 @@ def test_a_preview_waits_two_seconds_for_facts_under_way_and_then_says_when_to_c
     assert asked(caller, "ana").status_code == 200
     with batch_under_way(mine):
         began = time.monotonic()
-        answer = asked(caller, "ana") if metering.on_postgresql() else None
+        answer = asked(caller, "ana") if driver.on_postgresql() else None
         if answer is None:
             with pytest.raises(preview.RefusedError) as refused, preview._briefly():
                 raise AssertionError("somebody else writes")
@@ -82,7 +82,7 @@ def test_a_time_out_of_one_preview_is_not_left_to_what_comes_after_it_on_the_con
     mine = customer()
     subscribe(mine)
     caller = by_key("usage:read", customer=mine)
-    question = "show lock_timeout" if metering.on_postgresql() else "pragma busy_timeout"
+    question = "show lock_timeout" if driver.on_postgresql() else "pragma busy_timeout"
 
     def said() -> str:
         with connection.cursor() as cursor:

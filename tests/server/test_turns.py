@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from django.db import OperationalError, connection, transaction
 
-from rollbook.server.live import metering
+from rollbook.server.live import driver, metering
 from rollbook.server.models import Customer
 from rollbook.server.sqlite3 import base, turns
 from rollbook.server.sqlite3.turns import Turns
@@ -182,7 +182,7 @@ def test_a_process_that_stands_still_keeps_others_waiting_for_as_long_as_they_sa
 
 @pytest.fixture
 def _sqlite(ledger: None) -> None:  # noqa: ARG001 - it comes first
-    if metering.on_postgresql():
+    if driver.on_postgresql():
         pytest.skip("PostgreSQL locks customers, first come, first served")
 
 

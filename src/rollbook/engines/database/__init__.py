@@ -10,7 +10,7 @@ at a time may change what is live of one subscription: the caller locks its cust
 """
 
 from rollbook.engines.database.answers import ask
-from rollbook.engines.database.connected import prepare
+from rollbook.engines.database.connected import behind, prepare
 from rollbook.engines.database.dialects import Database, Dialect
 from rollbook.engines.database.facts import Stored, digest, store
 from rollbook.engines.database.live import begin_window, rebuild, remeter
@@ -25,6 +25,7 @@ __all__ = [
     "Stored",
     "ask",
     "begin_window",
+    "behind",
     "digest",
     "ever_linked",
     "prepare",

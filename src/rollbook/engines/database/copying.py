@@ -5,13 +5,19 @@ Nothing fills a table faster than COPY. Its lines are written while the database
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 
+import psycopg
+
 from rollbook.engines.database import schema
+from rollbook.engines.database.dialects import Row
 from rollbook.engines.database.postgresql import PostgreSQLDatabase
 from rollbook.model.fact import Fact
 from rollbook.model.instants import DAY_US
+
+TOGETHER_MAX = 200
+"""Keys that are asked for at once; of more, half by half."""
 
 _TEXTS = attrgetter(*(name for name, kind in schema.FACT.items() if kind == "text"))
 _COLUMNS = ", ".join(schema.FACT)
@@ -23,31 +29,43 @@ def insert(
     owner: int,
     facts: Sequence[Fact],
     first: Mapping[tuple[str, str], int],
-    digests: Sequence[bytes],
+    digest: Callable[[Fact], bytes],
 ) -> dict[int, int]:
     """The numbers of those facts that are new, by their places.
 
-    first    the place of the first fact of each (source, id)
-    digests  of all facts
+    first   the place of the first fact of each (source, id)
+    digest  of a fact
     """
     days = {fact.at_us // DAY_US for fact in facts if not schema.is_kept_for_ever(fact.type)}
     _make_partitions(database, {schema.year_of(day * DAY_US) for day in days})
-    dialect = database.dialect
-    given = dialect.rows("given", {"source": "text", "id": "text", "digest": "text"})
     # Text is in the order of its bytes in Python too.
-    keys = [(source, id_, digests[first[source, id_]].hex()) for source, id_ in sorted(first)]
+    keys = sorted(first)
+    half = len(keys) // 2 if len(keys) > TOGETHER_MAX else len(keys)
     with database.pipelined():
-        new = database.run(
-            f"""insert into fact_key (owner, source, id, digest)
-                select {dialect.value("owner")}, source, id, decode(digest, 'hex') from ({given}) as given
-                on conflict do nothing returning source, id, number""",
-            {"owner": owner, "given": keys},
-        )
+        # The database looks for one half while the other is digested, and for that while lines are written.
+        asked = [
+            _keys(database, owner, [(*key, digest(facts[first[key]]).hex()) for key in part])
+            for part in (keys[:half], keys[half:])
+            if part
+        ]
         lines = {place: _line(facts[place]) for place in first.values()}
-        numbers = {first[source, id_]: number for source, id_, number in new.fetchall()}
+        numbers = {first[source, id_]: number for new in asked for source, id_, number in new.fetchall()}
     with database.cursor().copy(f"copy fact ({_COLUMNS}) from stdin") as copy:
         copy.write("".join([f"{number}\t{lines[place]}" for place, number in sorted(numbers.items())]))
     return numbers
+
+
+def _keys(database: PostgreSQLDatabase, owner: int, keys: Sequence[tuple[str, str, str]]) -> psycopg.Cursor[Row]:
+    """Asks for the numbers of those (source, id, digest) that are new."""
+    dialect = database.dialect
+    given = dialect.rows("given", {"source": "text", "id": "text", "digest": "text"})
+    asking: psycopg.Cursor[Row] = database.run(
+        f"""insert into fact_key (owner, source, id, digest)
+            select {dialect.value("owner")}, source, id, decode(digest, 'hex') from ({given}) as given
+            on conflict do nothing returning source, id, number""",
+        {"owner": owner, "given": keys},
+    )
+    return asking
 
 
 def _line(fact: Fact) -> str:
@@ -72,9 +90,9 @@ def _make_partitions(database: PostgreSQLDatabase, years: set[int]) -> None:
         select name from unnest(cast(%(names)s as text[])) as wanted(name)
         where not exists (select 1 from pg_class as made join pg_class as fact on fact.relnamespace = made.relnamespace
                           where made.relname = name and fact.oid = to_regclass('fact'))"""
-    cursor = database.cursor()
-    if not cursor.execute(missing, {"names": list(wanted)}).fetchall():
+    names = {"names": "{" + ",".join(wanted) + "}"}
+    if not database.rows(missing, names):
         return
-    cursor.execute("select pg_advisory_xact_lock(hashtext('rollbook.partitions'))")
-    for (name,) in cursor.execute(missing, {"names": list(wanted)}).fetchall():
+    database.run("select pg_advisory_xact_lock(hashtext('rollbook.partitions'))")
+    for (name,) in database.rows(missing, names):
         database.script(schema.partition(wanted[name]))

@@ -49,40 +49,35 @@ def digest(fact: Fact) -> bytes:
 def store(cursor: Any, facts: Sequence[Fact], owner: int = 0) -> Stored:
     """Stores the facts of an owner that are new, in the caller's transaction."""
     database = prepare(cursor)
-    digests = [digest(fact) for fact in facts]
     first: dict[tuple[str, str], int] = {}
     for place, fact in enumerate(facts):
         first.setdefault((fact.source, fact.id), place)
-    numbers = _insert(database, owner, facts, first, digests) if facts else {}
+    numbers = _insert(database, owner, facts, first) if facts else {}
     kept = _digests(database, owner, [key for key, place in first.items() if place not in numbers])
     duplicates: list[int] = []
     conflicts: list[int] = []
     for place, fact in enumerate(facts):
         if place not in numbers:
-            same = digests[place] == (kept.get(fact.key) or digests[first[fact.key]])
+            same = digest(fact) == (kept.get(fact.key) or digest(facts[first[fact.key]]))
             (duplicates if same else conflicts).append(place)
     return Stored(tuple(sorted(numbers.items())), tuple(duplicates), tuple(conflicts))
 
 
 def _insert(
-    database: Database,
-    owner: int,
-    facts: Sequence[Fact],
-    first: Mapping[tuple[str, str], int],
-    digests: Sequence[bytes],
+    database: Database, owner: int, facts: Sequence[Fact], first: Mapping[tuple[str, str], int]
 ) -> dict[int, int]:
-    """The numbers of those facts that are new, by their places."""
+    """The numbers of those facts that are new, by their places. `first`: the place of the first fact of each key."""
     if database.dialect.name == "postgresql":
         from rollbook.engines.database import copying  # noqa: PLC0415 - SQLite needs no driver
 
-        return copying.insert(database, owner, facts, first, digests)  # type: ignore[arg-type]
+        return copying.insert(database, owner, facts, first, digest)  # type: ignore[arg-type]
     numbers: dict[int, int] = {}
     for place in first.values():
         fact = facts[place]
         found = database.run(
             "insert into fact_key (owner, source, id, digest) values (:owner, :source, :id, :digest) "
             "on conflict do nothing returning number",
-            {"owner": owner, "source": fact.source, "id": fact.id, "digest": digests[place]},
+            {"owner": owner, "source": fact.source, "id": fact.id, "digest": digest(fact)},
         ).fetchone()
         if found:
             numbers[place] = found[0]

@@ -44,7 +44,7 @@ class LiveSubscription:
         if self.subscription.organisations is None:
             rule = "a subscription to everything cannot be metered live"
             raise UsageError(Problem(self.subscription.customer, rule, "name its organisations"))
-        object.__setattr__(self, "windows", _windows(self.subscription))
+        object.__setattr__(self, "windows", calendar.windows(self.subscription))
 
     @property
     def meter(self) -> Meter:
@@ -106,14 +106,9 @@ class LiveSubscription:
         }
 
 
-@lru_cache(maxsize=1024)
-def _windows(subscription: Subscription) -> tuple[Window, ...]:
-    return calendar.windows(subscription)
-
-
 @lru_cache(maxsize=256)
 def _days(subscription: Subscription, begun: int, least: int, first_us: int) -> list[inputs.Row]:
-    windows = [window for window in _windows(subscription)[:begun] if window.number >= least]
+    windows = [window for window in calendar.windows(subscription)[:begun] if window.number >= least]
     if least < 1:
         windows = [*calendar.history(subscription, first_us), *windows]
     return [(0, day.day, day.from_us, day.to_us, day.window) for day in calendar.day_rows(windows)]

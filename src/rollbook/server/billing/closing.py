@@ -36,7 +36,7 @@ from rollbook.model.window import Window
 from rollbook.server import models
 from rollbook.server.access import audit
 from rollbook.server.billing import approvals, shelf
-from rollbook.server.live import contracts, metering, snapshots
+from rollbook.server.live import contracts, driver, metering, snapshots
 from rollbook.server.models.contracts import SHADOW
 from rollbook.server.notices.announce import announce
 
@@ -259,7 +259,7 @@ def _came_late(row: models.Subscription, subscription: Subscription) -> bool:
 def _last_number() -> int:
     """The number of the last fact of all."""
     sql = "select coalesce(max(number), 0) from fact"
-    if metering.on_postgresql():
+    if driver.on_postgresql():
         sql = "select coalesce(pg_sequence_last_value(pg_get_serial_sequence('fact_key', 'number')::regclass), 0)"
     with connection.cursor() as cursor:
         cursor.execute(sql)

@@ -14,47 +14,51 @@ from typing import Any
 
 from rollbook.engines import database as engine
 from rollbook.model.fact import VOIDED
-from rollbook.server.live import metering, snapshots
-
-_STREAM_ROWS = 1_000
-"""Rows that PostgreSQL's driver fetches at once."""
+from rollbook.server.live import driver, snapshots
 
 
 def ever_linked(organisations: Sequence[str], learners: Collection[str]) -> set[str]:
     """These surrogates and all that were ever linked to them in any of the organisations."""
-    with metering.own_cursor() as cursor:
+    with driver.own_cursor() as cursor:
         return engine.ever_linked(cursor, organisations, learners)
 
 
 def copy_facts(organisations: Sequence[str], learners: Collection[str], to: Path) -> snapshots.Copied:
-    """Writes the facts of learners, and what takes them back, into a Parquet file, as `snapshots.copy_facts` does."""
-    given = {"learners": _given(learners), "within": _given(organisations)}
-    of = _POSTGRESQL if metering.on_postgresql() else _SQLITE
+    """Writes the facts of learners, and what takes them back, into a Parquet file, as `snapshots.copy_facts` does.
 
-    def rows() -> Iterator[tuple[Any, ...]]:
+    Without attributes, without who entered them, and without when they came: see `_UNTOLD`.
+    """
+    given = {"learners": _given(learners), "within": _given(organisations)}
+    of = _POSTGRESQL if driver.on_postgresql() else _SQLITE
+
+    def fetched() -> Iterator[Sequence[tuple[Any, ...]]]:
         yield from _rows(of.own, given)
         if any(_rows(of.any_void, given)):
             yield from _rows(of.voids, given)
 
-    return snapshots.write_facts(rows(), to)
+    return snapshots.write_facts(fetched(), to)
 
 
-def _rows(sql: str, given: Mapping[str, Any]) -> Iterator[tuple[Any, ...]]:
-    with metering.own_cursor() as cursor:
-        if metering.on_postgresql():
-            yield from cursor.stream(sql, given, size=_STREAM_ROWS)
+def _rows(sql: str, given: Mapping[str, Any]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    with driver.own_cursor() as cursor:
+        if driver.on_postgresql():
+            rows = cursor.stream(sql, given, size=snapshots.FETCHED_ROWS)
+            yield from snapshots.some_at_a_time(rows)
             return
         cursor.execute(sql, given)
-        while batch := cursor.fetchmany(snapshots.BATCH_ROWS):
-            yield from batch
+        while some := cursor.fetchmany(snapshots.FETCHED_ROWS):
+            yield some
 
 
 def _given(texts: Collection[str]) -> Any:
     """Texts as a parameter: an array, or its JSON."""
-    return list(texts) if metering.on_postgresql() else json.dumps(list(texts), ensure_ascii=False)
+    return list(texts) if driver.on_postgresql() else json.dumps(list(texts), ensure_ascii=False)
 
 
-_COLUMNS = ", ".join(f"fact.{name}" for name in ("number", *snapshots.STORED))
+_UNTOLD = {"recorded_us": "cast(null as bigint)", "actor": "cast('' as text)", "attributes": "cast('' as text)"}
+"""Columns on which no count rests and which no account shows; attributes may be long."""
+
+_COLUMNS = ", ".join(_UNTOLD.get(name, f"fact.{name}") for name in ("number", *snapshots.STORED))
 _VOID = f"""fact.status = true and fact.type = '{VOIDED}' and fact.organisation = target.organisation
             and fact.source = target.source and fact.voids = target.id"""
 _ASKED = "unnest(%(learners)s::text[]) as asked(learner)"

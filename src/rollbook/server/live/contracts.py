@@ -13,7 +13,7 @@ from functools import lru_cache
 from typing import Any
 
 from dateutil.relativedelta import relativedelta
-from django.db import connection, transaction
+from django.db import transaction
 
 from rollbook import plans
 from rollbook.engines.database import LiveSubscription
@@ -25,6 +25,7 @@ from rollbook.model.plan import Plan, parse_plan
 from rollbook.model.subscription import Approval, Change, Quantity, Subscription
 from rollbook.model.tariff import Tariff, read_tariff
 from rollbook.server import models
+from rollbook.server.live.driver import asked
 from rollbook.server.models.contracts import PAID, SHADOW
 
 
@@ -146,23 +147,23 @@ _AGREED = """
 select s.id, '', p.digest, cast(s.start as text), cast(s."end" as text), s.zone, cast(s.anchor as text), s.quote,
        cast(s.assumed as text), c.name, s.term, s.windows_begun
 from subscription as s join plan_version as p on p.id = s.plan_id join customer as c on c.id = s.customer_id
-where s.customer_id = %(customer)s
+where s.customer_id = {customer}
 union all
 select q.subscription_id, 'quantity', q.organisation, '', '', '', '', '', '', '', q.from_us, q.units
-from quantity as q join subscription as s on s.id = q.subscription_id where s.customer_id = %(customer)s
+from quantity as q join subscription as s on s.id = q.subscription_id where s.customer_id = {customer}
 union all
 select a.subscription_id, 'approval', '', '', '', '', '', '', '', '', a.from_us, a.seats
-from approval as a join subscription as s on s.id = a.subscription_id where s.customer_id = %(customer)s
+from approval as a join subscription as s on s.id = a.subscription_id where s.customer_id = {customer}
 union all
 select h.subscription_id, 'change', p.digest, '', '', '', '', '', '', '', h.from_us, 0
 from plan_change as h join subscription as s on s.id = h.subscription_id join plan_version as p on p.id = h.plan_id
-where s.customer_id = %(customer)s
+where s.customer_id = {customer}
 union all
 select so.subscription_id, 'organisation', o.name, '', '', '', '', '', '', '', 0, 0
 from subscription_organisations as so join subscription as s on s.id = so.subscription_id
-join organisation as o on o.id = so.organisation_id where s.customer_id = %(customer)s
+join organisation as o on o.id = so.organisation_id where s.customer_id = {customer}
 union all
-select 0, 'organisation', name, '', '', '', '', '', '', '', 0, 0 from organisation where customer_id = %(customer)s
+select 0, 'organisation', name, '', '', '', '', '', '', '', 0, 0 from organisation where customer_id = {customer}
 """
 """Everything that `subscription_of` and `live` read, of one customer."""
 
@@ -190,9 +191,9 @@ def _live_of(customer: int) -> Sequence[LiveSubscription]:
 
 
 def _agreed(customer: int) -> tuple[Any, ...]:
-    with connection.cursor() as cursor:
-        cursor.execute(_AGREED, {"customer": customer})
-        return tuple(sorted(cursor.fetchall(), key=repr))
+    with asked() as database:
+        rows = database.rows(_AGREED.format(customer=database.dialect.value("customer")), {"customer": customer})
+    return tuple(sorted(rows, key=repr))
 
 
 @transaction.atomic

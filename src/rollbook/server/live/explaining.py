@@ -19,7 +19,7 @@ from rollbook.metering.identities import accept, cluster_of
 from rollbook.metering.inputs import metered_windows
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.reports.explain import Explanation, explain
-from rollbook.server.live import clusters, contracts, metering
+from rollbook.server.live import clusters, contracts, driver
 from rollbook.server.live.abridged import abridged
 from rollbook.server.models import Subscription
 from rollbook.server.refusals import refused
@@ -126,7 +126,7 @@ def _voids_of(organisations: Sequence[str], facts: Sequence[Fact]) -> list[Fact]
 
 def _facts(organisations: Sequence[str], column: str, values: set[str], extra: str = "") -> list[Fact]:
     """Facts of organisations whose column is one of some values."""
-    if metering.on_postgresql():
+    if driver.on_postgresql():
         where = f"organisation = any(%s) and {column} = any(%s)"
         parameters: list[Any] = [list(organisations), list(values)]
     else:

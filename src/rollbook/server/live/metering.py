@@ -6,46 +6,30 @@ time, and two customers never wait for each other.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Iterable, Sequence
 
-from django.db import OperationalError, connection, transaction
+from django.db import OperationalError, transaction
 
 from rollbook.accounting.account import Account, account
 from rollbook.engines import database as engine
 from rollbook.engines.database import LiveSubscription
 from rollbook.model.fact import CORRECTIONS, Fact
 from rollbook.server.live import contracts
-from rollbook.server.models import Customer, Subscription
+from rollbook.server.live.driver import asked, on_postgresql, own_cursor, own_database
+from rollbook.server.models import Subscription
 from rollbook.server.refusals import RefusedError
 
 
-@contextmanager
-def own_cursor() -> Iterator[Any]:
-    """The driver's own cursor in the transaction that runs: `engines.database` knows no Django.
-
-    What the driver raises becomes Django's errors, so that whoever tries again or answers 503 has one kind to know.
-    """
-    connection.ensure_connection()
-    with connection.wrap_database_errors:
-        yield connection.connection.cursor()
+def locked(customers: Iterable[int]) -> None:
+    """Locks customers in the order of their numbers, until the transaction ends. SQLite has one writer anyway."""
+    if on_postgresql():
+        numbers = "{" + ",".join(map(str, sorted(set(customers)))) + "}"
+        with asked() as database:
+            database.run(_LOCK, {"numbers": numbers})
 
 
-@contextmanager
-def own_database() -> Iterator[engine.Database]:
-    """The same, prepared for several questions in one transaction."""
-    with own_cursor() as cursor:
-        yield engine.prepare(cursor)
-
-
-def locked(customers: Iterable[int]) -> list[Customer]:
-    """Customers in the order of their numbers, locked until the transaction ends. SQLite has one writer anyway."""
-    return list(
-        Customer.objects.select_for_update(of=("self",), no_key=True).filter(pk__in=set(customers)).order_by("pk")
-        if connection.vendor == "postgresql"
-        else Customer.objects.filter(pk__in=set(customers)).order_by("pk")
-    )
+_LOCK = """
+    select id from customer where id = any(cast(%(numbers)s as bigint[])) order by id for no key update"""
 
 
 def may_pass(error: Exception) -> bool:
@@ -97,8 +81,3 @@ def account_in(database: engine.Database, live: LiveSubscription, as_of_us: int)
     """The same where the database is at hand."""
     subscription = live.subscription
     return account(subscription, subscription.organisations or (), as_of_us, engine.ask(database, live))
-
-
-def on_postgresql() -> bool:
-    """Which of the two databases it is."""
-    return connection.vendor == "postgresql"

@@ -17,7 +17,7 @@ from django.db import connection
 from rollbook.accounting.account import Account
 from rollbook.accounting.consumption import Consumption
 from rollbook.engines.database import LiveSubscription
-from rollbook.server.live import called, contracts, metering, people
+from rollbook.server.live import called, contracts, driver, people
 from rollbook.server.models import Person, Subscription
 from rollbook.server.refusals import refused
 
@@ -214,7 +214,7 @@ def _named(row: Subscription, there: _Window, asked: Asked, after: Sequence[Any]
         scopes = sorted({there.live.scope(it) for it in there.live.organisations})
         inside = f"a.subscription = %s and a.window_number = %s and a.unit = cast(p.id as text) and {_in('a.scope')}"
         bound = [there.live.key, there.number, _listed(scopes)]
-        if metering.on_postgresql():
+        if driver.on_postgresql():
             together = f"person as p cross join lateral (select * from activation as a where {inside} offset 0) as a"
             parameters = [*bound, *parameters]
         else:
@@ -272,7 +272,7 @@ def _beyond(there: _Window, organisation: str) -> tuple[str, list[Any]]:
     """The condition on those beyond, and its parameters."""
     if there.account.seats:
         ours = "''" if there.account.subscription.plan.meter.across else "a.organisation"
-        listed = f"select {', '.join(map(_part, range(3)))} from {_LISTED[metering.on_postgresql()]}"
+        listed = f"select {', '.join(map(_part, range(3)))} from {_LISTED[driver.on_postgresql()]}"
         return f"({ours}, a.unit, a.object) in ({listed})", [_listed(sorted(there.seats_beyond))]
     pools = [it.pool for it in there.account.of(there.number) if it.beyond]
     if there.by_organisation and organisation:
@@ -346,14 +346,14 @@ _LISTED = {True: "jsonb_array_elements(cast(%s as jsonb)) as listed (value)", Fa
 
 
 def _part(place: int) -> str:
-    if metering.on_postgresql():
+    if driver.on_postgresql():
         return f"listed.value ->> {place}"
     return f"json_extract(listed.value, '$[{place}]')"
 
 
 def _in(column: str) -> str:
     """Whether a column is one of the texts of a list: one parameter, for there may be any number of them."""
-    if metering.on_postgresql():
+    if driver.on_postgresql():
         return f"{column} = any(array(select jsonb_array_elements_text(cast(%s as jsonb))))"
     return f"{column} in (select value from json_each(%s))"
 

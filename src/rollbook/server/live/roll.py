@@ -15,7 +15,7 @@ from rollbook.accounting.account import Account
 from rollbook.accounting.questions import IN_ORDER
 from rollbook.accounting.statement import BEYOND, INCLUDED
 from rollbook.model.instants import iso
-from rollbook.server.live import contracts, metering, people
+from rollbook.server.live import contracts, driver, metering, people
 from rollbook.server.models import Person, Subscription
 
 _NAMES = ("position", "rank", "organisation", "unit", "object", "guest", "class", "first_us", "source", "id", "facts")
@@ -60,17 +60,15 @@ def _beyond(found: Account, window: int) -> tuple[str, list[Any]]:
         keys = [key for it in found.seats if it.window.number == window for key in it.beyond]
         one, two, three = _parts()
         if found.subscription.plan.meter.across:
-            return f"(unit, object) in (select {two}, {three} from {_LISTED[metering.on_postgresql()]})", [
-                _listed(keys)
-            ]
-        listed = f"select {one}, {two}, {three} from {_LISTED[metering.on_postgresql()]}"
+            return f"(unit, object) in (select {two}, {three} from {_LISTED[driver.on_postgresql()]})", [_listed(keys)]
+        listed = f"select {one}, {two}, {three} from {_LISTED[driver.on_postgresql()]}"
         return f"(organisation, unit, object) in ({listed})", [_listed(keys)]
     by_organisation = found.subscription.plan.allowance.pool_scope == "organisation"
     ranges = [(used.pool, first, last) for used in found.of(window) for first, last in used.beyond]
     pool, first, last = _parts()
     within = f"rank between cast({first} as bigint) and cast({last} as bigint)"
     pools = f"and organisation = {pool}" if by_organisation else ""
-    return f"exists (select 1 from {_LISTED[metering.on_postgresql()]} where {within} {pools})", [_listed(ranges)]
+    return f"exists (select 1 from {_LISTED[driver.on_postgresql()]} where {within} {pools})", [_listed(ranges)]
 
 
 _LISTED = {True: "jsonb_array_elements(cast(%s as jsonb)) as listed (value)", False: "json_each(%s) as listed"}
@@ -80,7 +78,7 @@ _LISTED = {True: "jsonb_array_elements(cast(%s as jsonb)) as listed (value)", Fa
 def _parts() -> list[str]:
     """The three parts of one of them."""
     return [
-        f"listed.value ->> {place}" if metering.on_postgresql() else f"json_extract(listed.value, '$[{place}]')"
+        f"listed.value ->> {place}" if driver.on_postgresql() else f"json_extract(listed.value, '$[{place}]')"
         for place in range(3)
     ]
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import tempfile
 import threading
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -34,7 +34,7 @@ from rollbook.render.data import write_csv, write_json, write_parquet
 from rollbook.render.xlsx import write_xlsx
 from rollbook.reports.named import find
 from rollbook.server import clock
-from rollbook.server.live import contracts, metering
+from rollbook.server.live import contracts, driver
 from rollbook.server.models import Person, Subscription
 from rollbook.server.refusals import RefusedError
 
@@ -52,8 +52,12 @@ ERASED = "(erased)"
 FOLDER = "rollbook-server-"
 """How folders of copies begin; those of processes that were killed are removed after a day."""
 
-BATCH_ROWS = 50_000
-"""Facts in memory at once."""
+FETCHED_ROWS = 1_000
+"""Facts that become columns at once: with 50,000 of them, which no cache of a processor holds, it took 1.8 times as
+long (0.77 s instead of 0.44 s for 100,000 facts in SQLite)."""
+
+GROUP_ROWS = 50_000
+"""Facts in memory at once, which are written together."""
 
 MEMORY = "1GB"
 """What one count may hold before it spills to disk."""
@@ -93,7 +97,7 @@ class Copied:
 @contextmanager
 def one_view() -> Iterator[None]:
     """Whatever is read in here is of one moment. Nothing may be written, and no transaction may run already."""
-    if metering.on_postgresql():
+    if driver.on_postgresql():
         with transaction.atomic(durable=True), connection.cursor() as cursor:
             cursor.execute("set transaction isolation level repeatable read")
             yield
@@ -259,43 +263,58 @@ def copy_facts(
     return write_facts(_rows(organisations, types, known), to, known[0])
 
 
-def write_facts(rows: Iterator[tuple[Any, ...]], to: Path, last: int = 0) -> Copied:
-    """The same of rows that are the number of a fact and its columns `STORED`; `last` is a number that is known."""
+def write_facts(fetched: Iterable[Sequence[tuple[Any, ...]]], to: Path, last: int = 0) -> Copied:
+    """The same of rows, some at a time: each the number of a fact and its columns `STORED`.
+
+    last  a number that is known
+    """
     facts = latest_us = 0
+    group: list[pa.RecordBatch] = []
     with pq.ParquetWriter(to, _SCHEMA, compression="zstd") as writer:
-        while batch := list(islice(rows, BATCH_ROWS)):
-            numbers, *columns = zip(*batch, strict=True)
+        for rows in fetched:
+            numbers, *columns = zip(*rows, strict=True)
             arrays = [
                 pa.array(column, _TYPES.get(stored, pa.string())).cast(_SCHEMA.field(name).type)
                 for name, stored, column in zip(COLUMNS, STORED, columns, strict=True)
             ]
-            writer.write_batch(pa.record_batch(arrays, schema=_SCHEMA))
-            facts, last = facts + len(batch), max(last, *numbers)
+            group.append(pa.record_batch(arrays, schema=_SCHEMA))
+            if sum(map(len, group)) >= GROUP_ROWS:
+                writer.write_table(pa.Table.from_batches(group))
+                group = []
+            facts, last = facts + len(rows), max(last, *numbers)
             latest_us = max(latest_us, *columns[COLUMNS.index("occurred_at")])
+        if group:
+            writer.write_table(pa.Table.from_batches(group))
     return Copied(facts, last, latest_us)
+
+
+def some_at_a_time(rows: Iterator[tuple[Any, ...]]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """Rows that a driver gives one by one, as `write_facts` takes them."""
+    while some := list(islice(rows, FETCHED_ROWS)):
+        yield some
 
 
 def _rows(
     organisations: Sequence[str], types: Collection[str] | None, known: tuple[int, int]
-) -> Iterator[tuple[Any, ...]]:
-    """The number of each fact and its canonical columns, in no order."""
+) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """The number of each fact and its canonical columns, in no order, some facts at a time."""
     sealed = {} if types is None else {"attributes": "cast('' as text)"}
     head = f"select number, {', '.join(sealed.get(name, name) for name in STORED)} from fact"
     # Numbers of one customer's facts rise as they are committed: whoever stores them holds the customer's lock.
     since = f"(number > {known[0]:d} or at_us >= {known[1]:d})" if any(known) else "true"
-    with metering.own_cursor() as cursor:
-        if metering.on_postgresql():
+    with driver.own_cursor() as cursor:
+        if driver.on_postgresql():
             chosen = "" if types is None else " and type = any(%s)"
             sql = f"copy ({head} where {since} and organisation = any(%s){chosen}) to stdout (format binary)"
             with cursor.copy(sql, [list(organisations), *([] if types is None else [sorted(types)])]) as copy:
                 copy.set_types(["int8", *("int8" if name in _TYPES else "text" for name in STORED)])
-                yield from copy.rows()
+                yield from some_at_a_time(copy.rows())
             return
         wanted = "" if types is None else f" and type in ({_marks(types)})"
         sql = f"{head} where {since} and organisation in ({_marks(organisations)}){wanted}"
         cursor.execute(sql, [*organisations, *sorted(types or ())])
-        while rows := cursor.fetchmany(BATCH_ROWS):
-            yield from rows
+        while rows := cursor.fetchmany(FETCHED_ROWS):
+            yield rows
 
 
 def _marks(values: Collection[str]) -> str:

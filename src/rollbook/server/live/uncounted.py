@@ -24,7 +24,7 @@ from rollbook.metering.steps import quoted, quoted_list
 from rollbook.model.fact import CORRECTIONS
 from rollbook.model.instants import iso
 from rollbook.model.window import Window
-from rollbook.server.live import clusters, contracts, metering, people, snapshots
+from rollbook.server.live import clusters, contracts, driver, people, snapshots
 from rollbook.server.models import Person, Subscription
 from rollbook.server.refusals import missing
 
@@ -132,8 +132,8 @@ def _not_live(live: LiveSubscription, customer: int, window: Window, after: int,
         *(*within, window.start_us, window.end_us, live.key, window.number),
         wanted,
     ]
-    with metering.own_cursor() as cursor:
-        cursor.execute(sql if metering.on_postgresql() else sql.replace("%s", "?"), parameters)
+    with driver.own_cursor() as cursor:
+        cursor.execute(sql if driver.on_postgresql() else sql.replace("%s", "?"), parameters)
         return [number for (number,) in cursor.fetchall()]
 
 

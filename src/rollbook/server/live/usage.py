@@ -18,7 +18,7 @@ from rollbook.model.window import Window
 from rollbook.reports.consumption import seats_by_month
 from rollbook.reports.outline import Point, seats_held
 from rollbook.reports.usage import percent
-from rollbook.server.live import contracts, metering
+from rollbook.server.live import contracts, driver, metering
 from rollbook.server.models import Subscription
 
 
@@ -50,7 +50,7 @@ def values(row: Subscription, found: Account, now_us: int) -> dict[str, Any]:
 
 def seats_over_time(row: Subscription, found: Account) -> tuple[tuple[Seats, ...], tuple[Point, ...]]:
     """What happened to seats month by month, and how many were held at the end of each day; of seats only."""
-    with metering.own_cursor() as cursor:
+    with driver.own_cursor() as cursor:
         ask = engine.ask(cursor, contracts.live_of(row))
         return seats_by_month(found, ask), seats_held(found, ask)
 

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from rollbook.engines import database as engine
 from rollbook.errors import Problem, UsageError
-from rollbook.server.live import contracts, metering, snapshots
+from rollbook.server.live import contracts, driver, snapshots
 from rollbook.server.models import Done, Subscription
 from rollbook.server.observing import lag
 
@@ -48,5 +48,5 @@ def recount(number: int | None = None) -> Found:
 def _differences(pk: int) -> list[str]:
     with snapshots.one_view():
         row = Subscription.objects.select_related("customer", "plan").get(pk=pk)
-        with metering.own_cursor() as cursor:
+        with driver.own_cursor() as cursor:
             return list(engine.recount(cursor, contracts.live(row)))

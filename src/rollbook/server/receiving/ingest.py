@@ -20,7 +20,7 @@ from django.db.models import QuerySet
 
 from rollbook.engines import database as engine
 from rollbook.model.fact import LINKED, Fact
-from rollbook.server.live import contracts, metering, people
+from rollbook.server.live import contracts, driver, metering, people
 from rollbook.server.models import HeldFact, Organisation, Refusal, Subscription
 from rollbook.server.models.lengths import BYTES_MAX
 from rollbook.server.notices import crossings
@@ -256,7 +256,7 @@ def _take(
 ) -> None:
     """Stores, meters and announces the facts of one customer, which is locked."""
     known = [fact for _, fact in facts] if mapped else _with_surrogates(customer, [fact for _, fact in facts])
-    with metering.own_database() as database:
+    with driver.own_database() as database:
         stored = engine.store(database, known, customer)
         receipt.repeats += len(stored.duplicates)
         receipt.rejected += [_conflict(facts[place][0]) for place in stored.conflicts]

@@ -22,7 +22,7 @@ from rollbook.errors import Problem
 from rollbook.model.fact import Fact
 from rollbook.model.instants import iso
 from rollbook.server.access import throttle
-from rollbook.server.live import contracts, metering
+from rollbook.server.live import contracts, driver, metering
 from rollbook.server.models import Organisation
 from rollbook.server.receiving.ingest import Rejected, Sender, ingest_within
 from rollbook.server.refusals import RefusedError
@@ -88,7 +88,7 @@ def _turn(customers: frozenset[int]) -> Iterator[None]:
 @contextmanager
 def _share(customers: frozenset[int], now_us: int) -> Iterator[None]:
     """Counts the milliseconds for which the lock was held or waited for."""
-    buckets = sorted(customers) if metering.on_postgresql() else [0]
+    buckets = sorted(customers) if driver.on_postgresql() else [0]
     now = now_us / 10**6
     since = int(now) // throttle.MINUTE * throttle.MINUTE
     if any(throttle.added("preview", it, since) >= SHARE_SECONDS * 1000 for it in buckets):
@@ -107,7 +107,7 @@ def _share(customers: frozenset[int], now_us: int) -> Iterator[None]:
 def _briefly() -> Iterator[None]:
     """A transaction that waits for nobody longer than `LOCK_SECONDS`. Raises RefusedError 503 instead."""
     try:
-        if metering.on_postgresql():
+        if driver.on_postgresql():
             with transaction.atomic(), connection.cursor() as cursor:
                 cursor.execute(f"set local lock_timeout = '{LOCK_SECONDS}s'")
                 cursor.execute(f"set local statement_timeout = '{RUN_SECONDS}s'")
