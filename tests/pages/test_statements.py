@@ -82,7 +82,7 @@ def test_an_operator_disputes_a_statement_and_its_customer_reads_why(visit):
 
 
 def test_an_administrator_disputes_a_statement_and_the_vendor_settles_it_among_its_tasks(visit):
-    path = "/subscriptions/{past}/statements/6"
+    path = "/subscriptions/{mau}/statements/2"
     customer = visit("administrator mau", path)
     customer.get_by_text("Dispute this statement").click()
     customer.get_by_label("Why").fill("eleven of these were testers")
