@@ -29,8 +29,8 @@ GRID_LINES = 4
 LABEL_LENGTH = 3
 """Longer labels do not stand beside each other on a phone: there every third shows."""
 
-FIGURE_LENGTH = 3
-"""Longer figures have no room above each bar on a phone."""
+PHONE_PIXELS, DIGIT_PIXELS = 280, 8
+"""How wide a plot is on a phone, and a digit of a figure above a bar: beyond that only the marked one shows there."""
 
 FIGURE_PIXELS = 26
 """How much room a figure above a point takes."""
@@ -125,7 +125,7 @@ def columns(id_: str, title: str, words: str, drawn: Sequence[Column], legend: I
     boxes: list[Box] = []
     texts: list[Text] = []
     figures = [reading.number(total) for total in totals]
-    crowded = max(map(len, figures), default=0) > FIGURE_LENGTH
+    crowded = max(map(len, figures), default=0) * DIGIT_PIXELS * len(drawn) > PHONE_PIXELS
     for place, (it, total, figure) in enumerate(zip(drawn, totals, figures, strict=True)):
         left, below = place * room, 0
         for kind, units in it.parts:
@@ -162,7 +162,8 @@ def curves(
     """Lines over time. `labels` stand at parts of the width."""
     top = _top(max((value for it in drawn for _, value in it.points), default=0))
     texts = [
-        Text(_percent(x * 100), _pixels(TOP + HEIGHT + 18), words_, kind, "start") for x, words_, kind in _thin(labels)
+        Text(_percent(x * 100), _pixels(TOP + HEIGHT + 18), words_, kind, "end" if x >= 1 else "start")
+        for x, words_, kind in _thin(labels)
     ]
     paths: list[tuple[str, str]] = []
     dots: list[tuple[str, str, str]] = []

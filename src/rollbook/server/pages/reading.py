@@ -6,7 +6,7 @@ of that language, such as `en-GB`: a German page has German numbers, whatever el
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 from datetime import date, datetime, timedelta
@@ -127,10 +127,11 @@ def between(start: date, end: date) -> str:
     return format_interval(start, last, "yMMMd", locale=locale())
 
 
-def short(at: datetime | int, zone: str) -> str:
-    """The month, or the day and month of what does not begin with a month."""
-    local = _local(at, zone)
-    return format_skeleton("MMM" if local.day == 1 else "MMMd", local, tzinfo=ZoneInfo(zone), locale=locale())
+def starts(of: Iterable[datetime | int], zone: str) -> list[str]:
+    """When windows begin, alike below a chart: their months, or day and month where any does not begin with a month."""
+    local = [_local(at, zone) for at in of]
+    pattern = "MMM" if all(at.day == 1 for at in local) else "MMMd"
+    return [format_skeleton(pattern, at, tzinfo=ZoneInfo(zone), locale=locale()) for at in local]
 
 
 def lasting(seconds: float) -> str:

@@ -100,12 +100,6 @@ def between(start: date, end: date) -> str:
     return reading.between(start, end)
 
 
-@register.filter
-def short(at: Instant, zone: str) -> str:
-    """Nov, or 14 Nov."""
-    return reading.short(_instant(at), zone)
-
-
 @register.simple_tag
 def icon(name: str) -> SafeString:
     """A drawing that only repeats the word beside it."""

@@ -143,10 +143,10 @@ def _windows_chart(found: Account, shape: str) -> Chart:
     zone = found.subscription.zone
     own_limit = shape in (ALLOWANCE, CLASSED)
     drawn, said = [], []
-    for window in found.windows:
+    labels = reading.starts((it.start_us for it in found.windows), zone)
+    for window, label in zip(found.windows, labels, strict=True):
         used = found.of(window.number)
         limit = sum(it.allowance for it in used) if used and own_limit else _latest_limit(found) if own_limit else None
-        label = reading.short(window.start_us, zone)
         is_open = any(it.is_open for it in used)
         drawn.append(Column(label, _parts(used, shape), limit or None, marked=is_open, coming=not used))
         if used:
@@ -250,7 +250,6 @@ class _Places:
 
     def labels(self) -> list[tuple[float, str]]:
         """Where windows, or the months of a term that is not cut, begin."""
-        zone = self.found.subscription.zone
-        return [
-            (self(it.start), reading.short(it.start_us, zone)) for it in consumption.months(self.found.subscription)
-        ]
+        months = list(consumption.months(self.found.subscription))
+        words = reading.starts((it.start_us for it in months), self.found.subscription.zone)
+        return [(self(it.start), label) for it, label in zip(months, words, strict=True)]

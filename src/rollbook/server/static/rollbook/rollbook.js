@@ -113,6 +113,7 @@
     prepare(document);
     document.querySelectorAll("[data-live]").forEach(watch);
     document.querySelectorAll("[data-mirrors]").forEach(mirror);
+    document.querySelectorAll(".tabs [aria-current]").forEach((it) => { it.parentElement.scrollLeft = it.offsetLeft - it.parentElement.offsetLeft - 32; });
     if (navigator.clipboard) document.querySelectorAll("[data-copies]").forEach((it) => { it.hidden = false; });
   });
 })();
