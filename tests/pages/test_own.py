@@ -118,6 +118,22 @@ def test_a_report_is_ordered_changed_and_ended(visit):
     expect(page.get_by_text("committee@example.org")).to_have_count(0)
 
 
+def test_one_report_is_sent_at_once_to_whoever_asks(visit):
+    page = visit("administrator mau", "/report-orders/{t:order}")
+    expect(page.get_by_text("administrator.mau@example.org and nobody else")).to_be_visible()
+    page.get_by_role("button", name="Send me one now").click()
+    expect(page.get_by_text("It is on its way to you")).to_be_visible()
+    operator = visit("operator", "/deliveries?state=waiting")
+    expect(operator.get_by_role("row").filter(has_text="report.sent")).not_to_have_count(0)
+
+
+def test_a_test_of_a_webhook_stands_in_the_list_until_its_answer_does(visit):
+    page = visit("administrator mau", "/customers/{c:mau}/webhooks/{t:webhook}")
+    page.get_by_role("button", name="Send a test").click()
+    expect(page.get_by_text("A test is on its way")).to_be_visible()
+    expect(page.get_by_role("row").filter(has_text="endpoint.tested")).to_contain_text("Waits")
+
+
 def test_a_report_that_was_paused_goes_on_in_the_name_of_whoever_takes_it_over(visit):
     page = visit("administrator mau", "/subscriptions/{mau}/notices")
     row = page.get_by_role("row").filter(has_text="Paused")

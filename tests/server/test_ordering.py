@@ -76,3 +76,27 @@ def test_an_order_is_changed_by_the_api_as_a_whole_and_stays_as_it_was_where_tha
     caller.call("PUT", path, {"report": "usage", "address": "c@example.org"})
     found.refresh_from_db()
     assert (found.report, found.format, found.every, found.address) == ("usage", "csv", "close", "c@example.org")
+
+
+@pytest.mark.parametrize(
+    ("now", "wanted"),
+    [
+        # The term is 2026, in UTC: nothing of it was over before February, and nothing comes after December.
+        ("2026-01-31", ""),
+        ("2026-02-01", "2026-01"),
+        ("2026-07-15", "2026-06"),
+        ("2029-07-15", "2026-12"),
+    ],
+)
+def test_the_last_month_of_a_term_is_one_that_is_over(now, wanted):
+    assert orders.last_period(order("month"), datetime.fromisoformat(now).replace(tzinfo=UTC)) == wanted
+
+
+def test_the_last_window_is_the_last_that_was_closed():
+    found = order("close")
+    assert orders.last_period(found, datetime.now(UTC)) == ""
+    for number, window in ((1, 1), (2, 2), (3, None)):
+        models.Statement.objects.create(
+            subscription=found.subscription, number=number, window_number=window, record={}, closed_by="worker"
+        )
+    assert orders.last_period(found, datetime.now(UTC)) == "2"

@@ -76,6 +76,7 @@ GET    /report-orders                                                   200 200 
 POST   /report-orders                                                   201 201 403 404 403 403 403 403 403 403 201 403 401
 PUT    /report-orders/{number}                                          200 200 403 404 403 403 403 403 403 403 200 403 401
 POST   /report-orders/{number}/take-over                                200 200 403 404 403 403 403 403 403 403 200 403 401
+POST   /report-orders/{number}/send-now                                 409 409 403 404 403 403 403 403 403 403 409 403 401
 DELETE /report-orders/{number}                                          204 204 403 404 403 403 403 403 403 403 204 403 401
 GET    /messages                                                        200 200 403 200 403 403 403 403 403 403 200 403 401
 POST   /messages/{number}/resend                                        200 200 403 404 403 403 403 403 403 403 200 403 401

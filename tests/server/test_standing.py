@@ -232,3 +232,51 @@ def used(link: str) -> Any:
     csrf = browser.get("/session").json()["csrf_token"]
     body = {"number": number, "token": token, "password": PASSWORD + " anew"}
     return browser.call("POST", "/session/password-link", body, **{"X-CSRFToken": csrf})
+
+
+def test_whoever_manages_an_order_has_one_report_at_once_and_nobody_else_has_it(
+    row: Subscription, mailbox: receivers.Mailbox
+) -> None:
+    """W-23. The order goes to bob, and stays as it is."""
+    order = ordered(callers.administrator(row.customer), row)
+    asks = Caller(callers.user("administrator", row.customer, "asks@example.org"))
+    answer = asks.post(f"/report-orders/{order.pk}/send-now")
+    assert (answer.status_code, answer.json()["last_sent_for"]) == (200, "")
+    deliver(soon())
+    [(to, mail)] = mailbox.came
+    assert to == ["asks@example.org"]
+    assert [it.get_filename().endswith(".csv") for it in mail.iter_attachments()] == [True]
+    assert Audit.objects.filter(action="report-order.sent-now", customer=row.customer).count() == 1
+    assert orders.order_reports(at("2026-02-01T00:00:00")) == 1, "what was ordered comes as it would have"
+
+
+@GONE
+def test_whoever_asks_for_a_report_and_leaves_before_it_is_made_gets_none(
+    row: Subscription, mailbox: receivers.Mailbox, leave: Any, reason: str
+) -> None:
+    order = ordered(callers.administrator(row.customer), row)
+    asks = callers.user("administrator", row.customer, "asks@example.org")
+    assert Caller(asks).post(f"/report-orders/{order.pk}/send-now").status_code == 200
+    leave(asks)
+    deliver(soon())
+    assert mailbox.came == []
+    said = Message.objects.get(event="report.sent").last_error
+    assert said.startswith("whoever asked for it"), reason
+
+
+def test_a_report_is_asked_for_six_times_in_a_quarter_of_an_hour_and_no_more(row: Subscription) -> None:
+    caller = callers.administrator(row.customer)
+    order = ordered(caller, row)
+    path = f"/report-orders/{order.pk}/send-now"
+    assert [caller.post(path).status_code for _ in range(7)] == [200] * 6 + [429]
+    # A colleague has a rate of their own; a program has no address.
+    assert Caller(callers.user("administrator", row.customer, "other@example.org")).post(path).status_code == 200
+    assert code(callers.by_key("manage").post(path)) == "no-address"
+
+
+def test_there_is_no_report_of_the_last_closed_window_before_one_is_closed(row: Subscription) -> None:
+    caller = callers.administrator(row.customer)
+    order = ordered(caller, row)
+    ReportOrder.objects.filter(pk=order.pk).update(every="close")
+    assert code(caller.post(f"/report-orders/{order.pk}/send-now")) == "nothing-closed"
+    assert not Message.objects.exists()

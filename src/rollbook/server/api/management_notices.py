@@ -205,6 +205,12 @@ def take_over_order(request: HttpRequest, number: Id) -> OrderOut:
     return _order(ordering.take_over(principal_of(request), number))
 
 
+@router.post("/report-orders/{number}/send-now", auth=needs(OWN), response=OrderOut, openapi_extra=also(409))
+def send_order_now(request: HttpRequest, number: Id) -> OrderOut:
+    """Sends one at once to whoever asks: of the last closed window, or of the month before. Keys have no address."""
+    return _order(ordering.send_now(principal_of(request), number))
+
+
 @router.delete("/report-orders/{number}", auth=needs(OWN), response={204: None}, summary="Remove a report order")
 def remove_order(request: HttpRequest, number: Id) -> Status[None]:
     """It is sent no more."""

@@ -133,6 +133,7 @@ EVENTS: Mapping[str, Event] = {
             "format": "the kind of file, such as csv or xlsx",
             "every": "close or month: what it is sent after",
             "period": "the month that is over, such as 2026-03, or the number of the window that was closed",
+            "asked_by": "the number of the user who asked for this one, beside the order's times; else it is not there",
         },
     ),
     "report-order.paused": Event(

@@ -1,4 +1,4 @@
-"""Orders of reports: made, changed, taken over and removed by those who manage them, and audited.
+"""Orders of reports: made, changed, taken over, sent at once and removed by those who manage them, and audited.
 
 Rows by learner name learners: whoever orders them may read learners themselves.
 """
@@ -13,11 +13,11 @@ from django.utils import timezone
 
 from rollbook.model.keys import nearest
 from rollbook.reports.named import LEARNER, REPORTS
-from rollbook.server.access import audit
+from rollbook.server.access import audit, throttle
 from rollbook.server.access.principals import Principal, subscriptions_of
 from rollbook.server.live import contracts
-from rollbook.server.models import ReportOrder, Subscription
-from rollbook.server.notices import standing
+from rollbook.server.models import ReportOrder, Subscription, User
+from rollbook.server.notices import orders, standing
 from rollbook.server.refusals import missing, refused
 
 ORDERS_MAX = 50
@@ -97,6 +97,29 @@ def take_over(principal: Principal, number: int) -> ReportOrder:
     row.save(update_fields=["created_by", "created_by_key", "paused"])
     audit.record(principal, "report-order.taken-over", f"report order {row.pk}", row.subscription.customer_id)
     return order_for(principal, number)
+
+
+@transaction.atomic
+def send_now(principal: Principal, number: int) -> ReportOrder:
+    """Queues one report of the last closed window, or of the month before, to whoever asks and to nobody else (W-23).
+
+    It is made as they may see it when it is sent; the order and its times stay. Raises 403, 404, 409 and 429.
+    """
+    row = order_for(principal, number)
+    user = User.objects.filter(pk=principal.user or 0).first()
+    if user is None or not user.email:
+        remedy = "sign in as somebody who has one, or fetch the report: GET /v1/subscriptions/{number}/reports/{name}"
+        raise refused(409, "no-address", "report order", "whoever asks has no e-mail address", remedy)
+    if not standing.may_order(principal, row):
+        raise refused(403, "forbidden", "report order", "it names learners", "ask somebody who may read learners")
+    period = orders.last_period(row, timezone.now())
+    if not period:
+        remedy = "export it from the usage, as it stands at this moment"
+        raise refused(409, "nothing-closed", "report order", "nothing is over yet of which it could be", remedy)
+    throttle.act("sent-now", user.pk)
+    orders.queue(row, period, user.email, asked_by=user.pk)
+    audit.record(principal, "report-order.sent-now", f"report order {row.pk}", row.subscription.customer_id)
+    return row
 
 
 @transaction.atomic

@@ -62,12 +62,19 @@ def next_on(order: ReportOrder, now: datetime) -> date | None:
     return from_us(closes_us(subscription, open_)).astimezone(zone).date() if open_ else None
 
 
-@transaction.atomic
-def _queue(order: ReportOrder, period: str) -> bool:
-    """Queues one; False where another worker has done so."""
-    mine = ReportOrder.objects.filter(pk=order.pk, last_sent_for=order.last_sent_for)
-    if not mine.update(last_sent_for=period):
-        return False
+def last_period(order: ReportOrder, now: datetime) -> str:
+    """What it would be sent for now: the last window that was closed, or the month before; empty where none is yet."""
+    row = order.subscription
+    if order.every == MONTH:
+        first = now.astimezone(ZoneInfo(row.zone)).date().replace(day=1)
+        month = min(_month_before(first), (row.end - timedelta(days=1)).replace(day=1))
+        return _label(month) if row.start < first else ""
+    closed = row.statements.aggregate(last=Max("window_number"))["last"]
+    return str(closed) if closed else ""
+
+
+def queue(order: ReportOrder, period: str, address: str, **more: int) -> None:
+    """Queues one report to an address. `more` is what else its data says. Call it within a transaction."""
     data = {
         "order": order.pk,
         "report": order.report,
@@ -77,7 +84,16 @@ def _queue(order: ReportOrder, period: str) -> bool:
         "period": period,
     }
     row = order.subscription
-    announce(REPORT, row.customer, data, row, mail=[order.address], webhooks=False)
+    announce(REPORT, row.customer, {**data, **more}, row, mail=[address], webhooks=False)
+
+
+@transaction.atomic
+def _queue(order: ReportOrder, period: str) -> bool:
+    """Queues one that is due; False where another worker has done so."""
+    mine = ReportOrder.objects.filter(pk=order.pk, last_sent_for=order.last_sent_for)
+    if not mine.update(last_sent_for=period):
+        return False
+    queue(order, period, order.address)
     return True
 
 

@@ -1,7 +1,7 @@
 """Reports that were ordered by mail (W-23): each is made when it is sent, and attached.
 
-The outbox says which report it is and never holds its rows: those name learners. Whether whoever ordered it still may
-is asked when it is made, see `standing`.
+The outbox says which report it is and never holds its rows: those name learners. Whether whoever ordered it, or
+asked for it, still may is asked when it is made, see `standing`.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Attached:
 def attached(message: Message) -> Attached:
     """The file of a message about a report that was ordered, if its order still holds."""
     order = standing.known().filter(pk=message.content["data"].get("order")).first()
-    if why := "the order was removed" if order is None else standing.of_order(order):
+    if why := "the order was removed" if order is None else standing.of_message(order, message):
         return Attached(failed=Result(why, final=True))
     from rollbook.server.live import snapshots  # noqa: PLC0415 - reports rest on everything else, and few messages need them
 

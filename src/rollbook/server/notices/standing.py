@@ -35,6 +35,17 @@ def of_order(order: ReportOrder) -> str:
     return "" if who and may_order(who, order) else why
 
 
+def of_message(order: ReportOrder, message: Message) -> str:
+    """The same of one report that waits; one that somebody asked for goes to them while they may have it."""
+    asked = message.content["data"].get("asked_by")
+    if asked is None:
+        return of_order(order)
+    user = User.objects.filter(pk=asked, is_active=True, email=message.address).first()
+    if user is None:
+        return "whoever asked for it is disabled, or has another address"
+    return "" if may_order(user_principal(user), order) else "whoever asked for it may not have it any more"
+
+
 def may_order(who: Principal, order: ReportOrder) -> bool:
     """Whether somebody could order this report now: they manage it, see its subscription, and may read what it has."""
     if not who.may(OWN) or not subscriptions_of(who).filter(pk=order.subscription_id).exists():

@@ -7,8 +7,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.http import HttpRequest, HttpResponse
@@ -18,6 +19,7 @@ from django.utils.translation import gettext, gettext_lazy
 from pydantic import TypeAdapter, ValidationError
 
 from rollbook.metering.calendar import windows
+from rollbook.model.instants import from_us, start_of_day_us
 from rollbook.model.window import Window
 from rollbook.reports.named import LEARNER, REPORTS
 from rollbook.server import clock
@@ -145,7 +147,7 @@ def new(request: HttpRequest, principal: Principal, number: int) -> HttpResponse
 
 @page("report-orders/<int:order>", OWN, name="order", methods=("GET", "POST"))
 def one(request: HttpRequest, principal: Principal, order: int) -> HttpResponse:
-    """One order: changes it, takes it over, or ends it."""
+    """One order: changes it, takes it over, sends one at once to whoever asks, or ends it."""
     found = ordering.order_for(principal, order)
     row = found.subscription
     back = reverse("notices", kwargs={"number": row.pk})
@@ -164,6 +166,11 @@ def one(request: HttpRequest, principal: Principal, order: int) -> HttpResponse:
         if do == "take-over":
             ordering.take_over(principal, order)
             return shell.back(request, back, gettext("The report is sent on your behalf from now on."))
+        if do == "send-now":
+            ordering.send_now(principal, order)
+            here = reverse("order", kwargs={"order": order})
+            said = gettext("It is on its way to you, and to nobody else.")
+            return shell.back(request, here, said)
         if do != "change":
             raise missing("act")
         if form.is_valid():
@@ -176,17 +183,37 @@ def _form(
     request: HttpRequest, principal: Principal, row: Subscription, form: OrderForm, found: ReportOrder | None
 ) -> HttpResponse:
     mine = (gettext("Reports & alerts"), reverse("notices", kwargs={"number": row.pk}))
+    period = orders.last_period(found, timezone.now()) if found else ""
     return shell.show(
         request,
         principal,
         "notices/order.html",
         # Of another plan there is no such order: nothing to switch to.
-        {"form": form, "order": _orders([found])[0] if found else None, "terms": []},
+        {
+            "form": form,
+            "order": _orders([found])[0] if found else None,
+            "terms": [],
+            "last": _period(row, period),
+            "mine": request.user.email if isinstance(request.user, User) else "",
+        },
         row=row,
         here="notices",
         crumbs=[*shell.of_customer(row), mine],
         status=422 if form.is_bound and form.errors else 200,
     )
+
+
+def _period(row: Subscription, period: str) -> tuple[datetime, datetime] | None:
+    """The first instant of what an order would be sent for now, and the first after it; None where there is nothing."""
+    if not period:
+        return None
+    if period.isdecimal():
+        term = windows(contracts.subscription_of(row))
+        window = next(it for it in term if it.number == int(period))
+        return from_us(window.start_us), from_us(window.end_us)
+    first, zone = date.fromisoformat(f"{period}-01"), ZoneInfo(row.zone)
+    after = (first + timedelta(days=32)).replace(day=1)
+    return tuple(from_us(start_of_day_us(it, zone)) for it in (first, after))  # type: ignore[return-value]
 
 
 def _orders(rows: Iterable[ReportOrder]) -> list[Order]:
