@@ -11,9 +11,12 @@ import pytest
 from django.test import Client
 from playwright.sync_api import expect
 
-from rollbook.server.pages import documentation
+from rollbook.server.pages import documentation, guide
 from rollbook.server.pages.connect import KINDS
 from rollbook.server.pages.documentation import documents, search
+from rollbook.server.pages.registry import PAGES, patterns
+from tests.pages.test_pages_by_role import World
+from tests.pages.tour import PARTS
 from tests.server import callers
 
 ROOT = Path(documentation.CHECKOUT)
@@ -50,6 +53,30 @@ def test_where_pages_lead_into_the_documentation_there_is_something():
     for kind in KINDS:
         there = Anchors(documents()[kind.document].html)
         assert not kind.heading or kind.heading in there.ids, kind
+
+
+def test_every_page_has_a_section_of_the_documentation_and_every_section_is_there():
+    patterns()
+    whole = {name for name, it in PAGES.items() if "GET" in it.methods} - PARTS - {"help", "help-page"}
+    assert set(guide.SECTIONS) == whole
+    for name, section in guide.SECTIONS.items():
+        document, _, heading = section.partition("#")
+        assert heading in Anchors(documents()[document].html).ids, name
+
+
+@pytest.mark.usefixtures("ledger")
+def test_the_help_beside_each_heading_leads_to_a_heading():
+    there = World()
+    client = there.client("op")
+    for name in guide.SECTIONS:
+        [link] = re.findall(r'<a class="guide" href="([^"]+)"', client.get(there.address(name)).content.decode())
+        path, _, heading = link.partition("#")
+        answer = client.get(path)
+        assert answer.status_code == 200, name
+        assert heading in Anchors(answer.content.decode()).ids, name
+    # Help leads nowhere further, and neither does a page that is not there.
+    for path in ("/help", "/subscriptions/999/usage"):
+        assert 'class="guide"' not in client.get(path).content.decode()
 
 
 def test_html_in_a_document_is_shown_and_never_run():

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from http import HTTPStatus
 from typing import Any
 from zoneinfo import ZoneInfo
 
@@ -23,7 +24,7 @@ from rollbook.server import clock
 from rollbook.server.access.principals import Principal, subscriptions_of
 from rollbook.server.live import contracts
 from rollbook.server.models import Customer, Subscription
-from rollbook.server.pages import navigation
+from rollbook.server.pages import guide, navigation
 from rollbook.server.pages.declared import PAGES
 
 TERMS_MAX = 60
@@ -74,6 +75,7 @@ def show(
         "row": row,
         "terms": _grouped(terms) if row else [],
         "term": next((it for it in terms if it.here), None),
+        "guide": guide.of(request) if status in (HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY) else "",
         "crumbs": crumbs if principal.vendor or not customer else crumbs[1:],
     }
     return render(request, template, {**around, **(shown or {})}, status=status)
