@@ -27,10 +27,12 @@ def load() -> None:
     from rollbook.server.clock import now_us  # noqa: PLC0415
     from rollbook.server.operation import demo, migrating  # noqa: PLC0415
 
+    err = terminal.console(stderr=True)
+    terminal.say(err, "customers are made up, with what their learners do: half a minute ...")
     migrating.migrate(quietly=True)
     loaded = demo.load(now_us())
     words = f"{loaded.customers} customers, {loaded.facts:,} facts, {loaded.new:,} of them new"
-    terminal.say(terminal.console(stderr=True), words)
+    terminal.say(err, f"{words}; the server begins, and who can sign in is told in a moment ...")
     connections.close_all()
 
 

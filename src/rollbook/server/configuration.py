@@ -56,7 +56,7 @@ SETTINGS = (
     Setting("ROLLBOOK_OIDC_URL", "", "the address of an OpenID Connect provider, for sign-in"),
     Setting("ROLLBOOK_OIDC_CLIENT_ID", "", "what that provider calls this server"),
     Setting("ROLLBOOK_OIDC_CLIENT_SECRET", "", "the secret that provider gave"),
-    Setting("ROLLBOOK_LOG_FORMAT", "json", "json, or console for people"),
+    Setting("ROLLBOOK_LOG_FORMAT", "json", "json; console for people; quiet: only what went wrong"),
     Setting("ROLLBOOK_TELEMETRY_KEY", "", "what /metrics asks for as a bearer token; nothing keeps it to this machine"),
 )
 """All of them, in the order in which they are documented."""
@@ -155,7 +155,9 @@ def database(url: str) -> dict[str, Any]:
             "OPTIONS": {
                 "transaction_mode": "IMMEDIATE",
                 "timeout": 30,
-                "init_command": "pragma journal_mode=wal; pragma synchronous=full; pragma foreign_keys=on;",
+                "init_command": "pragma journal_mode=wal; pragma synchronous=full; pragma foreign_keys=on; "
+                # In KiB, of each connection. With the usual 2,000 an account of 100,000 facts took a fifth longer.
+                "pragma cache_size=-16384;",
             },
         }
     if parts.scheme in ("postgresql", "postgres"):

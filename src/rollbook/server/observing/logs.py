@@ -1,5 +1,7 @@
 """Logs: one JSON object a line on standard error, for programs; `ROLLBOOK_LOG_FORMAT=console` for people.
 
+With `quiet` it is as with `console`, and only what went wrong is told.
+
 No log names a learner. A request is told by its route as it is declared, never by its path, its query, a header or a
 body; whoever asked, by the prefix of the key or the number of the user. Of an error its kind and its frames are
 written and never its text, which may quote a row; this holds for every library's log, too.
@@ -36,7 +38,7 @@ GetResponse = Callable[[HttpRequest], HttpResponseBase]
 
 
 def configured(style: str) -> dict[str, Any]:
-    """Sets up structlog, and gives what Django's `LOGGING` is to be. `style` is json or console."""
+    """Sets up structlog, and gives what Django's `LOGGING` is to be. `style` is json, console or quiet."""
     stamina.instrumentation.set_on_retry_hooks([_retried])
     structlog.configure(
         processors=[*_shared(), structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
@@ -48,7 +50,7 @@ def configured(style: str) -> dict[str, Any]:
         **_to_standard_error(style),
         "root": {"handlers": ["lines"], "level": "WARNING"},
         "loggers": {
-            "rollbook": {"level": "INFO"},
+            "rollbook": {"level": level_of(style).upper()},
             # Django gives these handlers of its own unless they are named.
             "django": {"handlers": [], "level": "WARNING"},
             **{name: {"handlers": [], "level": "CRITICAL", "propagate": False} for name in QUIET},
@@ -62,7 +64,7 @@ def of_granian(style: str) -> dict[str, Any]:
     return {
         **_to_standard_error(style),
         "loggers": {
-            "_granian": {"handlers": ["lines"], "level": "INFO", "propagate": False},
+            "_granian": {"handlers": ["lines"], "propagate": False},
             "granian.access": quiet,
         },
     }
@@ -72,11 +74,16 @@ def formatter(style: str) -> structlog.stdlib.ProcessorFormatter:
     """How lines are written."""
     coloured = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("NO_COLOR")
     console = structlog.dev.ConsoleRenderer(colors=coloured)
-    writes: Any = console if style == "console" else structlog.processors.JSONRenderer()
+    writes: Any = console if style in ("console", "quiet") else structlog.processors.JSONRenderer()
     return structlog.stdlib.ProcessorFormatter(
         foreign_pre_chain=_shared(),
         processors=[structlog.stdlib.ProcessorFormatter.remove_processors_meta, writes],
     )
+
+
+def level_of(style: str) -> str:
+    """From which level on lines are written."""
+    return "warning" if style == "quiet" else "info"
 
 
 def _to_standard_error(style: str) -> dict[str, Any]:

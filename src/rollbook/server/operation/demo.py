@@ -44,6 +44,7 @@ Deeds = Callable[[Random, str], Iterator[tuple[str, str, str]]]
 class Sample:
     """One customer.
 
+    scheme     whose plan, in short: what is drawn follows from both names
     plans      plan, units bought, and the meter's name
     learners   how many, shared out over the organisations
     busy       the chance that a learner does something on a day
@@ -52,6 +53,7 @@ class Sample:
     """
 
     customer: str
+    scheme: str
     organisations: tuple[str, ...]
     plans: tuple[tuple[str, int, str], ...]
     learners: int
@@ -60,6 +62,11 @@ class Sample:
     accounts: bool = True
     enrolments: bool = False
     guests: bool = False
+
+    @property
+    def seed(self) -> str:
+        """What everything of it is drawn from."""
+        return f"{SEED} {self.customer} ({self.scheme})"
 
 
 @dataclass(slots=True)
@@ -101,17 +108,18 @@ def _logins(random: Random, _: str) -> Iterator[tuple[str, str, str]]:
 
 SAMPLES = (
     Sample(
-        "Harbour Safety (Facilitate)", ("harbour",), (("facilitate-annual", 30, ""),), 45, 0.05, _sessions, guests=True
+        "Harbour Safety", "Facilitate", ("harbour",), (("facilitate-annual", 30, ""),), 45, 0.05, _sessions, guests=True
     ),
-    Sample("Meridian Insurance (Docebo)", ("meridian",), (("docebo-mau", 40, ""),), 60, 0.05, _training),
-    Sample("Oakfield Hospital (Articulate)", ("oakfield",), (("reach360-starter", 0, ""),), 70, 0.09, _lessons),
-    Sample("Kestrel Sales (Second Nature, seats)", ("kestrel",), (("secondnature-seats", 25, ""),), 30, 0.06, _logins),
-    Sample("Tandem Telecom (Second Nature, MAU)", ("tandem",), (("secondnature-mau", 35, ""),), 50, 0.05, _logins),
+    Sample("Meridian Insurance", "Docebo", ("meridian",), (("docebo-mau", 40, ""),), 60, 0.05, _training),
+    Sample("Oakfield Hospital", "Articulate", ("oakfield",), (("reach360-starter", 0, ""),), 70, 0.09, _lessons),
+    Sample("Kestrel Sales", "Second Nature, seats", ("kestrel",), (("secondnature-seats", 25, ""),), 30, 0.06, _logins),
+    Sample("Tandem Telecom", "Second Nature, MAU", ("tandem",), (("secondnature-mau", 35, ""),), 50, 0.05, _logins),
     Sample(
-        "Solstice Retail (Second Nature, MAUC)", ("solstice",), (("secondnature-mauc", 240, ""),), 50, 0.04, _logins
+        "Solstice Retail", "Second Nature, MAUC", ("solstice",), (("secondnature-mauc", 240, ""),), 50, 0.04, _logins
     ),
     Sample(
-        "Wattle Colleges (Wisenet)",
+        "Wattle Colleges",
+        "Wisenet",
         ("wattle-north", "wattle-south"),
         (("wisenet-elearning", 60, "elearning"), ("wisenet-lrm", 10, "lrm")),
         120,
@@ -120,6 +128,18 @@ SAMPLES = (
         enrolments=True,
     ),
 )
+
+PRICES: dict[str, tuple[str, str]] = {
+    "facilitate-annual": ("3.50", "4.50"),
+    "docebo-mau": ("4.00", ""),
+    "secondnature-seats": ("60.00", ""),
+    "secondnature-mau": ("2.90", ""),
+    "secondnature-mauc": ("2.50", "3.00"),
+    "wisenet-elearning": ("4.00", "5.00"),
+    "wisenet-lrm": ("3.00", "3.50"),
+}
+"""What each customer pays for a unit that is bought, and for one beyond, in EUR: made up, as they are, for vendors
+publish few prices. A plan that is not here has none, as published."""
 
 ADMINISTERED = SAMPLES[4]
 """Whose administrator can sign in: everybody who logs in counts, so one fact shows what a fact does."""
@@ -141,9 +161,14 @@ def load(now_us: int) -> Loaded:
     return loaded
 
 
+def customer_of(sample: Sample) -> models.Customer:
+    """Its customer, whatever it is called by now. The sample is loaded."""
+    return models.Customer.objects.get(organisations__name=sample.organisations[0])
+
+
 def _people() -> None:
     """An operator and a customer's administrator, where they are not there yet: without passwords, see `welcome`."""
-    administered = models.Customer.objects.get(name=ADMINISTERED.customer)
+    administered = customer_of(ADMINISTERED)
     for email, role, customer in (
         (OPERATOR, models.User.OPERATOR, None),
         (ADMINISTRATOR, models.User.ADMINISTRATOR, administered.pk),
@@ -154,7 +179,8 @@ def _people() -> None:
 
 def _agreed(sample: Sample, now_us: int) -> date:
     """The customer with its organisations and subscriptions; the first day of its term."""
-    customer, _ = models.Customer.objects.get_or_create(name=sample.customer)
+    known = models.Organisation.objects.filter(name=sample.organisations[0]).select_related("customer").first()
+    customer = known.customer if known else models.Customer.objects.create(name=sample.customer)
     for name in sample.organisations:
         models.Organisation.objects.get_or_create(name=name, defaults={"customer": customer})
     start = from_us(now_us).date().replace(day=1) - relativedelta(months=MONTHS_BEFORE)
@@ -171,10 +197,22 @@ def _agreed(sample: Sample, now_us: int) -> date:
                 customer=customer.name,
                 quantities=(Quantity(begins_us, units),) if units else (),
             )
-            metering.rebuild(contracts.subscribe(customer, agreed, meter=meter), now_us)
+            row = contracts.subscribe(customer, agreed, meter=meter)
+            row.quote = _quote(plan_id)
+            row.save(update_fields=["quote"])
+            metering.rebuild(row, now_us)
         else:
             start = known.start
     return start
+
+
+def _quote(plan_id: str) -> str:
+    """The prices of a plan for one customer, or nothing."""
+    if plan_id not in PRICES:
+        return ""
+    bought, beyond = PRICES[plan_id]
+    overage = f"overage = {{ rate = {beyond} }}\n" if beyond else ""
+    return f'[tariff]\ncurrency = "EUR"\nbase = {{ rate = {bought} }}\n{overage}'
 
 
 def _facts(sample: Sample, start: date, now_us: int) -> Iterator[Fact]:
@@ -199,7 +237,7 @@ Event = tuple[datetime, str, str, str, str]
 
 def _life(sample: Sample, learner: str, first: datetime, days: int) -> Iterator[Event]:
     """One learner: joins, has months of learning between months of nothing, and perhaps leaves."""
-    random = Random(f"{SEED} {sample.customer} {learner}")  # noqa: S311 - a sample that everybody has the same
+    random = Random(f"{sample.seed} {learner}")  # noqa: S311 - a sample that everybody has the same
     joined = random.randrange(0, 70)
     left = joined + random.randrange(60, 500)
     role = "facilitator" if sample.guests and random.random() < 0.1 else "learner"  # noqa: PLR2004
@@ -214,7 +252,7 @@ def _life(sample: Sample, learner: str, first: datetime, days: int) -> Iterator[
     if sample.enrolments:
         yield from _enrolments(random, first, joined, min(left, days))
     for day in range(joined + 1, min(left, days)):
-        today = Random(f"{SEED} {sample.customer} {learner} {day}")  # noqa: S311
+        today = Random(f"{sample.seed} {learner} {day}")  # noqa: S311
         if day // 30 not in idle and today.random() < sample.busy:
             at = _at(today, first, day)
             for nth, (type_, mode, object_) in enumerate(sample.deeds(today, learner)):
@@ -236,7 +274,7 @@ def _enrolments(random: Random, first: datetime, joined: int, until: int) -> Ite
 def _entries(sample: Sample, first: datetime, days: int) -> Iterator[tuple[datetime, int]]:
     """Guests with a session code, on one day of each week."""
     for day in range(5, days, 7):
-        today = Random(f"{SEED} {sample.customer} guests {day}")  # noqa: S311
+        today = Random(f"{sample.seed} guests {day}")  # noqa: S311
         at = _at(today, first, day)
         for nth in range(today.randrange(0, 5)):
             yield at + timedelta(minutes=nth), day

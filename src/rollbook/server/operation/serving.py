@@ -27,6 +27,7 @@ from granian import Granian
 from granian.constants import HTTPModes, Interfaces
 from granian.errors import ConfigurationError as GranianError
 from granian.http import HTTP1Settings
+from granian.log import LogLevels
 
 from rollbook.errors import Problem, UsageError
 from rollbook.server import secrets
@@ -57,7 +58,7 @@ WORKER_END_SECONDS = 150
 
 
 def serve(host: str, port: int, workers: int, threads: int, style: str, application: str = APPLICATION) -> None:
-    """Serves until it is told to stop. `style` is how lines of the log are written: json or console.
+    """Serves until it is told to stop. `style` is how lines of the log are written, see `logs`.
 
     Raises UsageError where it cannot listen there.
     """
@@ -79,6 +80,7 @@ def serve(host: str, port: int, workers: int, threads: int, style: str, applicat
         respawn_failed_workers=True,
         workers_kill_timeout=END_SECONDS,
         log_dictconfig=logs.of_granian(style),
+        log_level=LogLevels(logs.level_of(style)),
         log_access=False,
     )
     try:
@@ -180,7 +182,8 @@ def embed(folder: Path, port: int) -> None:
         "DATABASE_URL": f"sqlite:///{folder / 'rollbook.db'}",
         "ROLLBOOK_TLS": "false",
         "ROLLBOOK_BASE_URL": f"http://localhost:{port}",
-        "ROLLBOOK_LOG_FORMAT": "console",
+        # A terminal keeps what it was told last: who can sign in.
+        "ROLLBOOK_LOG_FORMAT": "quiet" if sys.stderr.isatty() else "console",
     }
     for name, value in given.items():
         os.environ.setdefault(name, value)

@@ -21,7 +21,7 @@ from rollbook.model.instants import from_us
 from rollbook.server.access import accounts
 from rollbook.server.live.usage import usage
 from rollbook.server.models import ApiKey, Customer, User
-from rollbook.server.operation.demo import ADMINISTERED, ADMINISTRATOR, OPERATOR
+from rollbook.server.operation.demo import ADMINISTERED, ADMINISTRATOR, OPERATOR, customer_of
 
 KEY = "sample"
 """What the key is called in lists."""
@@ -67,11 +67,11 @@ class Made:
 @transaction.atomic
 def make(now_us: int) -> Made:
     """Passwords of whoever has none yet, and the key, once. The sample is loaded."""
-    customer = Customer.objects.get(name=ADMINISTERED.customer)
+    customer = customer_of(ADMINISTERED)
     people = []
     for email, sees in (
-        (OPERATOR, "operator, sees everybody"),
-        (ADMINISTRATOR, f"administrator of {customer.name}"),
+        (ADMINISTRATOR, f"administrator of {customer.name}: its plan, its learners, what it pays"),
+        (OPERATOR, "operator: all customers, as their vendor sees them"),
     ):
         user = User.objects.select_for_update().get(username=email)
         if not user.has_usable_password():
@@ -98,6 +98,9 @@ def _trial(customer: Customer, now_us: int) -> Trial | None:
 def first_lines(made: Made, url: str, now_us: int) -> Iterator[str]:
     """The welcome with its secrets."""
     yield from _running(url)
+    if made.people:
+        yield "  Open it in a browser, and sign in as a customer or as the vendor:"
+        yield ""
     for person in made.people:
         yield f"  {person.email:<27} {person.password}"
         yield f"  {'':<27} {person.sees}"
@@ -105,12 +108,12 @@ def first_lines(made: Made, url: str, now_us: int) -> Iterator[str]:
     if made.trial is None:
         return
     trial = made.trial
+    yield f"  Programs have a key. This one sends and reads what is of {trial.customer}:"
+    yield ""
     yield f"  API key {trial.key}"
-    yield f"  may {', '.join(SCOPES)}"
-    yield f"  for {trial.customer}: organisation {trial.organisation}, subscription {trial.subscription}"
     yield ""
     yield f"  Whoever logs in counts once in each month of the plan. {trial.active} have in this one."
-    yield f"  Let one more log in, then read {trial.active + 1}:"
+    yield f"  Let one more log in, then read {trial.active + 1}; a page that is open shows it at once:"
     yield ""
     yield from calls(trial, url, from_us(now_us).astimezone(UTC))
     yield ""
@@ -140,6 +143,7 @@ def calls(trial: Trial, url: str, at: datetime) -> tuple[str, str]:
 
 def later_lines(url: str, folder: Path, command: str) -> Iterator[str]:
     """The welcome of every later start. `command` is how `rollbook` is called in a shell."""
+    customer = customer_of(ADMINISTERED).name
     yield from _running(url)
     note = folder / NOTE
     told = f"stand in {note}" if note.exists() else f"were shown on the terminal when {folder} was made"
@@ -149,7 +153,7 @@ def later_lines(url: str, folder: Path, command: str) -> Iterator[str]:
     yield f"cd {shlex.quote(str(folder))}; set -a; . ./secrets.env; ROLLBOOK_BASE_URL={url}; set +a"
     yield f"{command} add-operator {OPERATOR}"
     scopes = " ".join(f"--scope {scope}" for scope in SCOPES)
-    yield f"{command} add-key another {scopes} --customer {shlex.quote(ADMINISTERED.customer)}"
+    yield f"{command} add-key another {scopes} --customer {shlex.quote(customer)}"
     yield ""
     yield f"  Or stop it and delete {folder}: everything is made anew by the next start."
 
