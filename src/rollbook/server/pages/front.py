@@ -26,5 +26,7 @@ def front(request: HttpRequest, principal: Principal) -> HttpResponse:
     }
     if principal.vendor:
         shown["tiles"] = sorted(shown["tiles"], key=lambda it: ("full", "near", "").index(it.level))
-        return shell.show(request, principal, "office/today.html", shown | {"matters": matters()}, here="front")
+        shown |= {"beyond": sum(it.level == "full" for it in shown["tiles"]), "matters": matters()}
+        return shell.show(request, principal, "office/today.html", shown, here="front")
+    shown |= {"learners": principal.may("learners:read"), "statements": principal.may("statements:read")}
     return shell.show(request, principal, "pages/front.html", shown, here="front")

@@ -22,7 +22,7 @@ from rollbook.server.models import Subscription
 from rollbook.server.pages import charts, definitions, exports, foresight, reading, shell, usage_shapes
 from rollbook.server.pages.kept import kept, version_of
 from rollbook.server.pages.registry import page
-from rollbook.server.pages.tile import level_of
+from rollbook.server.pages.tile import costs_of, level_of
 
 NEEDS = "usage:read"
 
@@ -62,7 +62,7 @@ def forecast(request: HttpRequest, principal: Principal, number: int) -> HttpRes
 
 
 def _shown(row: Subscription) -> dict[str, Any]:
-    """What the templates show. Seats are walked through three times: of ten thousand that takes 160 ms."""
+    """What the templates show. Of seats everything that happened is read and walked through: of 20,000 in 150 ms."""
     seen = version_of(row)
     made = kept("usage", row, seen, lambda now_us: _made(row, now_us))
     return made | {"row": row, "version": seen, "at": clock.now_us()}
@@ -82,11 +82,11 @@ def _made(row: Subscription, now_us: int) -> dict[str, Any]:
         "marks": ", ".join(map(reading.percent, plan.limit.thresholds)) if now and now.included else "",
         "meter": _meter(found, now) if now and now.included else None,
         "pools": list(_pools(found)) if now else [],
-        "shaped": usage_shapes.shaped(row, found) if now else None,
+        "shaped": usage_shapes.shaped(found) if now else None,
         "shape": usage_shapes.shape_of(found),
         "definition": definitions.definition(plan, row.zone),
         "currency": found.currency,
-        "costs": found.total(now.window.number) if now and found.currency else None,
+        "costs": costs_of(found, now),
         "when": shell.when(row),
     }
 
