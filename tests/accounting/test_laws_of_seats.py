@@ -79,7 +79,7 @@ def test_seats_never_depend_on_later_ones_nor_on_the_order_they_are_given_in(
     whole = seats(sitting.to, windows(sitting.to), sitting.spans, sitting.as_of_us)
     assert whole == seats(sitting.to, windows(sitting.to), spans, sitting.as_of_us)
     earlier = [
-        replace(it, off_us=None if it.off_us is None or it.off_us >= end_us else it.off_us)
+        it._replace(off_us=None if it.off_us is None or it.off_us >= end_us else it.off_us)
         for it in spans
         if it.on_us < end_us
     ]

@@ -58,7 +58,7 @@ def drawn(plan: str, bought: int = 7) -> str:
     made = replace(made, quantities=(Quantity(made.start_us, bought),))
     out = io.StringIO()
     with rollbook.meter(str(FACTS), made, as_of=datetime(2026, 6, 20, tzinfo=UTC)) as result:
-        charts = drawings(result.account, result.steps.rows)
+        charts = drawings(result.account)
         heading = replace(about(), subscription=made)
         write_page(result.report_batches("consumption"), heading, figures(result.account), charts, out)
     return out.getvalue()

@@ -49,7 +49,7 @@ def test_bars_are_windows_by_class_against_their_own_allowance() -> None:
         january, february = result.account.windows
         assert bars(result.account) == (Bar(january, (3, 0, 0), 2), Bar(february, (0, 1, 0), 2))
         assert pool(result.account) == ()
-        assert seats_held(result.account, result.steps.rows) == ()
+        assert seats_held(result.account) == ()
 
 
 def test_the_curve_of_a_pool_begins_with_the_term_and_ends_now() -> None:
@@ -67,7 +67,7 @@ def test_the_curve_of_seats_goes_day_by_day() -> None:
     ledger = facts("ann 01-02T08:00", "bob 01-03", "ann 01-04T09:00 account.disabled")
     with metered(SEATS, ledger, as_of="2026-01-05 12:00", bought=3) as result:
         assert bars(result.account) == ()
-        held = seats_held(result.account, result.steps.rows)
+        held = seats_held(result.account)
     assert [(point.at, point.units) for point in held] == [
         (at("01-01"), 0),
         (at("01-02"), 0),
@@ -81,7 +81,7 @@ def test_the_curve_of_seats_goes_day_by_day() -> None:
 
 def test_a_long_term_has_a_few_hundred_points() -> None:
     with metered(SEATS, facts("ann 01-02"), end="2036-01-01", as_of="2036-01-01", bought=1) as result:
-        assert 300 < len(seats_held(result.account, result.steps.rows)) < 500
+        assert 300 < len(seats_held(result.account)) < 500
 
 
 def test_before_anything_has_begun_there_is_nothing_to_show() -> None:

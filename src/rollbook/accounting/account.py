@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollbook.accounting.charges import Charge, charges
 from rollbook.accounting.consumption import Consumption, Tally, consumption, cuts
 from rollbook.accounting.questions import HELD_SQL, beyond_sql, tallies_sql
-from rollbook.accounting.seats import Held, Seats, as_consumption, seats
+from rollbook.accounting.seats import Event, Held, Seats, as_consumption, happened, walked
 from rollbook.metering.calendar import windows
 from rollbook.model.money import Money, total
 from rollbook.model.subscription import Subscription
@@ -28,6 +28,7 @@ class Account:
     consumption    of each pool in each window that has begun
     seats          of each such window, where the allowance is of what is held; else none
     charges        of each such window, what is due and what will be
+    events         of seats, everything that happened to them, in order
     """
 
     subscription: Subscription
@@ -37,6 +38,7 @@ class Account:
     consumption: tuple[Consumption, ...]
     seats: tuple[Seats, ...]
     charges: tuple[Charge, ...]
+    events: Sequence[Event] = field(default=(), repr=False, compare=False)
 
     @property
     def currency(self) -> str:
@@ -67,9 +69,10 @@ def account(subscription: Subscription, organisations: Sequence[str], as_of_us: 
     """The account of a metered subscription."""
     term = windows(subscription)
     used_seats: tuple[Seats, ...] = ()
+    events: Sequence[Event] = ()
     if subscription.plan.allowance.per == "held":
-        rows = ask(HELD_SQL)
-        used_seats = seats(subscription, term, (_held(row) for row in rows), as_of_us)
+        events = happened(subscription, map(_held, ask(HELD_SQL)), as_of_us)
+        used_seats = walked(subscription, term, events, as_of_us)
         used = tuple(as_consumption(subscription, it) for it in used_seats)
     else:
         rows = ask(tallies_sql(cuts(subscription, term, organisations, as_of_us)))
@@ -83,6 +86,7 @@ def account(subscription: Subscription, organisations: Sequence[str], as_of_us: 
         consumption=used,
         seats=used_seats,
         charges=charges(subscription, used),
+        events=events,
     )
 
 

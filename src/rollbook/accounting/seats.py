@@ -9,10 +9,11 @@ A seat that was released and is not yet approved for others stays occupied, in t
 
 from __future__ import annotations
 
-from collections import deque
+from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from itertools import islice
+from operator import attrgetter
 from typing import NamedTuple
 
 from rollbook.accounting.consumption import Consumption
@@ -29,8 +30,7 @@ Rank = tuple[int, str, str]
 """When a seat was taken, and the source and id of the fact by which it was."""
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Held:
+class Held(NamedTuple):
     """One span: `key` holds a seat within [on_us, off_us), open where `off_us` is None; `source`, `fact` began it."""
 
     on_us: int
@@ -82,13 +82,15 @@ class Seats:
 def seats(
     subscription: Subscription, windows: Sequence[Window], held: Iterable[Held], as_of_us: int
 ) -> tuple[Seats, ...]:
-    """What happened to the seats, window by window. `windows` are the term's, or any others in order.
+    """What happened to the seats, window by window. `windows` are the term's, or any others in order."""
+    return walked(subscription, windows, happened(subscription, held, as_of_us), as_of_us)
 
-    A unit that is one in all organisations has one seat, wherever it was taken.
-    """
-    if subscription.plan.meter.across:
-        held = (replace(span, key=("", *span.key[1:])) for span in held)
-    row = _Row(subscription, deque(_events(subscription, held, as_of_us)))
+
+def walked(
+    subscription: Subscription, windows: Sequence[Window], events: Sequence[Event], as_of_us: int
+) -> tuple[Seats, ...]:
+    """The same of what `happened`: for other windows of the same spans."""
+    row = _Row(subscription, events)
     return tuple(row.window(window, as_of_us) for window in windows if window.start_us < as_of_us)
 
 
@@ -117,7 +119,7 @@ OFF, APPROVE, STEP, ON = range(4)
 """What happens first at one instant. A step is another quantity."""
 
 
-class _Event(NamedTuple):
+class Event(NamedTuple):
     """One thing that happens to seats; events sort in the order in which they happen. `seats` are approved at once."""
 
     at_us: int
@@ -128,29 +130,37 @@ class _Event(NamedTuple):
     seats: int = 0
 
 
-def _events(subscription: Subscription, held: Iterable[Held], as_of_us: int) -> list[_Event]:
+def happened(subscription: Subscription, held: Iterable[Held], as_of_us: int) -> list[Event]:
+    """Everything that happens to seats before an instant, in order.
+
+    A unit that is one in all organisations has one seat, wherever it was taken.
+    """
     nobody: UnitKey = ("", "", "")
     found = [
-        _Event(approval.from_us, APPROVE, (0, "", ""), False, nobody, approval.seats)
+        Event(approval.from_us, APPROVE, (0, "", ""), False, nobody, approval.seats)
         for approval in subscription.approvals
     ]
-    found += [_Event(step.from_us, STEP, (0, "", ""), False, nobody) for step in subscription.quantities]
-    for span in held:
-        rank = (span.on_us, span.source, span.fact)
-        found.append(_Event(span.on_us, ON, rank, False, span.key))
-        if span.off_us == span.on_us:
-            found.append(_Event(span.on_us, ON, rank, True, span.key))
-        elif span.off_us is not None:
-            found.append(_Event(span.off_us, OFF, rank, False, span.key))
-    return sorted(event for event in found if event.at_us < as_of_us)
+    found += [Event(step.from_us, STEP, (0, "", ""), False, nobody) for step in subscription.quantities]
+    across = subscription.plan.meter.across
+    for on_us, source, fact, of, off_us in held:
+        key = ("", of[1], of[2]) if across else of
+        rank = (on_us, source, fact)
+        found.append(Event(on_us, ON, rank, False, key))
+        if off_us == on_us:
+            found.append(Event(on_us, ON, rank, True, key))
+        elif off_us is not None:
+            found.append(Event(off_us, OFF, rank, False, key))
+    found.sort()
+    return found[: bisect_left(found, as_of_us, key=attrgetter("at_us"))]
 
 
 class _Row:
     """The seats, walked through in time."""
 
-    def __init__(self, subscription: Subscription, events: deque[_Event]) -> None:
+    def __init__(self, subscription: Subscription, events: Sequence[Event]) -> None:
         self.subscription = subscription
         self.events = events
+        self.passed = 0
         self.holding: dict[UnitKey, Rank] = {}
         self.waiting: dict[UnitKey, Rank] = {}
         self.ever: dict[UnitKey, None] = {}
@@ -204,28 +214,28 @@ class _Row:
             is_open=as_of_us < window.end_us,
         )
 
-    def _walk(self, until: tuple[int, int], allowance: Allowance) -> Iterator[_Event]:
+    def _walk(self, until: tuple[int, int], allowance: Allowance) -> Iterator[Event]:
         """Applies and gives what happens before an instant, or at it in an earlier phase."""
-        until_us, phase = until
-        events = self.events
-        while events and (events[0].at_us < until_us or (events[0].at_us == until_us and events[0].phase < phase)):
-            event = events.popleft()
-            if event.phase == APPROVE:
-                for key in list(islice(self.waiting, event.seats)):
-                    del self.waiting[key]
-                    self._seat(key, None)
-            elif event.phase == OFF or event.at_once:
-                rank = self.holding.pop(event.key)
-                if allowance.reuse_requires_approval:
-                    self.waiting[event.key] = rank
-                else:
-                    self._seat(event.key, None)
-            elif event.phase == ON:
+        end = bisect_left(self.events, until)
+        while self.passed < end:
+            event = self.events[self.passed]
+            self.passed += 1
+            if event.phase == ON and not event.at_once:
                 self.holding[event.key] = event.rank
                 self._seat(event.key, event.rank)
                 self.ever.setdefault(event.key)
                 # Whoever comes back sits down again where nobody else was let in: that needs no approval.
                 self.waiting.pop(event.key, None)
+            elif event.phase == APPROVE:
+                for key in list(islice(self.waiting, event.seats)):
+                    del self.waiting[key]
+                    self._seat(key, None)
+            elif event.phase != STEP:
+                rank = self.holding.pop(event.key)
+                if allowance.reuse_requires_approval:
+                    self.waiting[event.key] = rank
+                else:
+                    self._seat(event.key, None)
             yield event
 
     def _occupied(self) -> int:

@@ -120,7 +120,7 @@ def _write(
         from rollbook.render.charts import drawings  # noqa: PLC0415
         from rollbook.render.page import write_page  # noqa: PLC0415
 
-        drawn = drawings(result.account, result.steps.rows)
+        drawn = drawings(result.account)
         table = _table(result, name, level, named)
         with _text_file(to) as out:
             write_page(table, about, figures(result.account), drawn, out)

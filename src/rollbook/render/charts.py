@@ -14,7 +14,7 @@ from zoneinfo import ZoneInfo
 import altair as alt
 import vl_convert
 
-from rollbook.accounting.account import Account, Ask
+from rollbook.accounting.account import Account
 from rollbook.metering.outcome import CLASSES
 from rollbook.reports.outline import Bar, Point, bars, pool, seats_held
 
@@ -48,11 +48,11 @@ class Drawing:
     svg: dict[str, str]
 
 
-def drawings(found: Account, ask: Ask) -> tuple[Drawing, ...]:
+def drawings(found: Account) -> tuple[Drawing, ...]:
     """The charts of an account: seats over time; or the windows by class, and a pool's running sum."""
     zone = found.subscription.zone
     drawn = []
-    if points := seats_held(found, ask):
+    if points := seats_held(found):
         drawn.append(_curve("Seats held", points, zone, ("seats held", "seats there are"), steps=True))
     if columns := bars(found):
         drawn.append(_columns(columns, zone))

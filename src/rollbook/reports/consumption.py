@@ -3,14 +3,12 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
 from dataclasses import replace
 from decimal import ROUND_HALF_UP, Decimal
 
 from rollbook.accounting.account import Account, Ask
 from rollbook.accounting.consumption import Consumption
-from rollbook.accounting.questions import HELD_SQL
-from rollbook.accounting.seats import Held, Seats, seats
+from rollbook.accounting.seats import Seats, walked
 from rollbook.metering.calendar import windows
 from rollbook.model.money import Money, total
 from rollbook.model.plan import WindowRule
@@ -77,12 +75,6 @@ def months(subscription: Subscription) -> tuple[Window, ...]:
     return windows(replace(subscription, plan=replace(subscription.plan, window=monthly), changes=(), anchor=None))
 
 
-def held_spans(ask: Ask) -> Iterator[Held]:
-    """The spans that were metered, as seats."""
-    for on_us, source, fact, organisation, unit, object_, off_us in ask(HELD_SQL):
-        yield Held(on_us, source, fact, (organisation, unit, object_), off_us)  # type: ignore[arg-type]
-
-
 def as_windows_have_it(found: Account) -> Subscription:
     """The subscription for other cuts of the term than its windows: another plan begins with the next window.
 
@@ -96,19 +88,19 @@ def as_windows_have_it(found: Account) -> Subscription:
     return replace(found.subscription, changes=tuple(begins.values()))
 
 
-def seats_by_month(found: Account, ask: Ask) -> tuple[Seats, ...]:
+def seats_by_month(found: Account) -> tuple[Seats, ...]:
     """What happened to the seats, month by month, though they are compared with the quantity over the whole term."""
-    return seats(as_windows_have_it(found), months(found.subscription), held_spans(ask), found.as_of_us)
+    return walked(as_windows_have_it(found), months(found.subscription), found.events, found.as_of_us)
 
 
-def seat_rows(found: Account, ask: Ask) -> list[tuple[object, ...]]:
+def seat_rows(found: Account, ask: Ask) -> list[tuple[object, ...]]:  # noqa: ARG001 - the account knows all of it
     """One row a month."""
     return [
         (
             *(it.window.number, it.window.start, it.window.end, it.quantity, it.held_at_start, it.taken, it.released),
             *(it.held_at_end, it.peak, it.awaiting, it.available, it.ever, it.is_open),
         )
-        for it in seats_by_month(found, ask)
+        for it in seats_by_month(found)
     ]
 
 

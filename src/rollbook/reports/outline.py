@@ -7,10 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
-from typing import cast
 
-from rollbook.accounting.account import Account, Ask
-from rollbook.accounting.seats import quantity
+from rollbook.accounting.account import Account
+from rollbook.accounting.seats import OFF, ON, quantity
 from rollbook.metering.outcome import CLASSES
 from rollbook.model.instants import DAY_US, from_us
 from rollbook.model.money import Money
@@ -121,16 +120,15 @@ def pool(found: Account) -> tuple[Point, ...]:
     return tuple(points)
 
 
-def seats_held(found: Account, ask: Ask) -> tuple[Point, ...]:
+def seats_held(found: Account) -> tuple[Point, ...]:
     """Seats held at the end of each day of the term, against those that there are; of seats only."""
     if not found.seats:
         return ()
     start_us, end_us = found.windows[0].start_us, min(found.windows[-1].end_us, found.as_of_us)
     step = max((end_us - start_us) // DAY_US // POINTS_MAX, 1) * DAY_US
     subscription = as_windows_have_it(found)
-    spans = ask("select on_us, off_us from held")
-    taken = sorted(cast("int", on_us) for on_us, _ in spans)
-    released = sorted(cast("int", off_us) for _, off_us in spans if off_us is not None)
+    taken = [it.at_us for it in found.events if it.phase == ON and not it.at_once]
+    released = [it.at_us for it in found.events if it.phase == OFF or it.at_once]
 
     def point(at_us: int, within: Window) -> Point:
         # Whoever takes or lets go at the instant itself does so in what follows.

@@ -10,15 +10,11 @@ from typing import Any
 
 from rollbook.accounting.account import Account
 from rollbook.accounting.consumption import Consumption
-from rollbook.accounting.seats import Seats
 from rollbook.accounting.statement import amount_value, consumption_values, seats_values
-from rollbook.engines import database as engine
 from rollbook.model.instants import iso
 from rollbook.model.window import Window
-from rollbook.reports.consumption import seats_by_month
-from rollbook.reports.outline import Point, seats_held
 from rollbook.reports.usage import percent
-from rollbook.server.live import contracts, driver, metering
+from rollbook.server.live import contracts, metering
 from rollbook.server.models import Subscription
 
 
@@ -46,13 +42,6 @@ def values(row: Subscription, found: Account, now_us: int) -> dict[str, Any]:
         "currency": found.currency,
         "total": amount_value(found.total()),
     }
-
-
-def seats_over_time(row: Subscription, found: Account) -> tuple[tuple[Seats, ...], tuple[Point, ...]]:
-    """What happened to seats month by month, and how many were held at the end of each day; of seats only."""
-    with driver.own_cursor() as cursor:
-        ask = engine.ask(cursor, contracts.live_of(row))
-        return seats_by_month(found, ask), seats_held(found, ask)
 
 
 def plan_values(found: Account) -> dict[str, Any]:

@@ -18,9 +18,7 @@ from rollbook.accounting.seats import Seats
 from rollbook.metering.outcome import CLASSES
 from rollbook.model.window import Window
 from rollbook.reports import consumption
-from rollbook.reports.outline import Point, pool
-from rollbook.server.live.usage import seats_over_time
-from rollbook.server.models import Subscription
+from rollbook.reports.outline import Point, pool, seats_held
 from rollbook.server.pages import charts, reading
 from rollbook.server.pages.charts import Chart, Column, Curve
 
@@ -59,12 +57,12 @@ def shape_of(found: Account) -> str:
     return CLASSED if plan.meter.holds else ALLOWANCE
 
 
-def shaped(row: Subscription, found: Account) -> Shaped:
+def shaped(found: Account) -> Shaped:
     """The chart and the table of an account."""
     shape = shape_of(found)
     if shape == SEATS:
-        months, points = seats_over_time(row, found)
-        return Shaped(shape, (_seats_chart(found, points),), *_table(_month_rows(months)), months)
+        months = consumption.seats_by_month(found)
+        return Shaped(shape, (_seats_chart(found, seats_held(found)),), *_table(_month_rows(months)), months)
     drawn: list[Chart] = []
     if shape == CREDITS:
         drawn.append(_balance_chart(found))
