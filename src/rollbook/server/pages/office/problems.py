@@ -42,7 +42,7 @@ def problems(request: HttpRequest, principal: Principal) -> HttpResponse:
     starts = {name: typed.cursor(request, name) for name in groups.NAMES}
     sections = [] if asked else [it for it in groups.sections(state, starts) if it.groups]
     shown = {
-        "sections": sections,
+        "listed": sections,
         "state": state,
         "states": STATES,
         "looked_at": groups.LOOKED_AT,
