@@ -47,6 +47,7 @@ subscriptions   GET                     200 403 403 403 302
 subscription    GET                     200 403 403 403 302
 subscription-quantity POST              422 403 403 403 302
 subscription-change POST                422 403 403 403 302
+subscription-seats POST                 422 403 403 403 302
 tasks           GET                     200 403 403 403 302
 task-approve    POST                    409 403 403 403 302
 task-hold       POST                    422 403 403 403 302
@@ -59,7 +60,7 @@ deliveries      GET                     200 403 403 403 302
 delivery-resend POST                    404 403 403 403 302
 audit           GET                     200 403 403 403 302
 jobs            GET                     200 403 403 403 302
-jobs            POST                    404 403 403 403 302
+jobs            POST                    422 403 403 403 302
 jobs-overdue    GET                     200 403 403 403 302
 plans           GET                     200 403 403 403 302
 plan            GET                     200 403 403 403 302

@@ -34,6 +34,29 @@ def test_while_somebody_types_the_cases_are_run_and_what_differs_is_told_with_th
     expect(page.locator("#checked")).to_contain_text("starting a course")
 
 
+def test_a_broken_rule_names_the_cases_that_fail_and_mended_they_hold_again(visit):
+    """Days that begin in Los Angeles break the two cases that are about midnight, and no other of the six."""
+    page = visit("operator", "/plan-editor?plan=secondnature-mau")
+    text = page.get_by_label("plan.toml")
+    failing = page.locator("#checked .ticks details > summary")
+    expect(failing).to_have_count(0)
+    text.fill(LOGIN.replace('zone = "UTC"', 'zone = "America/Los_Angeles"'))
+    expect(failing).to_have_text(
+        [
+            "Each user takes one login a month and the next month starts again",
+            "Half past eleven in california is already march in utc",
+        ]
+    )
+    expect(page.locator("#checked .badge").first).to_have_text("4 of 6 hold")
+    for case in page.locator("#checked .ticks details").all():
+        expect(case).to_contain_text("Expected:")
+        expect(case).to_contain_text("Found:")
+    expect(page.locator("#checked")).to_contain_text("America/Los_Angeles")
+    text.fill(LOGIN)
+    expect(failing).to_have_count(0)
+    expect(page.locator("#checked .badge").first).to_have_text("6 of 6 hold")
+
+
 def test_a_misspelt_key_is_told_with_the_nearest_one_and_its_place(visit):
     page = visit("operator", "/plan-editor?plan=secondnature-mau")
     page.get_by_label("plan.toml").fill(LOGIN.replace("policy", "polcy"))
@@ -87,7 +110,8 @@ def test_line_ends_of_browsers_make_no_other_version():
 @pytest.mark.usefixtures("ledger")
 def test_a_text_that_is_too_long_and_one_that_is_no_toml_are_refused_in_words():
     client = operator()
-    assert client.post("/plan-editor/check", {"text": "#" * (TEXT_MAX + 1)}).status_code == 422
+    long = client.post("/plan-editor/check", {"text": "#" * (TEXT_MAX + 1)})
+    assert "It has more than 20,000 characters." in long.content.decode()
     said = client.post("/plan-editor/check", {"text": "id = \x01<script>"})
     assert said.status_code == 200
     assert "<script>" not in said.content.decode()

@@ -18,6 +18,7 @@ class Body(Schema):
 
 NUMBER_MAX = 2**63 - 1
 UNITS_MAX = 10**9
+SEATS_MAX = 10**6
 PAGE_MAX = 500
 
 _CONTROLS = re.compile(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]")

@@ -25,7 +25,19 @@ from rollbook.server.access.principals import (
     subscriptions_of,
 )
 from rollbook.server.api.errors import also
-from rollbook.server.api.fields import Body, Cursor, Day, Document, Id, Name, Organisation, Reason, Units, Zone
+from rollbook.server.api.fields import (
+    SEATS_MAX,
+    Body,
+    Cursor,
+    Day,
+    Document,
+    Id,
+    Name,
+    Organisation,
+    Reason,
+    Units,
+    Zone,
+)
 from rollbook.server.api.paging import page
 from rollbook.server.billing import agreements, closing
 from rollbook.server.live import contracts
@@ -184,7 +196,7 @@ class QuantityIn(Body):
 class ApprovalIn(Body):
     """So many more released seats, from the start of a day on; without a day, from now on."""
 
-    seats: Annotated[int, Field(ge=1, le=1_000_000)]
+    seats: Annotated[int, Field(ge=1, le=SEATS_MAX)]
     day: Day | None = None
 
 
@@ -237,7 +249,14 @@ def read_plan(request: HttpRequest, plan: Name) -> PlanVersionsOut:  # noqa: ARG
 def add_subscription(request: HttpRequest, body: SubscriptionIn) -> Status[SubscriptionAddedOut]:
     """Makes a subscription, and counts it from all facts that are there."""
     principal = principal_of(request)
-    asked = agreements.Agreement(
+    row = agreements.subscribe(principal, customer_for(principal, body.customer), agreement_of(body))
+    said = _said(principal, row, whole=True).dict()
+    return Status(201, SubscriptionAddedOut(**said, closes_at_once=closing.closes_at_once(row, clock.now_us())))
+
+
+def agreement_of(body: SubscriptionIn) -> agreements.Agreement:
+    """What is asked for."""
+    return agreements.Agreement(
         plan=body.plan,
         start=body.start,
         end=body.end,
@@ -252,9 +271,6 @@ def add_subscription(request: HttpRequest, body: SubscriptionIn) -> Status[Subsc
         quote=body.quote,
         on_hold=body.on_hold or "",
     )
-    row = agreements.subscribe(principal, customer_for(principal, body.customer), asked)
-    said = _said(principal, row, whole=True).dict()
-    return Status(201, SubscriptionAddedOut(**said, closes_at_once=closing.closes_at_once(row, clock.now_us())))
 
 
 @router.get(

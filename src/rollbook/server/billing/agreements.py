@@ -81,6 +81,7 @@ def publish(actor: Principal, text: str) -> models.PlanVersion:
 def as_asked(customer: models.Customer, asked: Agreement) -> Subscription:
     """What is asked for as a model object, which has checked itself. Raises PlanError and SubscriptionError."""
     plan = contracts.version_on(asked.plan, asked.start)
+    contracts.organisations_named(customer, asked.assumed, ", who is a member")
     zone = asked.zone or plan.window.zone
     start_us = _midnight(asked.start, zone)
     return Subscription(

@@ -219,7 +219,7 @@ def subscribe(
         assumed=list(assumed),
     )
     if agreed.organisations:
-        row.organisations.set(_organisations(customer, agreed.organisations))
+        row.organisations.set(organisations_named(customer, agreed.organisations))
     models.Quantity.objects.bulk_create(
         models.Quantity(subscription=row, from_us=it.from_us, units=it.units, organisation=it.organisation)
         for it in agreed.quantities
@@ -236,14 +236,15 @@ def refuse(customer: models.Customer, agreed: Subscription, kind: str, meter: st
     """Raises SubscriptionError with everything that keeps a customer from it: its length, and what runs already."""
     if problems := [*_wrong_term(agreed, kind), *_overlapping(customer, agreed, kind, meter)]:
         raise SubscriptionError(problems)
-    _organisations(customer, agreed.organisations or ())
+    organisations_named(customer, agreed.organisations or ())
 
 
-def _organisations(customer: models.Customer, names: Sequence[str]) -> list[models.Organisation]:
+def organisations_named(customer: models.Customer, names: Sequence[str], about: str = "") -> list[models.Organisation]:
+    """The organisations of these names. Raises SubscriptionError, `about` what, where the customer has not all."""
     found = {it.name: it for it in customer.organisations.filter(name__in=names)}
     if missing := [name for name in names if name not in found]:
         rule = f"it has no organisation {', '.join(missing)}"
-        raise SubscriptionError(Problem(customer.name, rule, "add the organisation first"))
+        raise SubscriptionError(Problem(f"{customer.name}{about}", rule, "add the organisation first"))
     return list(found.values())
 
 

@@ -1,44 +1,62 @@
 """Forms of the back office: what is typed, checked as the API checks it, and told beside its field.
 
-Limits are those of `api.fields`; what the server refuses is shown above the form, in its own sentences, and nothing
-that was typed is lost.
+Limits are those of `api.fields`. What the server refuses is shown in its own sentences, beside the field that they are
+about where a form's PLACES know it, else above the form; nothing that was typed is lost.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import date
-from typing import Any, TypeVar
+from typing import Any, ClassVar, TypeVar
 
 from django import forms
 from django.http import HttpRequest
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 from pydantic import ValidationError
 
-from rollbook.errors import RollbookError
-from rollbook.server.api.fields import NUMBER_MAX, UNITS_MAX
+from rollbook.errors import Problem, RollbookError
+from rollbook.server.api.fields import NUMBER_MAX, SEATS_MAX, UNITS_MAX
 from rollbook.server.models import KINDS, Message
+from rollbook.server.refusals import RefusedError
 
 DAYS = {"min_value": date(1970, 1, 1), "max_value": date(2198, 12, 31)}
 """Days that the API takes."""
+
+QUOTE = "quote"
+"""The field whose text has places of its own, which are told with what is wrong there."""
 
 Found = TypeVar("Found")
 
 
 def done(form: forms.Form, work: Callable[[dict[str, Any]], Found]) -> Found | None:
-    """What `work` makes of what was typed; None where something is wrong, which the form then says."""
+    """What `work` makes of what was typed; None where something is wrong, which the form then says.
+
+    Raises RefusedError 403 and 404: those are about the page, and not about what was typed.
+    """
     if not form.is_valid():
         return None
     try:
         return work(form.cleaned_data)
     except RollbookError as error:
+        if isinstance(error, RefusedError) and error.status in (403, 404):
+            raise
         for it in error.problems:
-            form.add_error(None, sentence(it.rule, it.remedy))
+            words, inside = sentence(it.rule, it.remedy), it.place.partition(f"{QUOTE}: ")[2]
+            form.add_error(_field_of(form, it), f"{inside}: {words}" if inside else words)
     except ValidationError as error:  # of the bodies that the API takes
         for found in error.errors(include_url=False, include_input=False):
             name = str(found["loc"][0]) if found["loc"] and found["loc"][0] in form.fields else None
             form.add_error(name, sentence(str(found["msg"]).removeprefix("Value error, "), ""))
     return None
+
+
+def _field_of(form: forms.Form, problem: Problem) -> str | None:
+    """The field that a problem is about; None where the form has none for it."""
+    places: Mapping[str, str] = getattr(form, "PLACES", {})
+    told = f"{problem.place}: {problem.rule}: {problem.remedy}"
+    name = next((name for words, name in places.items() if words in told), problem.place)
+    return name if name in form.fields else None
 
 
 def sentence(rule: str, remedy: str) -> str:
@@ -114,8 +132,33 @@ class Erasure(forms.Form):
     )
 
 
+class Quantities(Lines):
+    """What organisations buy, one a line: `north = 120`."""
+
+    def clean(self, value: Any) -> Any:
+        """A list of (organisation, units)."""
+        found = []
+        for line in super().clean(value):
+            organisation, _, units = line.rpartition("=")
+            number = whole(units.strip())
+            if not organisation.strip() or not units.strip().isdecimal() or number > UNITS_MAX:
+                words = gettext("“%(line)s” does not say who buys how many: write it as north = 120.")
+                raise forms.ValidationError(words % {"line": line[:100]})
+            found.append((organisation.strip(), number))
+        return found
+
+
 class Units(forms.Form):
     """So many in all, from a day on."""
+
+    PLACES: ClassVar[dict[str, str]] = {
+        "it begins outside the term": "day",
+        "pool_scope": "organisation",
+        "none of its organisations": "organisation",
+        "two quantities begin at once": "day",
+        "quantity from": "units",
+        "from: ": "day",
+    }
 
     units = forms.IntegerField(label=gettext_lazy("Units in all"), min_value=0, max_value=UNITS_MAX)
     day = day(
@@ -131,8 +174,31 @@ class Units(forms.Form):
     )
 
 
+class Seats(forms.Form):
+    """So many more released seats that others may take, from a day on."""
+
+    PLACES: ClassVar[dict[str, str]] = {"released seats need no approval": "seats", "from: ": "day"}
+
+    seats = forms.IntegerField(label=gettext_lazy("Seats that may be taken again"), min_value=1, max_value=SEATS_MAX)
+    day = day(
+        label=gettext_lazy("From"),
+        required=False,
+        help_text=gettext_lazy("The start of this day; without one, from now on."),
+    )
+
+
 class Change(forms.Form):
     """Another plan, or another version of it, from a window on."""
+
+    PLACES: ClassVar[dict[str, str]] = {
+        "no version of it is effective": "day",
+        "it begins outside the term": "day",
+        "the change before it": "day",
+        "it counts, cuts time": "plan",
+        "its plans": "plan",
+        "there is no plan": "plan",
+        "from: ": "day",
+    }
 
     plan = forms.ChoiceField(label=gettext_lazy("Plan"))
     day = day(
@@ -156,8 +222,37 @@ class Reason(forms.Form):
     )
 
 
+class Note(forms.Form):
+    """What came of a task."""
+
+    note = forms.CharField(label=gettext_lazy("What came of it"), required=False, max_length=500)
+
+
+class Recount(forms.Form):
+    """Which subscription is counted again."""
+
+    subscription = forms.IntegerField(
+        label=gettext_lazy("Number of the subscription"), min_value=1, max_value=NUMBER_MAX
+    )
+
+
 class Subscription(forms.Form):
     """What is agreed with a customer."""
+
+    PLACES: ClassVar[dict[str, str]] = {
+        QUOTE: QUOTE,
+        "no version of it is effective": "start",
+        "there is no plan": "plan",
+        "time zone": "zone",
+        "a paid term is one year": "end",
+        "the term": "end",
+        "would count the same facts": "start",
+        "who is a member": "assumed",
+        "it has no organisation": "organisations",
+        "leave out the organisation": "quantities",
+        "name its organisation": "units",
+        "quantity from": "quantities",
+    }
 
     plan = forms.ChoiceField(label=gettext_lazy("Plan"))
     start = day(label=gettext_lazy("First day"))
@@ -190,6 +285,24 @@ class Subscription(forms.Form):
     organisations = Lines(
         label=gettext_lazy("Organisations"),
         help_text=gettext_lazy("One a line; without any, all of the customer's, now and later."),
+    )
+    quantities = Quantities(
+        label=gettext_lazy("Bought by each organisation"),
+        help_text=gettext_lazy("One a line, such as north = 120; only where each organisation has its own allowance."),
+    )
+    assumed = Lines(
+        label=gettext_lazy("Everybody is a member in"),
+        help_text=gettext_lazy(
+            "Organisations whose learners all count as members, where the plan asks who is one and their facts do "
+            "not say so. One a line."
+        ),
+    )
+    quote = forms.CharField(
+        label=gettext_lazy("Prices for this customer alone"),
+        required=False,
+        max_length=50_000,
+        help_text=gettext_lazy("Instead of the plan's: a text that begins with [tariff], as in a plan."),
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "code"}),
     )
     on_hold = forms.CharField(
         label=gettext_lazy("Close nothing yet, because"),

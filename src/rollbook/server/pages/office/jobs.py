@@ -7,10 +7,10 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from rollbook.model.instants import from_us
-from rollbook.server.access.principals import Principal, subscription_for
+from rollbook.server.access.principals import Principal, subscriptions_of
 from rollbook.server.models import Done
 from rollbook.server.observing import heartbeat, lag
 from rollbook.server.operation import recounting
@@ -41,10 +41,20 @@ DIFFERENCES_MAX = 100
 def jobs(request: HttpRequest, principal: Principal) -> HttpResponse:
     """/jobs; a POST counts one subscription again beside its live counts, and changes nothing."""
     recounted: dict[str, Any] = {}
+    form = typed.Recount(initial={"subscription": typed.cursor(request, "subscription") or None})
     if request.method == "POST":
-        row = subscription_for(principal, _number(request.POST.get("subscription", "")))
-        found = recounting.recount(row.pk).differences
-        recounted = {"of": row, "differences": found[:DIFFERENCES_MAX], "all": len(found)}
+        form = typed.Recount(request.POST)
+        row = (
+            subscriptions_of(principal).filter(pk=form.cleaned_data["subscription"]).first()
+            if form.is_valid()
+            else None
+        )
+        if row is not None:
+            found = recounting.recount(row.pk).differences
+            recounted = {"of": row, "differences": found[:DIFFERENCES_MAX], "all": len(found)}
+        elif not form.errors:
+            words = gettext("No subscription has this number: it stands in the address of its page.")
+            form.add_error("subscription", words)
     now = timezone.now()
     done = {it.job: it for it in Done.objects.filter(job__in=[heartbeat.mark(it) for it in WORDS], number=0)}
     seconds = lag.worker_seconds(now)
@@ -57,9 +67,10 @@ def jobs(request: HttpRequest, principal: Principal) -> HttpResponse:
         "recount_at": _at(lag.last_recount()),
         "lines": [(name, words, done.get(heartbeat.mark(name))) for name, words in WORDS.items()],
         "recounted": recounted,
-        "asked": typed.cursor(request, "subscription"),
+        "form": form,
     }
-    return shell.show(request, principal, "office/jobs.html", shown, here="jobs")
+    status = 422 if form.errors else 200
+    return shell.show(request, principal, "office/jobs.html", shown, here="jobs", status=status)
 
 
 @page("jobs/overdue", "manage", name="jobs-overdue")
@@ -72,8 +83,3 @@ def overdue(request: HttpRequest, principal: Principal) -> HttpResponse:  # noqa
 
 def _at(found: lag.Recounted | None) -> datetime | None:
     return from_us(int(found.at * 1_000_000)) if found else None
-
-
-def _number(text: str) -> int:
-    """A number of a subscription; 0, which none has, for anything else."""
-    return int(text) if text.isascii() and text.isdigit() and len(text) < 19 else 0  # noqa: PLR2004 - fits 64 bits

@@ -116,12 +116,8 @@ def _edit(
 
 
 def _typed(request: HttpRequest) -> str:
-    """The text, with the line ends of a file. Raises 422 for one that is too long."""
-    text = request.POST.get("text", "").replace("\r\n", "\n").replace("\x00", "")
-    if len(text) > TEXT_MAX:
-        rule = f"it has more than {TEXT_MAX:,} characters"
-        raise refused(422, "too-long", FILE, rule, "shorten it; comments may go")
-    return text
+    """The text, with the line ends of a file."""
+    return request.POST.get("text", "").replace("\r\n", "\n").replace("\x00", "")
 
 
 def _text_of(plan_id: str, version: str) -> str:
@@ -137,10 +133,18 @@ def _text_of(plan_id: str, version: str) -> str:
     return chosen[0].text
 
 
+def _read(text: str) -> Plan:
+    """The plan of a text. Raises PlanError with everything that is wrong with it."""
+    if len(text) > TEXT_MAX:
+        rule = f"it has more than {TEXT_MAX:,} characters"
+        raise PlanError(Problem(FILE, rule, "shorten it; comments may go"))
+    return parse_plan(text, FILE)
+
+
 def _checked(text: str) -> dict[str, Any]:
     """The plan in words with its cases run; or what is wrong with the text."""
     try:
-        found = parse_plan(text, FILE)
+        found = _read(text)
     except PlanError as error:
         return {"problems": error.problems, "described": None}
     ran = list(cases.run_all(found, found.id, SECONDS))
@@ -155,7 +159,7 @@ def _checked(text: str) -> dict[str, Any]:
 
 
 def _saved(request: HttpRequest, principal: Principal, text: str) -> HttpResponse:
-    found = parse_plan(text, FILE)
+    found = _read(text)
     others = [plan for plan, _ in agreements.versions(found.id) if plan.digest != found.digest]
     if others and found.governance.effective_from is None:
         rule = f"{found.id} is there already, and this version does not say from when on it holds"

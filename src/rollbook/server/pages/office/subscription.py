@@ -13,10 +13,11 @@ from django.utils.translation import gettext
 from rollbook.accounting.account import Account
 from rollbook.errors import RollbookError
 from rollbook.metering.calendar import windows
+from rollbook.model.subscription import Subscription
 from rollbook.model.window import Window
 from rollbook.server import clock, models
 from rollbook.server.access.principals import Principal, subscription_for, subscriptions_of
-from rollbook.server.api.management_contracts import ChangeIn, QuantityIn
+from rollbook.server.api.management_contracts import ApprovalIn, ChangeIn, QuantityIn
 from rollbook.server.billing import agreements
 from rollbook.server.live import contracts
 from rollbook.server.live.usage import counted
@@ -32,6 +33,9 @@ WINDOWS_MAX = 60
 
 SHADOWS_MAX = 3
 """Shadows of one subscription that are compared: each is counted for it."""
+
+QUANTITY, SEATS, CHANGE = "quantity-%s", "seats-%s", "change-%s"
+"""What the fields of each form on the page are called: several ask for a day."""
 
 REPORTED_MAX = 30
 """Reported counts that are shown, the latest."""
@@ -63,14 +67,14 @@ class Beside:
 @page("subscriptions/<int:number>", NEEDS, name="subscription")
 def subscription(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """/subscriptions/{number}."""
-    return _show(request, principal, subscription_for(principal, number), {})
+    return show_one(request, principal, subscription_for(principal, number), {})
 
 
 @page("subscriptions/<int:number>/quantity", NEEDS, name="subscription-quantity", methods=("POST",))
 def quantity(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """So many units in all, from a day on."""
     row = subscription_for(principal, number)
-    form = typed.Units(request.POST)
+    form = typed.Units(request.POST, auto_id=QUANTITY)
 
     def work(said: dict[str, Any]) -> bool:
         asked = QuantityIn(**said)
@@ -79,14 +83,30 @@ def quantity(request: HttpRequest, principal: Principal, number: int) -> HttpRes
 
     if typed.done(form, work):
         return shell.back(request, _address(row), gettext("The quantity is noted, and everything is counted by it."))
-    return _show(request, principal, row, {"quantity": form})
+    return show_one(request, principal, row, {"quantity": form})
+
+
+@page("subscriptions/<int:number>/approve-seats", NEEDS, name="subscription-seats", methods=("POST",))
+def approve_seats(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
+    """So many more released seats may be taken by others, from a day on (S-07)."""
+    row = subscription_for(principal, number)
+    form = typed.Seats(request.POST, auto_id=SEATS)
+
+    def work(said: dict[str, Any]) -> bool:
+        asked = ApprovalIn(**said)
+        agreements.approve(principal, row, asked.seats, asked.day)
+        return True
+
+    if typed.done(form, work):
+        return shell.back(request, _address(row), gettext("Approved: so many more released seats may be taken."))
+    return show_one(request, principal, row, {"seats": form})
 
 
 @page("subscriptions/<int:number>/change", NEEDS, name="subscription-change", methods=("POST",))
 def change(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """Another plan, or another version of it, from the next window on."""
     row = subscription_for(principal, number)
-    form = typed.Change(request.POST, plans=plan_choices())
+    form = typed.Change(request.POST, plans=plan_choices(), auto_id=CHANGE)
 
     def work(said: dict[str, Any]) -> bool:
         asked = ChangeIn(**said)
@@ -95,16 +115,17 @@ def change(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
 
     if typed.done(form, work):
         return shell.back(request, _address(row), gettext("The plan changes with the next window from that day on."))
-    return _show(request, principal, row, {"change": form})
+    return show_one(request, principal, row, {"change": form})
 
 
 def _address(row: models.Subscription) -> str:
     return reverse("subscription", kwargs={"number": row.pk})
 
 
-def _show(
+def show_one(
     request: HttpRequest, principal: Principal, row: models.Subscription, typed_in: dict[str, forms.Form]
 ) -> HttpResponse:
+    """The page, with forms as they were typed in and refused, by name: quantity, seats, change, hold."""
     problem, agreed = "", None
     try:
         agreed = contracts.subscription_of(row)
@@ -125,8 +146,13 @@ def _show(
         "organisations": contracts.organisations_of(row)[:WINDOWS_MAX],
         "beside": [_beside(row, it) for it in _shadows(principal, row)] if agreed else (),
         "reported": row.reported_counts.order_by("-pk")[:REPORTED_MAX],
-        "quantity_form": typed_in.get("quantity") or typed.Units(),
-        "change_form": typed_in.get("change") or typed.Change(plans=plan_choices(), initial={"plan": row.plan.plan_id}),
+        "approves": _awaiting(row, agreed, now_us),
+        "approvals": sorted(agreed.approvals, key=lambda it: -it.from_us) if agreed else (),
+        "seats_form": typed_in.get("seats") or typed.Seats(auto_id=SEATS),
+        "hold_form": typed_in.get("hold") or typed.Reason(),
+        "quantity_form": typed_in.get("quantity") or typed.Units(auto_id=QUANTITY),
+        "change_form": typed_in.get("change")
+        or typed.Change(plans=plan_choices(), initial={"plan": row.plan.plan_id}, auto_id=CHANGE),
     }
     crumbs = [
         (gettext("Subscriptions"), reverse("subscriptions")),
@@ -135,6 +161,14 @@ def _show(
     status = 422 if any(it.errors for it in typed_in.values()) else 200
     template = "office/subscription.html"
     return shell.show(request, principal, template, shown, row=row, here="subscriptions", crumbs=crumbs, status=status)
+
+
+def _awaiting(row: models.Subscription, agreed: Subscription | None, now_us: int) -> int | None:
+    """Seats that were released and may not be taken yet; None where no plan of the term asks for an approval."""
+    if agreed is None or not agreed.plan.allowance.reuse_requires_approval:
+        return None
+    begun = [it for it in counted(row, now_us).seats if it.window.start_us <= now_us]
+    return sum(it.awaiting for it in begun if it.window == begun[-1].window)
 
 
 def _around(term: tuple[Window, ...], now_us: int) -> tuple[Window, ...]:

@@ -29,6 +29,9 @@ PAGE = 50
 SOON = timedelta(days=60)
 """What ends within this time ends soon, and what begins within it begins."""
 
+MORE = ("end", "meter", "on_hold", "organisations", "quantities", "assumed", "quote")
+"""Fields that few need: they are folded away while nothing is in them."""
+
 WINDOWS_MAX = 60
 """Windows of a preview that are shown; the rest are counted."""
 
@@ -102,6 +105,7 @@ def subscribe(request: HttpRequest, principal: Principal, number: int) -> HttpRe
         "form": form,
         "preview": _preview(found) if found else None,
         "hints": list(names),
+        "more": any(form[name].value() or form[name].errors for name in MORE),
     }
     crumbs = [
         (gettext("Customers"), reverse("customers")),
@@ -115,30 +119,15 @@ def subscribe(request: HttpRequest, principal: Principal, number: int) -> HttpRe
 
 def _agreement(said: dict[str, Any]) -> agreements.Agreement:
     """What was typed, as the API takes it."""
-    api.SubscriptionIn(
-        customer=1,
-        plan=said["plan"],
-        start=said["start"],
-        end=said["end"],
-        zone=said["zone"],
-        organisations=said["organisations"],
-        kind=said["kind"],
-        meter=said["meter"],
+    units = [("", said["units"])] if said["units"] else []
+    body = api.SubscriptionIn(
+        **{name: said[name] for name in ("plan", "start", "end", "zone", "organisations", "kind", "meter")},
+        **{name: said[name] for name in ("assumed", "quote")},
+        customer=1,  # who it is was asked already
+        quantities=[api.UnitsIn(organisation=name, units=bought) for name, bought in (*units, *said["quantities"])],
         on_hold=said["on_hold"] or None,
-        quantities=[],
-        assumed=[],
     )
-    return agreements.Agreement(
-        plan=said["plan"],
-        start=said["start"],
-        end=said["end"],
-        zone=said["zone"],
-        organisations=tuple(said["organisations"]),
-        kind=said["kind"],
-        meter=said["meter"],
-        units=(("", said["units"]),) if said["units"] else (),
-        on_hold=said["on_hold"],
-    )
+    return api.agreement_of(body)
 
 
 def _preview(found: Account) -> dict[str, Any]:

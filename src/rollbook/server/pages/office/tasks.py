@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
+from django import forms
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext
@@ -17,11 +19,20 @@ from rollbook.server.live import contracts
 from rollbook.server.models import Closing, Statement, UpgradeTask
 from rollbook.server.pages import shell
 from rollbook.server.pages.office import forms as typed
-from rollbook.server.pages.office import today
+from rollbook.server.pages.office import subscription, today
 from rollbook.server.pages.registry import page
 
 NEEDS, CLOSES = "manage", "statements:close"
 PAGE = 25
+
+
+@dataclass(frozen=True, slots=True)
+class Wrong:
+    """A form that was refused, and the entry in which it stands: of which list, and its number."""
+
+    form: forms.Form
+    of: str
+    number: int
 
 
 @page("tasks", NEEDS, name="tasks")
@@ -47,9 +58,14 @@ def hold(request: HttpRequest, principal: Principal, number: int) -> HttpRespons
         approvals.hold(row, said["reason"], principal)
         return True
 
-    if not typed.done(form, work):
-        return _show(request, principal, form, number)
-    return shell.back(request, reverse("tasks"), gettext("Nothing of it is closed until it is released."))
+    there = request.POST.get("here") == "subscription"
+    if typed.done(form, work):
+        to = reverse("subscription", kwargs={"number": number}) if there else reverse("tasks")
+        return shell.back(request, to, gettext("Nothing of it is closed until it is released."))
+    if there:
+        return subscription.show_one(request, principal, row, {"hold": form})
+    of, entry = request.POST.get("of", ""), typed.whole(request.POST.get("entry", ""))
+    return _show(request, principal, Wrong(form, of, entry))
 
 
 @page("tasks/release/<int:number>", CLOSES, name="task-release", methods=("POST",))
@@ -67,16 +83,15 @@ def resolve(request: HttpRequest, principal: Principal, number: int, statement: 
 
 
 @page("tasks/<int:number>/done", NEEDS, name="task-done", methods=("POST",))
-def done(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:  # noqa: ARG001
+def done(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """Says that an upgrade task is done."""
-    note = " ".join(request.POST.get("note", "").replace("\x00", "").split())[:500]
-    finish_task(request, number, DoneIn.model_construct(note=note))
+    form = typed.Note(request.POST)
+    if typed.done(form, lambda it: finish_task(request, number, DoneIn(**it))) is None:
+        return _show(request, principal, Wrong(form, "sales", number))
     return shell.back(request, reverse("tasks"), gettext("Done. It comes again only if they go beyond that size."))
 
 
-def _show(
-    request: HttpRequest, principal: Principal, form: typed.Reason | None = None, number: int = 0
-) -> HttpResponse:
+def _show(request: HttpRequest, principal: Principal, wrong: Wrong | None = None) -> HttpResponse:
     asked, after_asked = cut(today.awaiting(), typed.cursor(request, "approvals"), PAGE)
     kept, after_kept = cut(today.withheld(), typed.cursor(request, "withheld"), PAGE)
     held, after_held = cut(
@@ -93,12 +108,9 @@ def _show(
         "open": [(it, contracts.plan_of(it.subscription.plan).title) for it in open_],
         "nexts": {"approvals": after_asked, "withheld": after_kept, "disputed": after_disputed}
         | {"held": after_held, "sales": after_open},
-        "form": form,
-        "number": number,
+        "wrong": wrong,
     }
-    return shell.show(
-        request, principal, "office/tasks.html", shown, here="tasks", status=422 if form and form.errors else 200
-    )
+    return shell.show(request, principal, "office/tasks.html", shown, here="tasks", status=422 if wrong else 200)
 
 
 def _about(row: Closing | Statement) -> tuple[str, Any]:
