@@ -10,15 +10,14 @@ A seat that was released and is not yet approved for others stays occupied, in t
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from itertools import islice
 from operator import attrgetter
 from typing import NamedTuple
 
 from rollbook.accounting.consumption import Consumption
 from rollbook.accounting.grants import included_by_plan
-from rollbook.model.allowance import Allowance
 from rollbook.model.subscription import Subscription
 from rollbook.model.window import Window
 
@@ -154,59 +153,56 @@ def happened(subscription: Subscription, held: Iterable[Held], as_of_us: int) ->
     return found[: bisect_left(found, as_of_us, key=attrgetter("at_us"))]
 
 
+@dataclass(slots=True)
 class _Row:
-    """The seats, walked through in time."""
+    """The seats, walked through in time.
 
-    def __init__(self, subscription: Subscription, events: Sequence[Event]) -> None:
-        self.subscription = subscription
-        self.events = events
-        self.passed = 0
-        self.holding: dict[UnitKey, Rank] = {}
-        self.waiting: dict[UnitKey, Rank] = {}
-        self.ever: dict[UnitKey, None] = {}
-        # Whose seats are occupied: those who hold them, and those who left them and are waited for.
-        self.seated: dict[UnitKey, Rank] = {}
-        # What became of them since most were too many, so that only then they need to be put in order, and once.
-        self.undo: list[tuple[UnitKey, Rank | None]] = []
+    holding, waiting   when those took their seats who hold one, or left it and are waited for
+    passed             events that are behind
+    taken, released    since they were last set to none
+    high               the most that were occupied since then
+    most, at           the most that were too many since then, and how many events had passed when they first were
+    """
+
+    subscription: Subscription
+    events: Sequence[Event]
+    holding: dict[UnitKey, Rank] = field(default_factory=dict)
+    waiting: dict[UnitKey, Rank] = field(default_factory=dict)
+    ever: dict[UnitKey, None] = field(default_factory=dict)
+    passed: int = 0
+    taken: int = 0
+    released: int = 0
+    high: int = 0
+    most: int = 0
+    at: int = 0
 
     def window(self, window: Window, as_of_us: int) -> Seats:
         """Walks through one window."""
         until_us = min(window.end_us, as_of_us)
-        allowance = self.subscription.plan_at(window.start_us).allowance
-        for _ in self._walk((window.start_us, OFF), allowance):
-            pass
+        self._walk(window, (window.start_us, OFF))
         at_start = len(self.holding)
-        taken, released = 0, sum(event.phase == OFF for event in self._walk((window.start_us, STEP), allowance))
-        high = self._occupied()
-        bought = quantity(self.subscription, window, window.start_us)
-        most = max(high - bought, 0)
-        self.undo.clear()
-        for event in self._walk((until_us, OFF), allowance):
-            if event.phase == STEP:
-                bought = quantity(self.subscription, window, event.at_us)
-            elif event.phase == ON and not event.at_once:
-                taken += 1
-            elif event.phase != APPROVE:
-                released += 1
-                continue
-            occupied = self._occupied()
-            high = max(high, occupied)
-            if occupied - bought > most and event.phase != APPROVE:
-                most = occupied - bought
-                self.undo.clear()
-        counted, beyond = high, self._latest(self._seated_then(), most) if most else []
-        if allowance.basis == "end":
-            counted, beyond = len(self.holding), self._latest(self.holding, len(self.holding) - bought)
-        elif allowance.basis == "ever":
+        self.taken = self.released = self.most = 0
+        self._walk(window, (window.start_us, STEP))
+        self.high = len(self.holding) + len(self.waiting)
+        self.most = max(self.high - quantity(self.subscription, window, window.start_us), 0)
+        self.at = self.passed
+        begun = replace(self, holding=dict(self.holding), waiting=dict(self.waiting), ever={})
+        self._walk(window, (until_us, OFF))
+        bought = quantity(self.subscription, window, until_us - 1)
+        counted, beyond = self.high, begun.latest(window, self.at, self.most) if self.most else []
+        basis = self.subscription.plan_at(window.start_us).allowance.basis
+        if basis == "end":
+            counted, beyond = len(self.holding), _latest(self.holding, len(self.holding) - bought)
+        elif basis == "ever":
             counted, beyond = len(self.ever), list(self.ever)[bought:]
         return Seats(
             window=window,
             quantity=bought,
             held_at_start=at_start,
             held_at_end=len(self.holding),
-            taken=taken,
-            released=released,
-            peak=high,
+            taken=self.taken,
+            released=self.released,
+            peak=self.high,
             awaiting=len(self.waiting),
             ever=len(self.ever),
             counted=counted,
@@ -214,53 +210,48 @@ class _Row:
             is_open=as_of_us < window.end_us,
         )
 
-    def _walk(self, until: tuple[int, int], allowance: Allowance) -> Iterator[Event]:
-        """Applies and gives what happens before an instant, or at it in an earlier phase."""
-        end = bisect_left(self.events, until)
-        while self.passed < end:
-            event = self.events[self.passed]
-            self.passed += 1
-            if event.phase == ON and not event.at_once:
-                self.holding[event.key] = event.rank
-                self._seat(event.key, event.rank)
-                self.ever.setdefault(event.key)
+    def latest(self, window: Window, at: int, number: int) -> list[UnitKey]:
+        """Walks on to where so many events have passed; of all whose seats are occupied then, who took one last."""
+        self._pass(window, at)
+        return _latest(self.waiting | self.holding, number)
+
+    def _walk(self, window: Window, until: tuple[int, int]) -> None:
+        """Passes what happens before an instant, or at it in an earlier phase."""
+        self._pass(window, bisect_left(self.events, until))
+
+    def _pass(self, window: Window, end: int) -> None:
+        """The same up to a place. It is one loop because there may be very many: it takes half as long."""
+        holding, waiting, ever = self.holding, self.waiting, self.ever
+        approved = self.subscription.plan_at(window.start_us).allowance.reuse_requires_approval
+        bought = quantity(self.subscription, window, window.start_us)
+        for place in range(self.passed, end):
+            at_us, phase, rank, at_once, key, seats_approved = self.events[place]
+            if phase == STEP:
+                bought = quantity(self.subscription, window, at_us)
+            elif phase == ON and not at_once:
+                holding[key] = rank
+                ever.setdefault(key)
                 # Whoever comes back sits down again where nobody else was let in: that needs no approval.
-                self.waiting.pop(event.key, None)
-            elif event.phase == APPROVE:
-                for key in list(islice(self.waiting, event.seats)):
-                    del self.waiting[key]
-                    self._seat(key, None)
-            elif event.phase != STEP:
-                rank = self.holding.pop(event.key)
-                if allowance.reuse_requires_approval:
-                    self.waiting[event.key] = rank
-                else:
-                    self._seat(event.key, None)
-            yield event
-
-    def _occupied(self) -> int:
-        return len(self.holding) + len(self.waiting)
-
-    def _seat(self, key: UnitKey, rank: Rank | None) -> None:
-        """Somebody's seat is occupied from now on, or no longer."""
-        self.undo.append((key, self.seated.get(key)))
-        _put(self.seated, key, rank)
-
-    def _seated_then(self) -> dict[UnitKey, Rank]:
-        """Whose seats were occupied when most were too many."""
-        then = dict(self.seated)
-        for key, rank in reversed(self.undo):
-            _put(then, key, rank)
-        return then
-
-    def _latest(self, seated: Mapping[UnitKey, Rank], number: int) -> list[UnitKey]:
-        """Those who took a seat last, in the order in which they took it."""
-        in_order = sorted(seated, key=lambda key: (seated[key], key))
-        return in_order[len(in_order) - min(number, len(in_order)) :] if number > 0 else []
+                waiting.pop(key, None)
+                self.taken += 1
+            elif phase == APPROVE:
+                for let_go in list(islice(waiting, seats_approved)):
+                    del waiting[let_go]
+                continue
+            else:
+                left = holding.pop(key)
+                if approved:
+                    waiting[key] = left
+                self.released += 1
+                continue
+            occupied = len(holding) + len(waiting)
+            self.high = max(self.high, occupied)
+            if occupied - bought > self.most:
+                self.most, self.at = occupied - bought, place + 1
+        self.passed = max(self.passed, end)
 
 
-def _put(seated: dict[UnitKey, Rank], key: UnitKey, rank: Rank | None) -> None:
-    if rank is None:
-        seated.pop(key, None)
-    else:
-        seated[key] = rank
+def _latest(seated: Mapping[UnitKey, Rank], number: int) -> list[UnitKey]:
+    """Those who took a seat last, in the order in which they took it."""
+    in_order = sorted(seated, key=lambda key: (seated[key], key))
+    return in_order[len(in_order) - min(number, len(in_order)) :] if number > 0 else []
