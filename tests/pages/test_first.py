@@ -10,6 +10,7 @@ import subprocess
 import sys
 from html import unescape
 
+import httpx
 import pytest
 from django.test import Client
 from playwright.sync_api import expect
@@ -17,6 +18,7 @@ from playwright.sync_api import expect
 from rollbook.server.access import first
 from rollbook.server.models import ApiKey, Audit, Customer, Organisation, User
 from tests.server import callers, world
+from tests.server.operated import free_port
 
 PASSWORD = "correct horse battery staple"  # noqa: S105 - of somebody made up for a test
 OLGA = {"email": "Olga@example.org", "password": PASSWORD, "again": PASSWORD}
@@ -157,12 +159,57 @@ def test_a_source_turns_green_by_itself(visit, there):
     expect(page.get_by_role("link", name="To the usage")).to_be_visible()
 
 
+SECRETS = {"ROLLBOOK_SECRET_KEY": "s" * 50, "ROLLBOOK_DIGEST_KEY": "d" * 50}
+BARE = {name: it for name, it in os.environ.items() if not name.startswith(("ROLLBOOK_", "DATABASE_", "DJANGO_"))}
+"""The environment of somebody who set up nothing."""
+
+
+def begun(folder, stderr, *command: str, **more: str) -> subprocess.Popen[bytes]:
+    """A command of somebody who has only just set it up, in a folder."""
+    whole = [sys.executable, "-m", "rollbook.cli", *command]
+    return subprocess.Popen(whole, env=BARE | more, cwd=folder, stdout=subprocess.DEVNULL, stderr=stderr)
+
+
 def migrate(folder, stderr) -> None:
-    given = {"DATABASE_URL": f"sqlite:///{folder}/rollbook.db", "ROLLBOOK_SECRET_KEY": "s" * 50}
-    environment = {**os.environ, **given, "ROLLBOOK_DIGEST_KEY": "d" * 50, "ROLLBOOK_BASE_URL": "http://localhost:8000"}
-    environment.pop("DJANGO_SETTINGS_MODULE", None)
-    command = [sys.executable, "-m", "rollbook.cli", "migrate"]
-    subprocess.run(command, env=environment, check=True, stdout=subprocess.DEVNULL, stderr=stderr, timeout=120)
+    assert begun(folder, stderr, "migrate", **SECRETS).wait(120) == 0
+
+
+def test_whoever_has_set_up_nothing_is_told_every_step_on_a_terminal(tmp_path):
+    ours, theirs = pty.openpty()
+    assert begun(tmp_path, theirs, "serve").wait(120) == 2
+    os.close(theirs)
+    shown = os.read(ours, 8000).decode()
+    os.close(ours)
+    steps = [
+        "serve --demo",
+        "server-secrets > rollbook.env",
+        "ROLLBOOK_TLS=false",
+        "migrate",
+        "ROLLBOOK_SECRET_KEY: it is",
+    ]
+    assert sorted(steps, key=shown.index) == steps
+    with (tmp_path / "log").open("wb") as log:
+        assert begun(tmp_path, log, "serve").wait(120) == 2
+    assert "--demo" not in (tmp_path / "log").read_text()
+
+
+def test_a_server_without_tables_says_so_and_one_without_people_says_where_to_begin_on_its_own_port(tmp_path):
+    port = str(free_port())
+    for named in ("migrate", f"http://localhost:{port}/first?code="):
+        ours, theirs = pty.openpty()
+        running = begun(tmp_path, theirs, "serve", "--port", port, **SECRETS, ROLLBOOK_TLS="false")
+        os.close(theirs)
+        shown = ""
+        while "Started worker" not in shown:
+            shown += os.read(ours, 4000).decode()
+        assert named in shown
+        assert ("rollbook worker" in shown, "no tables yet" in shown) == (named != "migrate", named == "migrate")
+        found = re.findall(r"http://localhost:\d+/first\S+", shown)
+        assert [httpx.get(it).status_code for it in found] == [200] * (named != "migrate")
+        running.terminate()
+        running.wait(120)
+        os.close(ours)
+        migrate(tmp_path, subprocess.DEVNULL)
 
 
 def test_the_code_goes_to_a_terminal_and_nowhere_else(tmp_path):

@@ -7,8 +7,6 @@ kept: then they go to a file that is its owner's alone, and its name is told.
 from __future__ import annotations
 
 import os
-import shlex
-import shutil
 import sys
 import threading
 from collections.abc import Iterable, Iterator
@@ -16,6 +14,7 @@ from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
 
+from rollbook.cli import beginning
 from rollbook.errors import RollbookError
 from rollbook.render import terminal
 
@@ -61,7 +60,7 @@ def _tell_when_running(host: str, port: int, folder: Path, began: datetime, over
         url, now = f"http://localhost:{port}", now_us()
         made = welcome.make(now)
         if not made:
-            _print(welcome.later_lines(url, folder, _command()))
+            _print(welcome.later_lines(url, folder, beginning.command()))
         elif sys.stdout.isatty():
             _print(welcome.first_lines(made, url, now))
         else:
@@ -85,12 +84,3 @@ def _print(lines: Iterable[str]) -> None:
 def _keep(note: Path, lines: Iterable[str]) -> None:
     with open(os.open(note, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w", encoding="ascii") as kept:  # noqa: PTH123
         kept.write("".join(f"{line}\n" for line in lines))
-
-
-def _command() -> str:
-    """How a shell calls this Rollbook, wherever it is installed."""
-    beside = Path(sys.executable).with_name("rollbook")
-    if not beside.exists():
-        return f"{shlex.quote(sys.executable)} -m rollbook.cli"
-    found = shutil.which("rollbook")
-    return "rollbook" if found and Path(found).samefile(beside) else shlex.quote(str(beside))

@@ -93,6 +93,9 @@ def serve(
         with serving.figures_shared():
             if demo:
                 serving.embed(Path(DATA), port)
+            else:
+                beginning.say_what_to_set_up()
+                os.environ.setdefault("ROLLBOOK_BASE_URL", f"http://localhost:{port}")
             with server_set_up():
                 from django.conf import settings  # noqa: PLC0415
 
@@ -103,7 +106,7 @@ def serve(
                 if unlikely:
                     terminal.say(terminal.console(stderr=True), unlikely)
                 with server_set_up():
-                    beginning.say_how_to_begin()
+                    beginning.say_how_to_begin(serving=True)
                 serving.serve(host, port, workers, threads, style)
                 return
             with server_set_up():

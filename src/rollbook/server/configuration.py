@@ -38,7 +38,9 @@ SETTINGS = (
     Setting("ROLLBOOK_SECRET_KEY", "", "signs sessions; at least 32 characters; changing it signs everybody out"),
     Setting("ROLLBOOK_DIGEST_KEY", "", "recognises learners whose names were erased; must never change"),
     Setting("ROLLBOOK_ALLOWED_HOSTS", "localhost,127.0.0.1", "host names that the server answers to", "list"),
-    Setting("ROLLBOOK_BASE_URL", "http://localhost:8000", "how people reach the server: links in messages begin so"),
+    Setting(
+        "ROLLBOOK_BASE_URL", "http://localhost:8000", "how people reach it: links begin so; serve --port has its own"
+    ),
     Setting("ROLLBOOK_TRUSTED_PROXIES", "0", "proxies before it that set X-Forwarded-For", "number", 0, 5),
     Setting("ROLLBOOK_TLS", "true", "whether people come over HTTPS: cookies and redirects ask for it", "flag"),
     Setting("ROLLBOOK_HSTS_DAYS", "30", "how long browsers insist on HTTPS for this host (HSTS)", "number", 0, 730),

@@ -179,8 +179,8 @@ def _people() -> None:
 
 def _agreed(sample: Sample, now_us: int) -> date:
     """The customer with its organisations and subscriptions; the first day of its term."""
-    known = models.Organisation.objects.filter(name=sample.organisations[0]).select_related("customer").first()
-    customer = known.customer if known else models.Customer.objects.create(name=sample.customer)
+    owned = models.Organisation.objects.filter(name=sample.organisations[0]).select_related("customer").first()
+    customer = owned.customer if owned else models.Customer.objects.create(name=sample.customer)
     for name in sample.organisations:
         models.Organisation.objects.get_or_create(name=name, defaults={"customer": customer})
     start = from_us(now_us).date().replace(day=1) - relativedelta(months=MONTHS_BEFORE)
