@@ -5,17 +5,17 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Annotated
 
-import pyarrow as pa
 import typer
 
-from rollbook import library
+from rollbook import library, reconciling
 from rollbook.accounting.grants import pools, quantity
 from rollbook.accounting.questions import HELD_SQL
 from rollbook.accounting.seats import Held, seats
 from rollbook.advice import forecast as forecasting
-from rollbook.advice import reconcile as reconciling
+from rollbook.advice import reconcile as lists
 from rollbook.cli.advice import Confidence, Output, Runs, Seed, about, settings_of, write
 from rollbook.cli.metering import Inputs, over_facts
 from rollbook.cli.options import Format
@@ -145,16 +145,14 @@ def reconcile(
         listed = read_vendor_list(vendor, vendor_column)
         with inputs.metered() as result:
             subscription, as_of_us = result.metered.subscriptions[0], result.metered.as_of_us
-            by_window = _by_window(result, listed, vendor, window)
+            begun = result.metered.windows[0]
+            by_window = reconciling.by_window(listed, vendor, result.subscription, begun, as_of_us, window)
             directory = _directory(result, inputs.people)
             found = []
             for of, theirs in by_window.items():
-                ours = [reconciling.Ours(*row) for row in result.metered.rows(reconciling.OURS_SQL, [of.number])]  # type: ignore[arg-type]
-                settled, only = reconciling.match(theirs, ours, directory)
-                seen = _seen(result, of, sorted({learner for _, learner, _ in only if learner}))
-                lines = [*reconciling.only_theirs(only, seen, of.number), *settled]
-                lines.sort(key=lambda it: (reconciling.GROUPS.index(it.group), it.line or 0))
-                found.append((of, lines, reconciling.moved(result.account, of.number, lines)))
+                ours = [lists.Ours(*row) for row in result.metered.rows(lists.OURS_SQL, [of.number])]  # type: ignore[arg-type]
+                lines = reconciling.lines(of, theirs, ours, directory, partial(reconciling.seen, result))
+                found.append((of, lines, lists.moved(result.account, of.number, lines)))
             if output is Format.table:
                 shown.print_reconciled(terminal.console(), subscription, as_of_us, found)
             else:
@@ -181,61 +179,14 @@ def _say_list(vendor: str, listed: VendorList) -> None:
         terminal.say(err, f"INCOMPLETE: {listed.problems.total:,} rows of the list could not be read")
 
 
-def _by_window(
-    result: library.Result, listed: VendorList, vendor: str, number: int
-) -> dict[Window, list[reconciling.Theirs]]:
-    """The rows of the list by the window that they are of."""
-    begun = {it.number: it for it in result.metered.windows[0]}
-    zone, as_of_us = result.subscription.zone, result.metered.as_of_us
-    if number and number not in begun:
-        rule = f"there is no window {number} yet: {len(begun)} have begun"
-        raise UsageError(Problem("--window", rule, f"give a number from 1 to {len(begun)}"))
-    over = [it.number for it in begun.values() if it.end_us <= as_of_us]
-    chosen = number or max(over, default=min(begun, default=0))
-    if not chosen:
-        raise UsageError(Problem("--window", "no window has begun", "look at --start and --as-of"))
-    numbers = {row.window: 0 for row in listed.rows}
-    for text in numbers:
-        of = reconciling.window_of(text, windows(result.subscription), zone) if text else chosen
-        if of is None or (of not in begun and of != number):
-            where = next(row.line for row in listed.rows if row.window == text)
-            rule = f'"{text}" is none of the {len(begun)} windows that have begun'
-            remedy = "write a number, a month such as 2026-03 or a day; or leave the column out and say --window"
-            raise UsageError(Problem(f"{vendor}:{where}", rule, remedy))
-        numbers[text] = of
-    wanted = sorted({number} if number else set(numbers.values()) or {chosen})
-    found: dict[Window, list[reconciling.Theirs]] = {begun[of]: [] for of in wanted}
-    for row in listed.rows:
-        in_window = begun[numbers[row.window]]
-        if in_window in found:
-            found[in_window].append(reconciling.Theirs(row.line, row.names))
-    return found
-
-
-def _directory(result: library.Result, people: str) -> reconciling.Directory:
+def _directory(result: library.Result, people: str) -> lists.Directory:
     """Everyone whom a list could mean."""
     known = read_people(people) if people else {}
     links, _ = accept(result.store.iterate(f"type = {quoted(LINKED)} and at_us < {result.metered.as_of_us}"))
     survivors = {given_up: unit_at(links, given_up, FOREVER_US) for given_up in links}
     learners = result.store.connection.execute("select distinct learner from facts").fetchall()
-    return reconciling.Directory(
+    return lists.Directory(
         (str(learner) for (learner,) in learners),
         {id_: (person.email, person.name) for id_, person in known.items()},
         survivors,
     )
-
-
-def _seen(result: library.Result, window: Window, learners: Sequence[str]) -> dict[str, list[reconciling.Seen]]:
-    """What became of the facts of these learners."""
-    store, metered = result.store, result.metered
-    fates = "fates"
-    store.connection.register("asked", pa.table({"learner": pa.array(learners, pa.string())}))
-    if metered.connection is not store.connection:
-        fates = "other_fates"
-        store.connection.register(fates, metered.table("select source, id, fate from fates"))
-    rows = store.connection.execute(reconciling.seen_sql(fates), [window.start_us, window.end_us]).fetchall()
-    store.connection.unregister("asked")
-    found: dict[str, list[reconciling.Seen]] = {}
-    for row in rows:
-        found.setdefault(row[0], []).append(reconciling.Seen(*row))
-    return found
