@@ -141,6 +141,20 @@ def test_without_prices_it_says_so(tmp_path: Path) -> None:
 
 
 @needs_reader
+def test_the_total_stands_below_what_is_said_where_nothing_is_charged(tmp_path: Path) -> None:
+    record = statement(tmp_path / "book") | {"charges": [], "total": "0.00"}
+    tmp_path.joinpath("read.pdf").write_bytes(write_pdf(record))
+    found = subprocess.run(
+        [str(READER), "-bbox", "read.pdf", "-"], cwd=tmp_path, capture_output=True, check=True
+    ).stdout
+    lines = re.findall(r'yMin="([\d.]+)" xMax="[\d.]+" yMax="([\d.]+)">(\w+)', found.decode())
+    said_until = next(float(until) for _, until, word in lines if word == "charged")
+    *_, total_from = (float(since) for since, _, word in lines if word == "Total")
+    # In points: the line above the total, and its inset of 2 mm.
+    assert total_from > said_until + 5
+
+
+@needs_reader
 def test_seats_are_told_as_seats(tmp_path: Path) -> None:
     to = replace(quarter(), plan=find_plan("secondnature-seats"), quote=None)
     logins: Sequence[Any] = [fact.replace(type="login") for fact in JANUARY]
