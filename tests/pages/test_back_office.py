@@ -9,7 +9,7 @@ import pytest
 from django.test import Client
 from playwright.sync_api import expect
 
-from rollbook.server.models import Audit, Customer, Subscription
+from rollbook.server.models import Audit, Closing, Customer, Subscription
 from rollbook.server.operation import jobs
 from rollbook.server.pages.office.jobs import WORDS
 from tests.pages.questions import asked
@@ -127,6 +127,8 @@ def test_lists_ask_the_database_as_often_for_many_rows_as_for_few():
             Audit.objects.create(actor="worker", action="made", customer=customer)
             row.close_on_hold = "for a test"
             row.save()
+            Closing.objects.create(subscription=row, number=1, window_number=1, asked_at=datetime.now(UTC))
+            Closing.objects.create(subscription=row, number=2, window_number=2, withheld="for a test")
         counts.append([asked(client, path) for path in paths])
     assert Subscription.objects.count() == 12
     assert counts[0] == counts[1]

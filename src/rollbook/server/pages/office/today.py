@@ -73,13 +73,19 @@ def on_hold() -> QuerySet[Subscription]:
 
 def disputed() -> QuerySet[Statement]:
     """Statements that somebody does not agree with."""
-    rows = Statement.objects.exclude(disputed="").defer("record", "adjusts")
-    return rows.select_related("subscription__customer", "subscription__plan")
+    return _with_terms(Statement.objects.exclude(disputed="").defer("record", "adjusts"))
 
 
 def _not_closed(rows: QuerySet[Closing]) -> QuerySet[Closing]:
     there = Statement.objects.filter(subscription=OuterRef("subscription"), number=OuterRef("number"))
-    return rows.filter(~Exists(there)).select_related("subscription__customer", "subscription__plan")
+    return _with_terms(rows.filter(~Exists(there)))
+
+
+def _with_terms(rows: QuerySet[Any]) -> QuerySet[Any]:
+    """With everything that says which windows their subscriptions have: asked for all of a list at once."""
+    parts = ("organisations", "customer__organisations", "quantities", "approvals", "changes__plan")
+    related = rows.select_related("subscription__customer", "subscription__plan")
+    return related.prefetch_related(*(f"subscription__{it}" for it in parts))
 
 
 def counted(rows: QuerySet[Any]) -> int:
@@ -113,7 +119,7 @@ def _worker() -> list[Matter]:
     if seconds is not None and seconds <= ALIVE.total_seconds():
         return []
     words = gettext("no sign of life from the worker")
-    why = gettext("Nothing is closed, sent or released until it runs again.")
+    why = gettext("Nothing is closed, sent or released until it runs: rollbook worker, beside the server.")
     since = reading.lasting(seconds) if seconds is not None else gettext("Never")
     return [Matter("full", since, words, why, reverse("jobs"))]
 
@@ -121,7 +127,7 @@ def _worker() -> list[Matter]:
 def _statements() -> list[Matter]:
     count = counted(withheld())
     words = ngettext("statement withheld", "statements withheld", count)
-    first = withheld().order_by("pk").values_list("withheld", flat=True).first() or ""
+    first = withheld().prefetch_related(None).order_by("pk").values_list("withheld", flat=True).first() or ""
     found = _matter("full", count, words, first, "tasks", "#withheld")
     count = counted(awaiting())
     words = ngettext("statement awaits approval", "statements await approval", count)
