@@ -14,8 +14,6 @@ from django.utils.translation import gettext, gettext_lazy
 from rollbook.server.access import accounts
 from rollbook.server.access.keys import ROTATION_HOURS_MAX
 from rollbook.server.access.principals import OWN, READS, SCOPES, Principal, customer_for
-from rollbook.server.api.fields import one_line
-from rollbook.server.api.paging import page as paged
 from rollbook.server.models import ApiKey, Customer
 from rollbook.server.pages import own, shell
 from rollbook.server.pages.registry import page
@@ -35,7 +33,7 @@ WORDS = {
 class KeyForm(forms.Form):
     """A new key."""
 
-    name = forms.CharField(
+    name = own.OneLine(
         label=gettext_lazy("Name"), max_length=200, help_text=gettext_lazy("What will use it, such as: data warehouse.")
     )
     scopes = forms.MultipleChoiceField(
@@ -53,13 +51,6 @@ class KeyForm(forms.Form):
         if not principal.may("manage"):
             mine = [(name, words) for name, words in WORDS.items() if name in READS]
             self.fields["scopes"].choices = mine  # type: ignore[attr-defined]
-
-    def clean_name(self) -> str:
-        """One line, without controls."""
-        try:
-            return one_line(self.cleaned_data["name"])
-        except ValueError:
-            raise forms.ValidationError(gettext("Write it on one line.")) from None
 
     @property
     def expires_at(self) -> datetime | None:
@@ -88,18 +79,15 @@ def keys(request: HttpRequest, principal: Principal, number: int) -> HttpRespons
     """The list; a POST makes one."""
     customer = customer_for(principal, number)
     form = KeyForm(principal, request.POST if request.method == "POST" else None, initial={"scopes": ["usage:read"]})
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
+
+    def make(said: dict[str, Any]) -> HttpResponse:
         row, text = accounts.add_key(principal, said["name"], said["scopes"], customer.pk, form.expires_at)
         return _secret(request, principal, customer, row, text)
+
+    if done := own.added(request, form, make, "name"):
+        return done
     rows = accounts.keys_of(principal).filter(customer=customer)
-    found, following = paged(rows, own.after(request), own.ROWS, newest_first=True)
-    shown = {
-        "keys": [(it, _state(it), _words(it)) for it in found],
-        "next": following,
-        "first": 0 if own.after(request) else None,
-        "form": form,
-    }
+    shown = {**own.part(request, rows, lambda it: (it, _state(it))), "form": form}
     return own.show(request, principal, "own/keys.html", shown, customer, "keys", forms=[form])
 
 
@@ -107,9 +95,7 @@ def keys(request: HttpRequest, principal: Principal, number: int) -> HttpRespons
 def key(request: HttpRequest, principal: Principal, number: int, key: int) -> HttpResponse:
     """One key: a new secret for it, or its end."""
     customer = customer_for(principal, number)
-    row = accounts.keys_of(principal).filter(customer=customer, pk=key).first()
-    if row is None:
-        raise missing("key")
+    row = own.one(accounts.keys_of(principal), customer, key, "key")
     do = request.POST.get("do", "")
     form = RotationForm(request.POST if do == "rotate" else None)
     if request.method == "POST":

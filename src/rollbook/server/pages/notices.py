@@ -16,7 +16,6 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
-from pydantic import TypeAdapter, ValidationError
 
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import from_us, start_of_day_us
@@ -24,25 +23,18 @@ from rollbook.model.window import Window
 from rollbook.reports.named import LEARNER, REPORTS
 from rollbook.server import clock
 from rollbook.server.access.principals import OWN, Principal, subscription_for
-from rollbook.server.api.fields import Email
-from rollbook.server.api.paging import page as paged
 from rollbook.server.live import contracts
 from rollbook.server.models import Crossing, ReportOrder, Subscription, User
 from rollbook.server.notices import ordering, orders, standing
-from rollbook.server.pages import exports, shell
+from rollbook.server.pages import exports, own, shell
 from rollbook.server.pages.registry import page
 from rollbook.server.refusals import missing
-
-ROWS = 25
-"""Thresholds of one page."""
 
 FORMATS = (("csv", "CSV"), ("xlsx", "Excel (XLSX)"), ("json", "JSON"), ("parquet", "Parquet"))
 EVERY = (
     (orders.CLOSE, gettext_lazy("After each window is closed")),
     (orders.MONTH, gettext_lazy("On the first of each month")),
 )
-
-_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +62,7 @@ class OrderForm(forms.Form):
 
     report = forms.ChoiceField(label=gettext_lazy("Report"))
     format = forms.ChoiceField(label=gettext_lazy("File"), choices=FORMATS)
-    address = forms.CharField(
+    address = own.Address(
         label=gettext_lazy("To"),
         max_length=150,
         widget=forms.EmailInput(attrs={"autocomplete": "email"}),
@@ -83,13 +75,6 @@ class OrderForm(forms.Form):
         self.fields["report"].choices = [  # type: ignore[attr-defined]
             (f"{it.name}.{it.by}", _titled(it.title, it.by)) for it in exports.offered(principal, row)
         ]
-
-    def clean_address(self) -> str:
-        """An address as the API takes it."""
-        try:
-            return _EMAIL.validate_python(self.cleaned_data["address"])
-        except ValidationError:
-            raise forms.ValidationError(gettext("Write an e-mail address, such as olga@example.org.")) from None
 
     @property
     def wanted(self) -> ordering.Wanted:
@@ -108,16 +93,14 @@ def notices(request: HttpRequest, principal: Principal, number: int) -> HttpResp
     now_us = clock.now_us()
     running = next((it for it in term.values() if it.contains(now_us)), None)
     plan = subscription.plan_at(now_us) if running else subscription.plan
-    found, older = paged(Crossing.objects.filter(subscription=row), _after(request), ROWS, newest_first=True)
+    told = Crossing.objects.filter(subscription=row)
     shown: dict[str, Any] = {
         "plan": plan,
         "running": running,
         "per_term": plan.allowance.per == "term",
         "thresholds": _thresholds(row, plan.limit.thresholds, running, per_term=plan.allowance.per == "term"),
-        "crossings": [(it, term.get(it.window_number)) for it in found],
-        "older": older,
-        "newest": 0 if _after(request) else None,
-        "tasks": list(row.upgrade_tasks.filter(done_at=None).order_by("pk")[:ROWS]),
+        **own.part(request, told, lambda it: (it, term.get(it.window_number))),
+        "tasks": list(row.upgrade_tasks.filter(done_at=None).order_by("pk")[: own.ROWS]),
         "owns": principal.may(OWN),
     }
     if principal.may(OWN):
@@ -268,8 +251,3 @@ def _thresholds(
     # The last one of each stands: of several pools the one that reached it last.
     last = {it.percent: it for it in rows.order_by("pk")[: 100 * len(percents)]}
     return [Threshold(it, last.get(it)) for it in sorted(set(percents))]
-
-
-def _after(request: HttpRequest) -> int:
-    said = request.GET.get("after", "")
-    return int(said) if said.isdecimal() and len(said) < 19 else 0  # noqa: PLR2004 - what a database takes

@@ -11,17 +11,14 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
-from pydantic import TypeAdapter, ValidationError
 
 from rollbook.server.access import accounts, signin
 from rollbook.server.access.principals import OWN, Principal, customer_for
-from rollbook.server.api.fields import Email
-from rollbook.server.api.paging import page as paged
 from rollbook.server.models import Customer, User
 from rollbook.server.notices import leaving
 from rollbook.server.pages import own, shell
 from rollbook.server.pages.registry import page
-from rollbook.server.refusals import RefusedError, missing
+from rollbook.server.refusals import missing
 
 ROLES = {
     User.VIEWER: gettext_lazy("Viewer"),
@@ -29,13 +26,11 @@ ROLES = {
 }
 """Of a customer's people."""
 
-_EMAIL: TypeAdapter[str] = TypeAdapter(Email)
-
 
 class InviteForm(forms.Form):
     """Who is to sign in."""
 
-    email = forms.CharField(
+    email = own.Address(
         label=gettext_lazy("E-mail address"),
         max_length=150,
         widget=forms.EmailInput(attrs={"autocomplete": "off"}),
@@ -51,29 +46,21 @@ class InviteForm(forms.Form):
         roles = ROLES if principal.may("manage") else {User.VIEWER: ROLES[User.VIEWER]}
         self.fields["role"].choices = list(roles.items())  # type: ignore[attr-defined]
 
-    def clean_email(self) -> str:
-        """An address as the API takes it."""
-        try:
-            return _EMAIL.validate_python(self.cleaned_data["email"])
-        except ValidationError:
-            raise forms.ValidationError(gettext("Write an e-mail address, such as olga@example.org.")) from None
-
 
 @page("customers/<int:number>/people", OWN, name="people", methods=("GET", "POST"))
 def people(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """The list; a POST invites somebody."""
     customer = customer_for(principal, number)
     form = InviteForm(principal, request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        said = form.cleaned_data
-        try:
-            row = accounts.add_user(principal, said["email"], said["role"], customer.pk, said["name"])
-        except RefusedError as error:
-            form.add_error("email", "; ".join(f"{it.rule}: {it.remedy}" for it in error.problems))
-        else:
-            return _link(request, principal, customer, row, signin.password_link(row))
-    found, following = paged(accounts.users_of(principal).filter(customer=customer), own.after(request), own.ROWS)
-    shown = {"people": found, "next": following, "first": 0 if own.after(request) else None, "form": form}
+
+    def invite(said: dict[str, Any]) -> HttpResponse:
+        row = accounts.add_user(principal, said["email"], said["role"], customer.pk, said["name"])
+        return _link(request, principal, customer, row, signin.password_link(row))
+
+    if done := own.added(request, form, invite, "email"):
+        return done
+    rows = accounts.users_of(principal).filter(customer=customer)
+    shown = {**own.part(request, rows, lambda it: it, newest_first=False), "form": form}
     return own.show(request, principal, "own/people.html", shown, customer, "people", forms=[form])
 
 
@@ -81,9 +68,7 @@ def people(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
 def person(request: HttpRequest, principal: Principal, number: int, person: int) -> HttpResponse:
     """One of them: a new link, disabled, let in again. An administrator changes viewers only, and sees who else is."""
     customer = customer_for(principal, number)
-    row = accounts.users_of(principal).filter(customer=customer, pk=person).first()
-    if row is None:
-        raise missing("user")
+    row = own.one(accounts.users_of(principal), customer, person, "user")
     here = reverse("person", kwargs={"number": number, "person": person})
     if request.method == "POST":
         row = accounts.user_for(principal, person)

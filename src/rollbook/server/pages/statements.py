@@ -25,12 +25,11 @@ from rollbook.reports.standing import standing
 from rollbook.server import clock
 from rollbook.server.access.principals import DISPUTE, Principal, subscription_for
 from rollbook.server.api import statements as api
-from rollbook.server.api.fields import one_line
 from rollbook.server.billing import approvals, statements
 from rollbook.server.live import contracts
 from rollbook.server.live.usage import counted
 from rollbook.server.models import Closing, Statement, Subscription
-from rollbook.server.pages import reading, shell, statement_lines
+from rollbook.server.pages import own, reading, shell, statement_lines
 from rollbook.server.pages.registry import page
 from rollbook.server.refusals import missing
 
@@ -67,19 +66,12 @@ class Shown:
 class WhyForm(forms.Form):
     """Why somebody holds or disputes, on one line."""
 
-    reason = forms.CharField(
+    reason = own.OneLine(
         label=gettext_lazy("Why"),
         help_text=gettext_lazy("One sentence, for whoever looks at it later."),
         min_length=3,
         max_length=approvals.WORDS_MAX,
     )
-
-    def clean_reason(self) -> str:
-        """Without breaks and controls."""
-        try:
-            return one_line(" ".join(self.cleaned_data["reason"].split()))
-        except ValueError:
-            raise forms.ValidationError(gettext("Write it on one line.")) from None
 
 
 class DisputeForm(WhyForm):
@@ -95,7 +87,7 @@ def listed(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
     form = WhyForm(request.POST if request.POST.get("do") == "hold" else None)
     if request.method == "POST" and (done := _decided(request, principal, row, form)):
         return shell.back(request, reverse("statements", kwargs={"number": number}), done)
-    before = _before(request)
+    before = own.after(request)
     rows = statements.latest(row, before, ROWS + 1)
     corrected = statements.corrected_in(row)
     closed = [_closed(row, it, corrected) for it in rows[:ROWS]]
@@ -224,8 +216,7 @@ def _decided(request: HttpRequest, principal: Principal, row: Subscription, form
         approvals.release(row, principal)
         return gettext("Statements are closed again.")
     if what == "approve":
-        said = request.POST.get("statement", "")
-        approvals.approve(row, int(said) if said.isdecimal() and len(said) < 7 else 0, principal)  # noqa: PLR2004
+        approvals.approve(row, own.number(request.POST.get("statement", "")), principal)
         return gettext("Approved: it is closed within a minute or so, with what is known then.")
     if what != "hold":
         raise missing("decision")
@@ -318,11 +309,5 @@ def _crumbs(row: Subscription) -> list[shell.Crumb]:
     return [*shell.of_customer(row), mine]
 
 
-def _before(request: HttpRequest) -> int:
-    said = request.GET.get("after", "")
-    return int(said) if said.isdecimal() and len(said) < 10 else 0  # noqa: PLR2004 - more than there are
-
-
 def _window(request: HttpRequest) -> int:
-    said = request.GET.get("window", "")
-    return int(said) if said.isdecimal() and len(said) < 5 else 0  # noqa: PLR2004 - more than a term has
+    return own.number(request.GET.get("window", ""))

@@ -12,9 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 from django.utils.translation import gettext, gettext_lazy
 
-from rollbook.errors import RollbookError
 from rollbook.server.access.principals import OWN, Principal, customer_for
-from rollbook.server.api.paging import page as paged
 from rollbook.server.models import Customer, Endpoint, Message
 from rollbook.server.notices import endpoints, told
 from rollbook.server.notices.events import CUSTOMER, EVENTS
@@ -64,22 +62,14 @@ def webhooks(request: HttpRequest, principal: Principal, number: int) -> HttpRes
     """The list; a POST adds one."""
     customer = customer_for(principal, number)
     form = EndpointForm(request.POST if request.method == "POST" else None)
-    if request.method == "POST" and form.is_valid():
-        try:
-            row, secret = endpoints.add(principal, customer, form.cleaned_data["url"], form.cleaned_data["events"])
-        except RollbookError as error:
-            for it in error.problems:
-                form.add_error("url", f"{it.rule}; {it.remedy}")
-        else:
-            return _secret(request, principal, customer, row, secret)
+
+    def add(said: dict[str, Any]) -> HttpResponse:
+        return _secret(request, principal, customer, *endpoints.add(principal, customer, said["url"], said["events"]))
+
+    if done := own.added(request, form, add, "url"):
+        return done
     rows = endpoints.endpoints_of(principal).filter(customer=customer)
-    found, following = paged(rows, own.after(request), own.ROWS, newest_first=True)
-    shown = {
-        "endpoints": [(it, _host(it), _titles(it.events)) for it in found],
-        "next": following,
-        "first": 0 if own.after(request) else None,
-        "form": form,
-    }
+    shown = {**own.part(request, rows, lambda it: (it, _host(it), _titles(it.events))), "form": form}
     return own.show(request, principal, "own/webhooks.html", shown, customer, "webhooks", forms=[form])
 
 
@@ -87,9 +77,7 @@ def webhooks(request: HttpRequest, principal: Principal, number: int) -> HttpRes
 def webhook(request: HttpRequest, principal: Principal, number: int, endpoint: int) -> HttpResponse:
     """One address with what was sent there; a new secret for it, on again, off for ever, a message once more."""
     customer = customer_for(principal, number)
-    row = endpoints.endpoints_of(principal).filter(customer=customer, pk=endpoint).first()
-    if row is None:
-        raise missing("endpoint")
+    row = own.one(endpoints.endpoints_of(principal), customer, endpoint, "endpoint")
     here = reverse("webhook", kwargs={"number": number, "endpoint": endpoint})
     if request.method == "POST":
         match request.POST.get("do"):
@@ -107,20 +95,17 @@ def webhook(request: HttpRequest, principal: Principal, number: int, endpoint: i
                 endpoints.remove(principal, row)
                 return shell.back(request, here, gettext("Nothing is sent there any more."))
             case "resend":
-                said = request.POST.get("message", "")
-                told.resend(principal, int(said) if said.isdecimal() and len(said) < 19 else 0)  # noqa: PLR2004
+                told.resend(principal, own.number(request.POST.get("message", "")))
                 return shell.back(request, here, gettext("It is sent once more, within seconds."))
             case _:
                 raise missing("act")
-    found, following = paged(told.messages_to(row), own.after(request), own.ROWS, newest_first=True)
+    sent = own.part(request, told.messages_to(row), lambda it: (it, TITLES.get(it.event, it.event)))
     shown = {
+        **sent,
         "endpoint": row,
         "host": _host(row),
         "events": _titles(row.events),
-        "sent": [(it, TITLES.get(it.event, it.event)) for it in found],
-        "looks": any(_just_tested(it) for it in found),
-        "next": following,
-        "first": 0 if own.after(request) else None,
+        "looks": any(_just_tested(it) for it, _ in sent["lines"]),
     }
     above = (gettext("Webhooks"), own.address("webhooks", customer))
     return own.show(request, principal, "own/webhook.html", shown, customer, "webhooks", above)
