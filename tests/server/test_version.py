@@ -55,6 +55,16 @@ def test_a_window_that_begins_and_a_larger_quantity_change_it():
     assert version(stored) not in (before, begun)
 
 
+def test_windows_begin_only_where_their_customer_is_locked():
+    """Outside the transaction that locked the customer a batch might come between: whoever tries is told."""
+    stored = world.subscribe(world.customer(), "monthly-login", quantity=5)
+    for instant in ("2026-01-01T00:00", "2026-02-01T00:00"):
+        with pytest.raises(RuntimeError, match="in the transaction"):
+            metering.begin_windows(contracts.live(stored), world.at(instant))
+    stored.refresh_from_db()
+    assert stored.windows_begun == 1
+
+
 def test_it_is_each_subscriptions_own():
     north, south = world.customer("North", ("north",)), world.customer("South", ("south",))
     one, other = world.subscribe(north, quantity=5), world.subscribe(south, quantity=5)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 
-from django.db import OperationalError, transaction
+from django.db import OperationalError, connection, transaction
 
 from rollbook.accounting.account import Account, account
 from rollbook.engines import database as engine
@@ -51,7 +51,9 @@ def concerned(
 
 
 def begin_windows(live: LiveSubscription, at_us: int) -> LiveSubscription:
-    """Begins the windows whose start has come. The customer is locked."""
+    """Begins the windows whose start has come. Raises RuntimeError outside the transaction that locked the customer."""
+    if not connection.in_atomic_block:
+        raise RuntimeError("windows begin in the transaction that locked their customer")
     due = contracts.windows_begun(live.subscription, at_us)
     while live.windows_begun < due:
         with own_cursor() as cursor:
