@@ -80,6 +80,7 @@ STORED = tuple(_STORED.get(name, name) for name in COLUMNS)
 _TYPES = {"at_us": pa.int64(), "recorded_us": pa.int64()}
 _INSTANT = pa.timestamp("us", tz="UTC")
 
+_KINDS = [_TYPES.get(name, pa.string()) for name in STORED]
 _SCHEMA = pa.schema([(name, _INSTANT if name in _STORED else pa.string()) for name in COLUMNS])
 
 _turns = threading.BoundedSemaphore(AT_ONCE_MAX)
@@ -273,18 +274,15 @@ def write_facts(fetched: Iterable[Sequence[tuple[Any, ...]]], to: Path, last: in
     with pq.ParquetWriter(to, _SCHEMA, compression="zstd") as writer:
         for rows in fetched:
             numbers, *columns = zip(*rows, strict=True)
-            arrays = [
-                pa.array(column, _TYPES.get(stored, pa.string())).cast(_SCHEMA.field(name).type)
-                for name, stored, column in zip(COLUMNS, STORED, columns, strict=True)
-            ]
-            group.append(pa.record_batch(arrays, schema=_SCHEMA))
+            arrays = [pa.array(column, kind) for column, kind in zip(columns, _KINDS, strict=True)]
+            group.append(pa.RecordBatch.from_arrays(arrays, COLUMNS))
             if sum(map(len, group)) >= GROUP_ROWS:
-                writer.write_table(pa.Table.from_batches(group))
+                writer.write_table(pa.Table.from_batches(group).cast(_SCHEMA))
                 group = []
             facts, last = facts + len(rows), max(last, *numbers)
             latest_us = max(latest_us, *columns[COLUMNS.index("occurred_at")])
         if group:
-            writer.write_table(pa.Table.from_batches(group))
+            writer.write_table(pa.Table.from_batches(group).cast(_SCHEMA))
     return Copied(facts, last, latest_us)
 
 
