@@ -9,6 +9,7 @@ import pytest
 from django.conf import settings
 from django.db import connection
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 from prometheus_client.parser import text_string_to_metric_families
 
 from rollbook.server import clock, configuration
@@ -172,3 +173,21 @@ def test_the_lag_of_closing_is_that_of_the_oldest_window_that_is_due() -> None:
     stored.close_on_hold = "a dispute"
     stored.save()
     assert lag.close_seconds(datetime(2026, 12, 1, tzinfo=UTC)) == 0
+
+
+def test_a_new_process_reads_all_subscriptions_for_the_lag_together() -> None:
+    """Ten customers with a subscription each are asked for in as many questions as one; nothing is asked twice."""
+
+    def asked() -> int:
+        with CaptureQueriesContext(connection) as questions:
+            assert lag.close_seconds(datetime(2027, 2, 1, tzinfo=UTC)) > 0
+        return len(questions)
+
+    world.subscribe(world.customer(), "monthly-login")
+    lag._DUE_US.clear()
+    alone = asked()
+    for number in range(9):
+        world.subscribe(world.customer(f"Academy {number}", (f"o{number}",)), "monthly-login")
+    lag._DUE_US.clear()
+    assert asked() == alone
+    assert asked() == 2

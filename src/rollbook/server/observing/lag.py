@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from functools import lru_cache
+from typing import Any
 
 from django.db.models import Count
 
@@ -61,19 +62,26 @@ def close_seconds(now: datetime) -> float:
         .values_list("subscription", "windows")
     )
     rows = Subscription.objects.exclude(kind=SHADOW).filter(close_on_hold="", start__lte=now.date())
+    named = ("pk", "plan__digest", "start", "end", "zone", "anchor", "changed")
+    agreed = list(rows.annotate(changed=Count("changes")).order_by("pk").values_list(*named))
+    _read_due(agreed)
     now_us, oldest_us = to_us(now), to_us(now)
-    agreed = rows.annotate(changed=Count("changes")).order_by("pk")
-    for pk, *key in agreed.values_list("pk", "plan__digest", "start", "end", "zone", "anchor", "changed"):
-        due = _due_us(pk, *key)
-        done = closed.get(pk, 0)
+    for key in agreed:
+        due = _DUE_US.get(key, ())
+        done = closed.get(key[0], 0)
         if done < len(due):
             oldest_us = min(oldest_us, due[done])
     return (now_us - oldest_us) / 1_000_000
 
 
-@lru_cache(maxsize=20_000)
-def _due_us(pk: int, *_: object) -> tuple[int, ...]:
-    """From when on each window of a subscription can be closed. The rest of the key is all that it depends on."""
-    row = Subscription.objects.select_related("customer", "plan").get(pk=pk)
-    subscription = contracts.subscription_of(row)
-    return tuple(closes_us(subscription, window) for window in windows(subscription))
+_DUE_US: dict[tuple[Any, ...], tuple[int, ...]] = {}
+"""From when on each window of a subscription can be closed, by all that it depends on, its number first."""
+
+
+def _read_due(agreed: Sequence[tuple[Any, ...]]) -> None:
+    """Remembers these and no others. Those that are not known are read together: one by one it took seconds."""
+    for other in _DUE_US.keys() - set(agreed):
+        _DUE_US.pop(other, None)
+    keys = {key[0]: key for key in agreed if key not in _DUE_US}
+    for number, subscription in contracts.agreed_by_number(list(keys)):
+        _DUE_US[keys[number]] = tuple(closes_us(subscription, window) for window in windows(subscription))
