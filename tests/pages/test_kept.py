@@ -45,8 +45,8 @@ def test_readers_of_one_plan_see_their_own_language_and_never_another_plan():
         return client.get(f"/subscriptions/{number}/usage", headers={"Accept-Language": language}).content.decode()
 
     for _ in range(2):
-        assert "Window by window" in said(one.pk, "en")
-        assert "Zeitraum für Zeitraum" in said(one.pk, "de")
+        assert "Month by month" in said(one.pk, "en")
+        assert "Monat für Monat" in said(one.pk, "de")
         assert "North" in said(one.pk, "en")
         assert "South" in said(other.pk, "en")
         assert "North" not in said(other.pk, "en")

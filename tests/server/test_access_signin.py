@@ -299,7 +299,9 @@ def test_the_page_of_a_link_sets_the_password_without_a_script():
     differ = browser.post(path, {**form, "password": "a password of my own", "again": "another"})
     assert differ.status_code == 422
     same = {**form, "password": "a password of my own", "again": "a password of my own"}
-    assert browser.post(path, same)["Location"] == "/signin"
+    answer = browser.post(path, same, follow=True)
+    assert answer.redirect_chain == [("/signin?set=password", 302)]
+    assert "Your password is set" in answer.content.decode()
     assert browser.get(path).status_code == 404
     # The address of the page is a secret until it is used: no other host is told of it.
     assert page["Referrer-Policy"] == "same-origin"

@@ -76,7 +76,7 @@ def sign_in(request: HttpRequest, name: str, password: str) -> User:
             "sign-in-failed",
             "request",
             "name and password do not belong together",
-            "check both, or ask for a link",
+            "check both, or ask whoever invited you for a new link",
         )
     throttle.succeeded(name, address)
     begin(request, found, "password")
@@ -102,7 +102,13 @@ def change_password(request: HttpRequest, user: User, old: str, new: str) -> Non
     """A new password for whoever knows the old one; all other sessions end. Raises 401, 422 and 429."""
     throttle.attempt(user.get_username(), address_of(request))
     if not user.check_password(old[:PASSWORD_LENGTH_MAX]):
-        raise refused(401, "sign-in-failed", "body.old", "it is not the password", "check it, or ask for a link")
+        raise refused(
+            401,
+            "sign-in-failed",
+            "body.old",
+            "it is not the password",
+            "check it, or ask whoever invited you for a new link",
+        )
     with transaction.atomic():
         set_password(user, new, user.get_username())
     update_session_auth_hash(request, user)

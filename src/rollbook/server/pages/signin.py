@@ -82,7 +82,7 @@ def password(request: HttpRequest, number: str, token: str) -> HttpResponse:
             said, status = [gettext("Both must be the same.")], 422
         else:
             signin.use_link(request, number, token, request.POST.get("password", ""))
-            return HttpResponseRedirect("/signin")
+            return HttpResponseRedirect("/signin?set=password")
     except RefusedError as error:
         said, status = words_of(error), error.status
     return render(request, "signin/password.html", {"said": said, "usable": status in USABLE}, status=status)
@@ -96,6 +96,7 @@ def _refused(answer: HttpResponse, error: RefusedError) -> HttpResponse:
 
 def _form(request: HttpRequest, after: str, said: list[str], status: int = 200) -> HttpResponse:
     shown = {"after": after, "said": said, "provider": sso.configured(), "nobody": first.is_open()}
+    shown["set"] = request.method in SAFE_METHODS and request.GET.get("set") == "password"
     return render(request, "signin/signin.html", shown, status=status)
 
 

@@ -40,7 +40,7 @@ class Pool:
 def usage(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """/subscriptions/{number}/usage."""
     row = subscription_for(principal, number)
-    shown = _shown(row) | {"reports": exports.offered(principal, row)}
+    shown = _shown(row) | {"reports": exports.offered(principal, row), "who": principal.may("learners:read")}
     crumbs = shell.of_customer(row)
     return shell.show(request, principal, "usage/usage.html", shown, row=row, here="usage", crumbs=crumbs)
 

@@ -137,6 +137,10 @@ def _classes() -> tuple[tuple[str, str], ...]:
     return tuple((class_, words[class_]) for class_ in CLASSES)
 
 
+def _monthly(found: Account) -> bool:
+    return found.subscription.plan.window.kind.endswith("month")
+
+
 def _windows_chart(found: Account, shape: str) -> Chart:
     zone = found.subscription.zone
     own_limit = shape in (ALLOWANCE, CLASSED)
@@ -155,13 +159,15 @@ def _windows_chart(found: Account, shape: str) -> Chart:
         if any(it.overage for it in found.consumption):
             legend.append(("s-over", gettext("Beyond it")))
     if shape in (CREDITS, POOL):
-        legend.append(("s-used", gettext("Active in the window")))
+        legend.append(
+            ("s-used", gettext("Active in the month") if _monthly(found) else gettext("Active in the window"))
+        )
     if shape != CLASSED and any(it.marked for it in drawn):
         legend.append(("s-open", gettext("Still running")))
     if any(it.limit for it in drawn):
         base = gettext("Base subscription") if shape == CLASSED else gettext("Included")
         legend.append(("s-limit", base))
-    title = gettext("Active in each window")
+    title = gettext("Active in each month") if _monthly(found) else gettext("Active in each window")
     return charts.columns("by-window", title, "; ".join(said), drawn, legend)
 
 
