@@ -102,13 +102,13 @@ def _enrolled(n: int, months: Months) -> Iterator[Deed]:
 
 
 GROWN = (
-    Grown("mau", 42, 4.0, _does("login")),
+    Grown("mau", 43, 4.0, _does("login")),
     Grown("docebo", 15, 4.0, _does("material.accessed", "account.enabled")),
     Grown("mauc", 12, 4.0, _does("login"), per_term=True),
     Grown("facilitate", 6, 4.0, _does("session.entered")),
     Grown("reach", 5, 4.0, _does("lesson.started", "account.created"), per_term=True),
     Grown("elearning", 18, 7.5, _enrolled, ("lrm",)),
-    Grown("seats", 2, 1.0, _seated),
+    Grown("seats", 1, 1.0, _seated),
 )
 
 
@@ -142,7 +142,7 @@ def _store(row: Any, it: Grown, learners: int, now_us: int) -> None:
     from django.db import transaction  # noqa: PLC0415
 
     from rollbook.engines import database as engine  # noqa: PLC0415
-    from rollbook.server.live import people  # noqa: PLC0415
+    from rollbook.server.live import driver, people  # noqa: PLC0415
 
     organisations = list(row.customer.organisations.order_by("name").values_list("name", flat=True))
     months = _months(row.start, now_us)
