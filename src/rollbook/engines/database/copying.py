@@ -37,11 +37,11 @@ def insert(
     digest  of a fact
     """
     days = {fact.at_us // DAY_US for fact in facts if not schema.is_kept_for_ever(fact.type)}
-    _make_partitions(database, {schema.year_of(day * DAY_US) for day in days})
     # Text is in the order of its bytes in Python too.
     keys = sorted(first)
     half = len(keys) // 2 if len(keys) > TOGETHER_MAX else len(keys)
     with database.pipelined():
+        missing = _missing_partitions(database, {schema.year_of(day * DAY_US) for day in days})
         # The database looks for one half while the other is digested, and for that while lines are written.
         asked = [
             _keys(database, owner, [(*key, digest(facts[first[key]]).hex()) for key in part])
@@ -49,7 +49,10 @@ def insert(
             if part
         ]
         lines = {place: _line(facts[place]) for place in first.values()}
+        years = [year for (year,) in missing.fetchall()]
         numbers = {first[source, id_]: number for new in asked for source, id_, number in new.fetchall()}
+    if years:
+        _make_partitions(database, set(years))
     with database.cursor().copy(f"copy fact ({_COLUMNS}) from stdin") as copy:
         copy.write("".join([f"{number}\t{lines[place]}" for place, number in sorted(numbers.items())]))
     return numbers
@@ -80,19 +83,23 @@ def _line(fact: Fact) -> str:
     return "\t".join((source, id_, f"{at_us}\t{at_us // DAY_US}\t{recorded}", *rest, f"{kept}\n"))
 
 
-def _make_partitions(database: PostgreSQLDatabase, years: set[int]) -> None:
-    """Makes the partitions of these years where there are none. One transaction at a time makes some."""
-    wanted = {f"fact_deed_{year}": year for year in sorted(years) if year >= schema.FIRST_YEAR}
-    if not wanted:
-        return
-    # The catalogue itself is asked: what a name means is remembered, and could be older than the lock.
-    missing = """
-        select name from unnest(cast(%(names)s as text[])) as wanted(name)
+def _missing_partitions(database: PostgreSQLDatabase, years: set[int]) -> psycopg.Cursor[Row]:
+    """Asks which of these years have no partition.
+
+    The catalogue itself is asked: what a name means is remembered, and could be older than a lock.
+    """
+    asking: psycopg.Cursor[Row] = database.run(
+        """
+        select year from unnest(cast(%(years)s as integer[])) as wanted(year)
         where not exists (select 1 from pg_class as made join pg_class as fact on fact.relnamespace = made.relnamespace
-                          where made.relname = name and fact.oid = to_regclass('fact'))"""
-    names = {"names": "{" + ",".join(wanted) + "}"}
-    if not database.rows(missing, names):
-        return
+                          where made.relname = 'fact_deed_' || year and fact.oid = to_regclass('fact'))""",
+        {"years": "{" + ",".join(str(year) for year in sorted(years) if year >= schema.FIRST_YEAR) + "}"},
+    )
+    return asking
+
+
+def _make_partitions(database: PostgreSQLDatabase, years: set[int]) -> None:
+    """Makes the partitions of these years where there are none yet. One transaction at a time makes some."""
     database.run("select pg_advisory_xact_lock(hashtext('rollbook.partitions'))")
-    for (name,) in database.rows(missing, names):
-        database.script(schema.partition(wanted[name]))
+    for (year,) in _missing_partitions(database, years).fetchall():
+        database.script(schema.partition(year))

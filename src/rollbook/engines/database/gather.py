@@ -191,14 +191,11 @@ def _instants(
     *,
     voids: bool,
 ) -> tuple[difference.Table, ...]:
-    resumed = live.meter.unit != "entry"
-    if resumed:
-        before = _before(database.dialect, live.meter)
-        database.run(before, {"key": live.key, "identities": given["identities"]})
-    database.run(_activate(database.dialect, live.meter, voids=voids), given)
-    if values["least"] > BEFORE_ALL or not resumed:
+    parameters = {**given, "key": live.key}
+    database.run(_activate(database.dialect, live.meter, voids=voids), parameters)
+    if values["least"] > BEFORE_ALL or live.meter.unit == "entry":
         return (difference.ACTIVATION,)
-    database.run(_open(database.dialect, live.meter, voids=voids), given)
+    database.run(_open(database.dialect, live.meter, voids=voids), parameters)
     return (difference.ACTIVATION, difference.OPENING)
 
 
@@ -208,10 +205,12 @@ def _corrected(meter: Meter, *, voids: bool) -> tuple[Step, ...]:
 
 
 def _instant_steps(dialect: Dialect, meter: Meter, *, voids: bool) -> tuple[Step, ...]:
+    resumed = meter.unit != "entry"
     return (
         *sql.given(dialect),
+        *(_before(dialect, meter) if resumed else ()),
         *_corrected(meter, voids=voids),
-        *query.steps(meter, sql.FRAGMENTS, resumed=meter.unit != "entry"),
+        *query.steps(meter, sql.FRAGMENTS, resumed=resumed),
     )
 
 
@@ -229,14 +228,12 @@ def _open(dialect: Dialect, meter: Meter, *, voids: bool) -> str:
     return f"insert into live_opening ({', '.join(schema.OPENING)}) {select}"
 
 
-@lru_cache
-def _before(dialect: Dialect, meter: Meter) -> str:
-    """SQL that fills `live_before`: when a cluster was last active, the newest window of each of its ids."""
-    identities = dialect.rows("identities", inputs.COLUMNS["identities"])
+def _before(dialect: Dialect, meter: Meter) -> tuple[Step, ...]:
+    """The input `before`: when a cluster was last active, the newest window of each of its ids."""
     key = dialect.value("key")
-    touched = f"""
+    touched = """
         (select live_touched.*, coalesce(identities.cluster, live_touched.learner) as cluster
-         from live_touched left join ({identities}) as identities
+         from live_touched left join identities
               on identities.scope = live_touched.scope and identities.learner = live_touched.learner
              and identities.from_us = -1
          where first_window >= 1) as touched"""
@@ -247,18 +244,20 @@ def _before(dialect: Dialect, meter: Meter) -> str:
                  and opening.cluster = touched.learner"""
     if meter.unit == "enrolment":
         select = f"""
-            select 0, touched.scope, touched.cluster, activation.organisation, activation.object, window_number
+            select 0 as subscription, touched.scope, touched.cluster, activation.organisation, activation.object,
+                   window_number
             from {touched} {dialect.find("activation", active)}
             union all
             select 0, touched.scope, touched.cluster, opening.organisation, opening.object, last_window
             from {touched} {dialect.find("opening", opened)}"""
     else:
         select = f"""
-            select 0, touched.scope, touched.cluster, touched.scope, '', coalesce(
-                (select max(window_number) from activation where {active}),
-                (select max(last_window) from opening where {opened}))
+            select 0 as subscription, touched.scope, touched.cluster, touched.scope as organisation, '' as object,
+                   coalesce((select max(window_number) from activation where {active}),
+                            (select max(last_window) from opening where {opened})) as window_number
             from {touched}"""
-    return f"insert into live_before ({', '.join(schema.BEFORE)}) {select}"
+    before = "select * from last_active where window_number is not null"
+    return (Step("last_active", select, keep=True), Step("before", before))
 
 
 # States that last.

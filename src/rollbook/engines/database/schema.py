@@ -110,20 +110,10 @@ GUESTS: Mapping[str, str] = {
     "id": "text",
 }
 
-BEFORE: Mapping[str, str] = {
-    "subscription": "integer",
-    "scope": "text",
-    "cluster": "text",
-    "organisation": "text",
-    "object": "text",
-    "window_number": "integer",
-}
-
 TEMPORARY: Mapping[str, Mapping[str, str]] = {
     "live_touched": TOUCHED,
     "live_guests": GUESTS,
     "live_facts": METERED,
-    "live_before": BEFORE,
     "live_new": ACTIVATION,
     "live_old": ACTIVATION,
     "live_holdings": HOLDING,

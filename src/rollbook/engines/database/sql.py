@@ -46,12 +46,11 @@ def given(dialect: Dialect) -> tuple[Step, ...]:
         *small,
         Step("facts", "select * from live_facts"),
         Step("targets", "select organisation, source, id, number from live_facts"),
-        Step("before", "select * from live_before where window_number is not null"),
     )
 
 
 def chain(dialect: Dialect, steps: Iterable[Step], select: str) -> str:
-    """`select` after the steps that it needs. Inputs hold placeholders already; steps and `select` hold none."""
+    """`select` after the steps that it needs. Inputs may hold placeholders; other steps and `select` hold none."""
     every = list(steps)
     needed = _names(select)
     chosen: list[Step] = []
@@ -59,10 +58,10 @@ def chain(dialect: Dialect, steps: Iterable[Step], select: str) -> str:
         if step.name in needed:
             chosen.append(step)
             needed |= _names(step.sql)
-    small = set(inputs.COLUMNS)
+    ready = {*inputs.COLUMNS, "last_active"}
     withs = ", ".join(
         f"{step.name} as {'materialized ' if step.keep else ''}"
-        f"({step.sql if step.name in small else dialect.text(step.sql)})"
+        f"({step.sql if step.name in ready else dialect.text(step.sql)})"
         for step in reversed(chosen)
     )
     return f"with {withs} {dialect.text(select)}"

@@ -52,9 +52,7 @@ def surrogates(customer: int, learners: Iterable[str]) -> dict[str, str]:
     wanted = dict(zip(_digests(customer, names), names, strict=True))
     asked = _known(customer, wanted)
     if len(asked) < len(wanted):
-        missing = {key: learner for key, learner in wanted.items() if learner not in asked}
-        _add(customer, missing)
-        asked |= _known(customer, missing)
+        asked |= _add(customer, {key: learner for key, learner in wanted.items() if learner not in asked})
     # Only what was committed is remembered: what is rolled back gives its numbers to nobody.
     transaction.on_commit(partial(_remember, customer, asked))
     return found | asked
@@ -77,6 +75,12 @@ connection_created.connect(forget)
 def surrogate(customer: int, learner: str) -> str | None:
     """The surrogate of one id; None where nothing was ever said about it."""
     return _known(customer, {digest(customer, learner): learner}).get(learner)
+
+
+def known(customer: int, learners: Collection[str]) -> dict[str, str]:
+    """The surrogates of those ids about which something was said."""
+    names = list(set(learners))
+    return _known(customer, dict(zip(_digests(customer, names), names, strict=True)))
 
 
 def named(surrogates_met: Collection[str]) -> dict[str, Person]:
@@ -118,19 +122,24 @@ def _array(keys: Iterable[bytes]) -> str:
     return "{" + ",".join(f'"\\\\x{key.hex()}"' for key in keys) + "}"
 
 
-def _add(customer: int, missing: Mapping[bytes, str]) -> None:
-    """In the order of digests, so that nobody waits for each other in a circle."""
+def _add(customer: int, missing: Mapping[bytes, str]) -> dict[str, str]:
+    """The surrogates of ids that nobody had, in the order of digests: nobody waits for each other in a circle."""
     rows = sorted(missing.items())
     columns = "insert into person (customer_id, digest, learner, name, email)"
     with connection.cursor() as cursor:
         if connection.vendor == "postgresql":
             cursor.execute(
                 f"{columns} select %s, key, id, '', '' from rows from"
-                " (unnest(%s::bytea[]), json_array_elements_text(%s)) as met(key, id) on conflict do nothing",
+                " (unnest(%s::bytea[]), json_array_elements_text(%s)) as met(key, id)"
+                " on conflict do nothing returning id, learner",
                 [customer, _array(key for key, _ in rows), _encode([it for _, it in rows]).decode()],
             )
+            added = {learner: str(number) for number, learner in cursor.fetchall()}
+            if len(added) == len(missing):
+                return added
         else:
             cursor.executemany(
                 f"{columns} values (%s, %s, %s, '', '') on conflict do nothing",
                 [(customer, key, learner) for key, learner in rows],
             )
+    return _known(customer, missing)
