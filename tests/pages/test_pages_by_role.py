@@ -45,6 +45,8 @@ subscribe       GET                     200 403 403 403 302
 subscribe       POST                    422 403 403 403 302
 subscriptions   GET                     200 403 403 403 302
 subscription    GET                     200 403 403 403 302
+reconcile       GET                     200 403 403 403 302
+reconcile       POST                    422 403 403 403 302
 subscription-quantity POST              422 403 403 403 302
 subscription-change POST                422 403 403 403 302
 subscription-seats POST                 422 403 403 403 302

@@ -53,6 +53,7 @@ TOUR = (
     Stop("subscriptions-differing", "/subscriptions?state=differing", "operator", "subscriptions", photographed=False),
     Stop("subscribe", "/customers/{c:none}/subscribe", "operator", "subscribe"),
     Stop("subscription", "/subscriptions/{mau}", "operator", "subscription"),
+    Stop("reconcile", "/subscriptions/{mau}/reconcile", "operator", "reconcile"),
     Stop("tasks", "/tasks", "operator", "tasks"),
     Stop("problems", "/problems", "operator", "problems"),
     Stop("problems-of-one", "/problems?code=conflict", "operator", "problems", photographed=False),

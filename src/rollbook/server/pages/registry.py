@@ -44,6 +44,7 @@ MODULES = (
     "office.customers",
     "office.subscriptions",
     "office.subscription",
+    "office.listed",
     "office.tasks",
     "office.problems",
     "office.deliveries",

@@ -6,7 +6,7 @@ about where a form's PLACES know it, else above the form; nothing that was typed
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from datetime import date
 from typing import Any, ClassVar, TypeVar
 
@@ -22,6 +22,9 @@ from rollbook.server.refusals import RefusedError
 
 DAYS = {"min_value": date(1970, 1, 1), "max_value": date(2198, 12, 31)}
 """Days that the API takes."""
+
+LIST_BYTES_MAX = 3 * 1024 * 1024
+"""Of a vendor's list; a page takes 4 MiB of anything."""
 
 QUOTE = "quote"
 """The field whose text has places of its own, which are told with what is wrong there."""
@@ -234,6 +237,46 @@ class Recount(forms.Form):
     subscription = forms.IntegerField(
         label=gettext_lazy("Number of the subscription"), min_value=1, max_value=NUMBER_MAX
     )
+
+
+class VendorList(forms.Form):
+    """A list of those whom a vendor counted in a window."""
+
+    PLACES: ClassVar[dict[str, str]] = {
+        "no column says who": "column",
+        "windows that have begun": "list",
+        "list": "list",
+    }
+
+    window = forms.ChoiceField(label=gettext_lazy("Window"), choices=[])
+    list = forms.FileField(
+        label=gettext_lazy("The list, as a CSV file"),
+        help_text=gettext_lazy(
+            "With a header; a column with ids, e-mail addresses or names. A column “window” may say of which window a "
+            "row is. At most 3 MiB."
+        ),
+        widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
+    )
+    column = forms.CharField(
+        label=gettext_lazy("Column"),
+        required=False,
+        max_length=200,
+        help_text=gettext_lazy("Only where its header is not one such as id, e-mail, user or name."),
+        widget=forms.TextInput(attrs={"spellcheck": "false"}),
+    )
+
+    def __init__(self, *given: Any, windows: Sequence[tuple[str, str]], **more: Any) -> None:
+        super().__init__(*given, **more)
+        self.fields["window"].choices = windows  # type: ignore[attr-defined]
+
+    def clean_list(self) -> Any:
+        """The file, where it is not too large."""
+        file = self.cleaned_data["list"]
+        if file.size > LIST_BYTES_MAX:
+            raise forms.ValidationError(
+                gettext("It has more than 3 MiB: take a part of it, or ask rollbook reconcile on the command line.")
+            )
+        return file
 
 
 class Subscription(forms.Form):
