@@ -12,6 +12,7 @@ from playwright.sync_api import expect
 from rollbook.server.models import Audit, Closing, Customer, Subscription
 from rollbook.server.operation import jobs
 from rollbook.server.pages.office.jobs import WORDS
+from rollbook.server.pages.timeline import timeline
 from tests.pages.questions import asked
 from tests.server import callers, world
 
@@ -156,3 +157,29 @@ def test_erasing_leaves_no_id_in_an_address():
     assert answer.status_code == 200
     assert "ada@example.org" not in answer.request["PATH_INFO"] + answer.request["QUERY_STRING"]
     assert "ada@example.org" not in " ".join(re.findall(r'(?:href|action)="([^"]*)"', answer.content.decode()))
+
+
+@pytest.mark.usefixtures("ledger")
+def test_on_the_timeline_each_term_says_what_it_is_by_its_look_and_in_words():
+    """Of terms that differ in one thing only no two look alike: time by colour, kind by how hollow the bar is."""
+    north, today = world.customer(), datetime.now(UTC).date()
+    hidden = world.own_plan(
+        '[meter]\ncounts = ["login"]\n[window]\nkind = "calendar-month"\n[governance]\nvisible_to_customer = false\n'
+    )
+    for name, start in (("over", -400), ("running", -30), ("coming", 30)):
+        for kind, plan in (("paid", "monthly-login"), ("pilot", "monthly-login"), ("paid", hidden)):
+            meter = f"{name}-{kind}-{'hidden' if plan is hidden else 'shown'}"
+            world.subscribe(north, plan, today + timedelta(days=start), kind=kind, meter=meter)
+    world.subscribe(north, start=today - timedelta(days=30), kind="shadow", meter="shadow")
+    held = Subscription.objects.get(meter="running-paid-shown")
+    held.close_on_hold = "for a test"
+    held.save()
+    rows = list(Subscription.objects.select_related("plan").order_by("pk"))
+    found = {row.meter: (term.kind, term.note) for row, term in zip(rows, timeline(rows).terms, strict=True)}
+    for state in ("over", "running", "coming"):
+        assert found[f"{state}-pilot-shown"] == (f"{state} pilot", "Pilot")
+        assert found[f"{state}-paid-hidden"] == (f"{state} unseen", "Not shown to the customer")
+    assert found["over-paid-shown"] == ("over", "")
+    assert found["coming-paid-shown"] == ("coming", "")
+    assert found["running-paid-shown"] == ("running", "On hold")
+    assert found["shadow"] == ("running unseen", "Shadow")

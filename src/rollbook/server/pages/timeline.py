@@ -1,4 +1,8 @@
-"""Terms of a customer as bars over time: geometry alone, see `charts`."""
+"""Terms of a customer as bars over time: geometry alone, see `charts`.
+
+Whether a term is over, runs or is to come is its colour; what the customer is not shown is hollow, and says so: a pilot
+with long dashes, all else with dots.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,19 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, timedelta
 
+from django.utils.translation import gettext, gettext_lazy
+
 from rollbook.model.instants import from_us
 from rollbook.server import clock
 from rollbook.server.live import contracts
 from rollbook.server.models import Subscription
-from rollbook.server.models.contracts import PAID
+from rollbook.server.models.contracts import INTERNAL, PAID, PILOT, SHADOW
 
 ROW, BAR, TOP = 34, 14, 26
 """Pixels: of a term, of its bar, and above the first."""
+
+KINDS = {PILOT: gettext_lazy("Pilot"), INTERNAL: gettext_lazy("Internal"), SHADOW: gettext_lazy("Shadow")}
+"""What is said of those that are not paid."""
 
 YEARS_MAX = 12
 """Years that are drawn: what is older begins at the edge."""
@@ -21,13 +30,14 @@ YEARS_MAX = 12
 
 @dataclass(frozen=True, slots=True)
 class Term:
-    """One bar: where it begins, its width, its class, and words above it."""
+    """One bar: where it begins, its width, its classes, and the plan above it, with what is special about it."""
 
     x: str
     width: str
     bar: int
     kind: str
     words: str
+    note: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +71,7 @@ def timeline(rows: Sequence[Subscription]) -> Timeline:
                 bar=y + ROW - BAR - 4,
                 kind=_kind(it, today),
                 words=contracts.plan_of(it.plan).title,
+                note=_note(it),
             )
         )
     years = [
@@ -72,6 +83,16 @@ def timeline(rows: Sequence[Subscription]) -> Timeline:
 
 
 def _kind(row: Subscription, today: date) -> str:
-    if row.kind != PAID:
-        return "beside"
-    return "over" if row.end <= today else "coming" if row.start > today else "running"
+    state = "over" if row.end <= today else "coming" if row.start > today else "running"
+    return f"{state} pilot" if row.kind == PILOT else f"{state} unseen" if _is_unseen(row) else state
+
+
+def _is_unseen(row: Subscription) -> bool:
+    return row.kind != PAID or not contracts.plan_of(row.plan).governance.visible_to_customer
+
+
+def _note(row: Subscription) -> str:
+    words = [gettext("Not shown to the customer")] if row.kind == PAID and _is_unseen(row) else []
+    words += [str(KINDS[row.kind])] if row.kind in KINDS else []
+    words += [gettext("On hold")] if row.close_on_hold else []
+    return " · ".join(words)
