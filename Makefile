@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := src/rollbook/samples/academy.csv
 
-.PHONY: help run serve test test-server lint laws fuzz fuzz-long faults faults-long api-fuzz bench bench-intake bench-server bench-pages \
+.PHONY: help run serve test test-server test-scale lint laws fuzz fuzz-long faults faults-long api-fuzz bench bench-intake bench-server bench-pages \
 	screenshots translations docs clean
 
 help: ## what can be called
@@ -25,11 +25,15 @@ $(VENV)/dev: $(VENV)/server
 	@touch $@
 
 run: $(BIN)/rollbook ## meters the sample under several plans and explains one learner
+	@echo "Half a year of a made-up academy. Who logged in, by calendar month:"; echo
 	$(BIN)/rollbook meter $(SAMPLE) --plan monthly-login --start 2026-01-01 --end 2026-07-01 --as-of 2026-07-01
+	@echo; echo "The same facts under another plan: who learned something, in each block of 30 days:"; echo
 	$(BIN)/rollbook meter $(SAMPLE) --plan reach360-starter --start 2026-01-01 --end 2026-07-01 --as-of 2026-07-01
+	@echo; echo "And under a third: whose enrolment was enabled, whether or not they came:"; echo
 	$(BIN)/rollbook meter $(SAMPLE) --plan wisenet-elearning --start 2026-01-01 --end 2026-07-01 --as-of 2026-07-01 --zone Australia/Melbourne
+	@echo; echo "Why ana counted under the second, or did not:"; echo
 	$(BIN)/rollbook explain $(SAMPLE) --plan reach360-starter --start 2026-01-01 --end 2026-07-01 --as-of 2026-07-01 ana
-	@echo; echo "Try it yourself: $(BIN)/rollbook --help"
+	@echo; echo "Try it yourself: $(BIN)/rollbook --help, or in a browser: make serve"
 
 serve: $(VENV)/server ## a server with made-up customers on port PORT (8000), in ./rollbook-data; Ctrl-C stops it
 	@exec $(BIN)/rollbook serve --demo --port $(or $(PORT),8000)
@@ -41,6 +45,9 @@ test: $(VENV)/dev ## sets up whatever the tests need and runs them all, those of
 test-server: $(VENV)/dev ## the tests of the server alone, on SQLite and on a real PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/server
 	ROLLBOOK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal tests/server
+
+test-scale: $(VENV)/dev ## the main journeys in a browser beside a million activations, on a real PostgreSQL
+	ROLLBOOK_REQUIRE=1 ROLLBOOK_ACTIVATIONS=$(or $(ACTIVATIONS),1000000) $(BIN)/python -m pytest tests/pages/test_at_scale.py
 
 lint: $(VENV)/dev ## style, types, and who may import whom
 	$(BIN)/ruff check .
