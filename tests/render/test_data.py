@@ -36,7 +36,22 @@ def test_text_that_a_spreadsheet_would_compute_gets_an_apostrophe(text: str) -> 
     assert as_csv(text) == [f"'{text}"]
 
 
-@pytest.mark.parametrize("text", ["ann", "o'neil", "'s-Gravenhage", "a=b", "1", " =1", ""])
+@pytest.mark.parametrize(
+    ("text", "told"),
+    [
+        ("a;=1+1", "a;'=1+1"),
+        (";@x;-1", ";'@x;'-1"),
+        ('a;"=1"', 'a;\'"=1"'),
+        ("=1;'=2", "'=1;''=2"),
+        ("a;\t=1", "a;'\t=1"),
+    ],
+)
+def test_what_follows_a_semicolon_begins_a_cell_where_a_decimal_comma_is_usual(text: str, told: str) -> None:
+    """Excel in German splits the line at semicolons, within quotes too, that do not begin a cell."""
+    assert as_csv(text) == [told]
+
+
+@pytest.mark.parametrize("text", ["ann", "o'neil", "'s-Gravenhage", "a=b", "1", " =1", "", "a;b", "a; =1", ";'x"])
 def test_all_other_text_stays_as_it_is(text: str) -> None:
     assert as_csv(text, "last") == [text, "last"]
 
@@ -46,8 +61,8 @@ def test_without_the_guard_text_is_exact() -> None:
 
 
 def test_taking_one_apostrophe_away_gives_every_text_again() -> None:
-    texts = ["=1", "'=1", "''=1", "'s-Gravenhage", "-", "'-", "x"]
-    restored = [re.sub(r"^'('*[=+\-@])", r"\1", text) for text in as_csv(*texts)]
+    texts = ["=1", "'=1", "''=1", "'s-Gravenhage", "-", "'-", "x", "a;=1", "=1;'=2;''-3", ";\"'+4"]
+    restored = [re.sub(r"(^|;)'([\"']*[=+\-@])", r"\1\2", text) for text in as_csv(*texts)]
     assert restored == texts
 
 

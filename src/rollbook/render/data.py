@@ -19,16 +19,18 @@ import pyarrow.parquet as pq
 
 BATCH_ROWS = 10_000
 
-FORMULA = "^('*[=+\\-@\t\r\n\uff1d\uff0b\uff0d\uff20])"
+FORMULA = "(^|;)([\"']*[=+\\-@\uff1d\uff0b\uff0d\uff20]|'*[\t\r\n])"
 """Text that a spreadsheet would compute: it gets an apostrophe before it, of which a spreadsheet shows nothing.
 
-Text that begins so after apostrophes of its own gets one more: whoever takes one away has the text again.
+Where a decimal comma is usual, spreadsheets take a semicolon for the end of a cell, so that what follows one begins a
+cell, too, even within quotes. Text that begins so after apostrophes of its own gets one more: whoever takes one away
+has the text again.
 """
 
 
 def guarded(text: str) -> str:
     """Text of which a spreadsheet computes nothing."""
-    return re.sub(FORMULA, r"'\1", text)
+    return re.sub(FORMULA, r"\1'\2", text)
 
 
 def readable(table: pa.RecordBatch) -> pa.RecordBatch:
@@ -98,7 +100,7 @@ def _plain(batch: pa.RecordBatch) -> pa.RecordBatch:
 def _guarded(batch: pa.RecordBatch) -> pa.RecordBatch:
     for n, field in enumerate(batch.schema):
         if pa.types.is_string(field.type):
-            batch = batch.set_column(n, field.name, pc.replace_substring_regex(batch.column(n), FORMULA, r"'\1"))
+            batch = batch.set_column(n, field.name, pc.replace_substring_regex(batch.column(n), FORMULA, r"\1'\2"))
     return batch
 
 
