@@ -21,7 +21,7 @@ from rollbook.server.access.principals import Principal
 from rollbook.server.api.fields import Email, one_line
 from rollbook.server.api.paging import page as paged
 from rollbook.server.models import Customer
-from rollbook.server.pages import shell
+from rollbook.server.pages import sentences, shell
 from rollbook.server.refusals import RefusedError, missing
 
 ROWS = 25
@@ -99,7 +99,7 @@ def added(
     except RollbookError as error:
         wrong = error
     for it in wrong.problems:
-        form.add_error(beside, f"{it.rule}; {it.remedy}")
+        form.add_error(beside, sentences.both(it))
     return None
 
 

@@ -25,6 +25,7 @@ from rollbook.model.subscription import Subscription
 from rollbook.server.live.history import Compared
 from rollbook.server.pages import charts, reading
 from rollbook.server.pages.planner_form import Asked, Choice
+from rollbook.server.pages.sentences import told
 
 SETTINGS = Settings(runs=300)
 """All plans together take a tenth of a second; what is told is no finer than one in a hundred."""
@@ -76,7 +77,9 @@ def rollout(year: Subscription, asked: Asked, bought: int = 0) -> dict[str, Any]
         on = replace(year, plan=choice.plan, quote=choice.tariff)
         found = _offer(on, planned)
         if isinstance(found, Refused):
-            lines.append(Line(choice.plan, choice.own, "", why=found.problem.rule, remedy=found.problem.remedy))
+            lines.append(
+                Line(choice.plan, choice.own, "", why=told(found.problem.rule), remedy=told(found.problem.remedy))
+            )
             continue
         offers.append((choice, found))
         lines.append(_line(choice, found, _as_bought(on, planned, bought) if choice.own and bought else None, bought))
@@ -188,7 +191,7 @@ def history(own: Subscription, found: Compared, asked: Asked) -> dict[str, Any]:
     tariffs = {it.plan.id: it for it in asked.plans}
     lines = [_of_history(own, it, tariffs[it.name]) for it in found.candidates]
     lines += [
-        Line(tariffs[it.name].plan, tariffs[it.name].own, "", why=it.problem.rule, remedy=it.problem.remedy)
+        Line(tariffs[it.name].plan, tariffs[it.name].own, "", why=told(it.problem.rule), remedy=told(it.problem.remedy))
         for it in found.refused
     ]
     return {

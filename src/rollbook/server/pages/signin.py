@@ -15,6 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 from rollbook.errors import RollbookError
 from rollbook.server.access import first, signin, sso, throttle
 from rollbook.server.access.principals import SAFE_METHODS
+from rollbook.server.pages import sentences
 from rollbook.server.pages.reading import spoken
 from rollbook.server.pages.shell import own_address
 from rollbook.server.refusals import RefusedError
@@ -107,4 +108,4 @@ def _after(request: HttpRequest) -> str:
 
 def words_of(error: RollbookError) -> list[str]:
     """What was refused, in sentences."""
-    return [f"{it.rule[:1].upper()}{it.rule[1:]}: {it.remedy}." for it in error.problems]
+    return [sentences.both(it) for it in error.problems]

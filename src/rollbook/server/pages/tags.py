@@ -11,7 +11,8 @@ from django.template import Library
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
 
-from rollbook.server.pages import reading
+from rollbook.errors import Problem
+from rollbook.server.pages import reading, sentences
 
 register = Library()
 
@@ -24,6 +25,12 @@ Instant = datetime | int | str
 
 def _instant(at: Instant) -> datetime | int:
     return datetime.fromisoformat(at) if isinstance(at, str) else at
+
+
+@register.filter
+def told(problem: Problem) -> str:
+    """What is wrong and what to do about it, as a sentence in the reader's language."""
+    return sentences.both(problem)
 
 
 @register.filter

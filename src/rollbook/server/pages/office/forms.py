@@ -18,6 +18,7 @@ from pydantic import ValidationError
 from rollbook.errors import Problem, RollbookError
 from rollbook.server.api.fields import NUMBER_MAX, SEATS_MAX, UNITS_MAX
 from rollbook.server.models import KINDS, Message
+from rollbook.server.pages import sentences
 from rollbook.server.refusals import RefusedError
 
 DAYS = {"min_value": date(1970, 1, 1), "max_value": date(2198, 12, 31)}
@@ -63,8 +64,8 @@ def _field_of(form: forms.Form, problem: Problem) -> str | None:
 
 
 def sentence(rule: str, remedy: str) -> str:
-    """A problem as a sentence."""
-    return f"{rule[:1].upper()}{rule[1:]}: {remedy}." if remedy else f"{rule[:1].upper()}{rule[1:]}."
+    """A problem as a sentence, in the reader's language."""
+    return sentences.both(Problem("", rule, remedy))
 
 
 def cursor(request: HttpRequest, name: str = "after") -> int:
