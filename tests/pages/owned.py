@@ -1,6 +1,6 @@
 """Statements of a site, and what its customers manage themselves: made as the server makes them.
 
-mau    four windows closed without a price, the second corrected by the third, the first disputed
+mau    four windows closed at the prices of the sample, the second corrected by the third, the first disputed
 past   a whole term closed with prices, and a note after it for what came late
 """
 

@@ -64,6 +64,29 @@ def test_whoever_has_only_plans_that_are_not_shown_is_told_whom_to_ask():
     assert "/subscriptions/" not in said
 
 
+def test_it_says_what_is_used_of_what_and_what_that_costs_and_leads_to_who_counted():
+    from datetime import UTC, datetime, timedelta  # noqa: PLC0415
+
+    north = world.customer("North", ("north",))
+    mine = current(north, quantity=2)
+    mine.quote = '[tariff]\ncurrency = "EUR"\nbase = { rate = 4.00 }\noverage = { rate = 7.50 }\n'
+    mine.save(update_fields=["quote"])
+    now = datetime.now(UTC).replace(tzinfo=None)
+    # At midnight between two months an earlier minute would be in the month before.
+    minute = max(now - timedelta(minutes=1), now.replace(day=1, hour=0, minute=0)).isoformat(timespec="minutes")
+    for number, learner in enumerate(("ana", "bo", "cy"), 1):
+        world.send([world.row(str(number), learner, minute)], now.isoformat())
+    seen = {role: page(role, None if role == "operator" else north) for role in ("administrator", "viewer", "operator")}
+    for said in seen.values():
+        assert re.search(r">3</span>\s*<span[^>]*>active, 2 included", said)
+        # 2 that were bought at 4.00, and one beyond at 7.50.
+        assert "€15.50" in said
+        assert "1 beyond" in said
+    assert "1 plan is beyond what it includes" in seen["operator"]
+    for part, roles in (("learners", {"administrator"}), ("statements", {"administrator"}), ("usage", {*seen})):
+        assert {role for role, said in seen.items() if f'"/subscriptions/{mine.pk}/{part}"' in said} == roles
+
+
 def test_signing_out_on_the_page_ends_the_session():
     client = Client(enforce_csrf_checks=True)
     client.force_login(callers.user("operator"))

@@ -121,7 +121,9 @@ def _one(request: HttpRequest, principal: Principal, row: Customer, typed_in: di
     }
     crumbs = [(gettext("Customers"), reverse("customers"))]
     status = 422 if any(it.errors for it in typed_in.values()) else 200
-    return shell.show(request, principal, "office/customer.html", shown, here="customers", crumbs=crumbs, status=status)
+    return shell.show(
+        request, principal, "office/customer.html", shown, here="customers", crumbs=crumbs, status=status, customer=row
+    )
 
 
 def _organisations(row: Customer, after: str) -> QuerySet[Organisation, str]:
