@@ -89,7 +89,7 @@ def site(activations: int = 0) -> Iterator[Site]:
     with ExitStack() as stack:
         folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="rollbook-site-"))
         url = f"sqlite:///{folder}/rollbook.db"
-        if os.environ.get("ROLLBOOK_TEST_DATABASE") == "postgresql":
+        if activations or os.environ.get("ROLLBOOK_TEST_DATABASE") == "postgresql":
             url = stack.enter_context(postgres.database(stack.enter_context(postgres.server(fsync="off"))))
         with socket.socket() as free:
             free.bind(("127.0.0.1", 0))
