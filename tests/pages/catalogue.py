@@ -1,6 +1,7 @@
 """The German catalogue: `python -m tests.pages.catalogue` brings the words of pages and templates into it.
 
-Messages come from `_ = gettext` calls and from templates, by Django's own reading of them. What is written in German
+Messages come from `_ = gettext` calls and from templates, by Django's own reading of them, and from what published
+plans say of themselves. What is written in German
 stays; what nobody says any more goes. The compiled file is committed too: a wheel and a fresh clone have it, and no
 program of gettext has to be there. Letters (`templates/mail`) are written by the worker, in English, and have no part.
 """
@@ -18,6 +19,7 @@ from babel.messages.mofile import write_mo
 from babel.messages.pofile import read_po, write_po
 
 import rollbook.server
+from rollbook.plans import published
 
 SERVER = Path(rollbook.server.__file__).parent
 FILE = SERVER / "locale" / "de" / "LC_MESSAGES" / "django.po"
@@ -53,6 +55,8 @@ def said() -> Catalog:
         name = str(path.relative_to(SERVER))
         for _, message, comments, context in extract("python", BytesIO(code.encode()), KEYWORDS):
             catalogue.add(message, locations=[(name, 0)], auto_comments=comments, context=context)
+    for plan in published():
+        catalogue.add(plan.summary, locations=[(f"plans/{plan.id}", 0)])
     return catalogue
 
 

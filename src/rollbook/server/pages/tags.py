@@ -10,6 +10,7 @@ from django.forms import BoundField
 from django.template import Library
 from django.utils.html import format_html
 from django.utils.safestring import SafeString
+from django.utils.translation import gettext
 
 from rollbook.errors import Problem
 from rollbook.server.pages import reading, sentences
@@ -31,6 +32,12 @@ def _instant(at: Instant) -> datetime | int:
 def told(problem: Problem) -> str:
     """What is wrong and what to do about it, as a sentence in the reader's language."""
     return sentences.both(problem)
+
+
+@register.filter
+def summary(sentence: str) -> str:
+    """What a plan says of itself: published plans in the reader's language, others as they were written."""
+    return gettext(sentence) if sentence else ""
 
 
 @register.filter
