@@ -41,6 +41,12 @@ TERM_DAYS = 6
 QUIET_SECONDS = 120
 """How long the end may take to come to rest."""
 
+AT_ONCE = 0.2
+"""Of the kills, those that come whether or not anything was taken in since the one before: while things begin."""
+
+PROGRESS_SECONDS = 30
+"""How long others wait for that: a machine that is slow to begin would be killed a hundred times before it began."""
+
 
 class Processes:
     """What runs, each in a group of its own, so that a kill takes its children too."""
@@ -366,7 +372,10 @@ def _under_fire(
         sender.start()
     victims = ["server", "server", "worker 1", "worker 2"] + (["postgres"] if postgres else [])
     time.sleep(5)
+    before = 0
     for _ in range(given.kills):
+        if chance.random() > AT_ONCE:
+            before = _progressed(senders, before)
         time.sleep(chance.uniform(0.1, 2.5))
         victim = chance.choice(victims)
         if victim == "postgres" and postgres:
@@ -380,6 +389,14 @@ def _under_fire(
     for sender in senders:
         sender.join(QUIET_SECONDS + 10)
     return senders
+
+
+def _progressed(senders: Sequence[Sender], before: int) -> int:
+    """Waits until more than so many batches were acknowledged; how many were."""
+    began = time.monotonic()
+    while (now := sum(it.batches for it in senders)) <= before and time.monotonic() - began < PROGRESS_SECONDS:
+        time.sleep(0.02)
+    return now
 
 
 if __name__ == "__main__":
