@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,15 @@ def test_every_instruction_of_the_container_file_exists(statements: list[tuple[s
     }
     assert {name for name, _ in statements} <= known
     assert statements[0][0] == "FROM"
+
+
+def test_everything_that_the_wheel_is_made_of_is_copied(statements: list[tuple[str, str]]) -> None:
+    """Where a file is missing that the wheel is to contain, nothing is built at all."""
+    wheel = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]["build"]["targets"]["wheel"]
+    needed = [*wheel["packages"], *wheel["force-include"]]
+    copied = [it for name, argument in statements if name == "COPY" for it in argument.split()[:-1]]
+    assert needed
+    assert [it for it in needed if not any(f"{it}/".startswith(f"{there}/") for there in copied)] == []
 
 
 def test_both_stages_begin_with_the_same_named_version(statements: list[tuple[str, str]]) -> None:
