@@ -149,6 +149,19 @@ def test_somebody_whose_number_is_the_id_of_the_fact_that_proves_them_is_no_gues
     assert (found[header.index("fact")], found[header.index("learner")]) == (number, "ana")
 
 
+def test_who_is_a_guest_is_asked_of_the_count_and_not_of_how_an_id_looks() -> None:
+    """Ana's number is the id of the fact that proves her and, from another source, of a guest's entry: both count."""
+    term = subscribe(customer(), GUESTS)
+    number = people.surrogates(term.customer_id, ["ana"])["ana"]
+    send([row(number, "ana", "2026-01-05T09:00", "session.entered")], NOW)
+    guest = {"id": number, "source": "door", "occurred_at": "2026-01-06T09:00:00Z", "organisation": "north"}
+    send([guest | {"type": "session.entered", "role": "guest"}], NOW)
+    for report in ("mau", "metering-events"):
+        _, _, content = snapshots.report(term, report, "learner", named=True, as_of_us=at(NOW))
+        header, *found = csv(content)
+        assert [line[header.index("learner")] for line in found] == ["ana", number]
+
+
 def test_a_person_of_another_customer_is_never_named() -> None:
     """A surrogate that is somebody else's could only come from a guest or a mistake: it stays a number."""
     other = customer("Southern Academy", ("south",))

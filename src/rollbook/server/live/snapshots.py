@@ -195,10 +195,10 @@ def report_file(
     with snapshot(row, as_of_us or clock.now_us() + 1) as result, tempfile.TemporaryDirectory(prefix=FOLDER) as to:
         known = result.subscription
         about = About(chosen.title, chosen.purpose, known, result.organisations, result.account.as_of_us)
+        alike = _alike(result)
         table = result.report_batches(name, shape.by)
         if named and known.plan.meter.unit != "entry":
-            with_guests = known.plan.meter.guests == "each-entry"
-            table = with_names(table, lambda batch: _called(row.customer_id, batch, with_guests=with_guests))
+            table = with_names(table, lambda batch: _called(row.customer_id, batch, alike))
         path = Path(to) / f"report.{form}"
         _WRITERS[form](table, about, path)
         return f"{name}-{shape.by}.{form}", FORMATS[form], path.open("rb")
@@ -222,17 +222,30 @@ _WRITERS: dict[str, Callable[[pa.RecordBatchReader, About, Path], None]] = {
 }
 
 
-def _called(customer: int, batch: pa.RecordBatch, *, with_guests: bool) -> tuple[list[str], list[str]]:
+_ALIKE = "select distinct source, id from activations where not guest and unit = id"
+
+
+def _alike(result: library.Result) -> frozenset[tuple[object, ...]] | None:
+    """The facts, by (source, id), that prove a learner whose number is the fact's id; None where no guest counts."""
+    if result.subscription.plan.meter.guests != "each-entry":
+        return None
+    return frozenset(result.steps.rows(_ALIKE))
+
+
+def _called(
+    customer: int, batch: pa.RecordBatch, alike: frozenset[tuple[object, ...]] | None
+) -> tuple[list[str], list[str]]:
     """Each learner's id as the customer knows it, and what they are called. Who is erased has neither.
 
-    The entry of a guest is known by its fact's id, which may look like a surrogate and is nobody's.
+    The entry of a guest is known by its fact's id, which may look like a surrogate and is nobody's: see `_alike`.
     """
     ids: list[str] = batch.column("learner").to_pylist()
     names = batch.schema.names
     if "kind" in names:
         guests = [kind != "learner" for kind in batch.column("kind").to_pylist()]
-    elif with_guests and "fact" in names:
-        guests = [id_ == fact for id_, fact in zip(ids, batch.column("fact").to_pylist(), strict=True)]
+    elif alike is not None and "fact" in names:
+        proofs = zip(*(batch.column(name).to_pylist() for name in ("source", "fact")), strict=True)
+        guests = [id_ == proof[1] and proof not in alike for id_, proof in zip(ids, proofs, strict=True)]
     else:
         guests = [False] * len(ids)
     known = people_of(customer, {id_ for id_, guest in zip(ids, guests, strict=True) if not guest})
