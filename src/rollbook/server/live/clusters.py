@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from rollbook.engines import database as engine
-from rollbook.model.fact import VOIDED
+from rollbook.model.fact import LINKED, VOIDED
 from rollbook.server.live import driver, snapshots
 
 
@@ -21,6 +21,15 @@ def ever_linked(organisations: Sequence[str], learners: Collection[str]) -> set[
     """These surrogates and all that were ever linked to them in any of the organisations."""
     with driver.own_cursor() as cursor:
         return engine.ever_linked(cursor, organisations, learners)
+
+
+def standing_links(organisation: str, learners: Collection[str]) -> list[tuple[str, str]]:
+    """(survivor, given up) of the links of these surrogates in an organisation, over any others, that nobody voided."""
+    # Whoever survives in a link of these is one of these.
+    given = {"learners": _given(ever_linked([organisation], learners)), "organisation": organisation}
+    sql = _LINKS_POSTGRESQL if driver.on_postgresql() else _LINKS_SQLITE
+    with driver.own_cursor() as cursor:
+        return list(cursor.execute(sql, given).fetchall())
 
 
 def copy_facts(organisations: Sequence[str], learners: Collection[str], to: Path) -> snapshots.Copied:
@@ -63,6 +72,17 @@ _VOID = f"""fact.status = true and fact.type = '{VOIDED}' and fact.organisation 
             and fact.source = target.source and fact.voids = target.id"""
 _ASKED = "unnest(%(learners)s::text[]) as asked(learner)"
 _OWN = 'select * from fact where organisation = any(%(within)s) and learner = asked.learner collate "C"'
+
+
+_LINKS = f"""
+    select link.learner, link.object from fact as link
+    where link.organisation = {{organisation}} and link.learner {{among}}
+      and link.status = true and link.type = '{LINKED}' and not exists (
+        select 1 from fact as void where void.status = true and void.type = '{VOIDED}'
+        and void.organisation = link.organisation and void.source = link.source and void.voids = link.id)
+    """
+_LINKS_SQLITE = _LINKS.format(organisation=":organisation", among="in (select value from json_each(:learners))")
+_LINKS_POSTGRESQL = _LINKS.format(organisation="%(organisation)s", among="= any(%(learners)s)")
 
 
 @dataclass(frozen=True, slots=True)

@@ -25,7 +25,7 @@ from rollbook.server.models import HeldFact, Organisation, Refusal, Subscription
 from rollbook.server.models.lengths import BYTES_MAX
 from rollbook.server.notices import crossings
 from rollbook.server.observing import telemetry
-from rollbook.server.receiving import unknown
+from rollbook.server.receiving import links, unknown
 from rollbook.server.receiving.reading import Rejected, problems, read_rows
 
 __all__ = ["Receipt", "Rejected", "Sender", "ingest", "ingest_within", "problems", "read_rows", "release_held"]
@@ -256,6 +256,10 @@ def _take(
 ) -> None:
     """Stores, meters and announces the facts of one customer, which is locked."""
     known = [fact for _, fact in facts] if mapped else _with_surrogates(customer, [fact for _, fact in facts])
+    if too_many := links.beyond(known):
+        receipt.rejected += [links.refused(facts[place][0]) for place in sorted(too_many)]
+        kept = [place for place in range(len(known)) if place not in too_many]
+        facts, known = [facts[place] for place in kept], [known[place] for place in kept]
     with driver.own_database() as database:
         stored = engine.store(database, known, customer)
         receipt.repeats += len(stored.duplicates)
