@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from django.http import HttpRequest, HttpResponse
-from django.utils.translation import gettext_lazy
+from django.utils.translation import gettext, gettext_lazy
 
 from rollbook.server.access.principals import PERSON, Principal
 from rollbook.server.pages import shell
@@ -21,16 +21,26 @@ GROUPS = (
 )
 """Folders in the order in which they are listed."""
 
+FIRST = ("server/pages", "plans", "statements", "reports", "advice")
+"""What a reader of figures needs: listed before all others."""
+
+OF_VENDOR = "docs/decisions"
+"""Found by whoever looks for it, and listed for those who run the server."""
+
 WORDS_LENGTH_MAX = 200
 FOUND_MAX = 40
 
 
 @page("help", PERSON, name="help")
 def index(request: HttpRequest, principal: Principal) -> HttpResponse:
-    """/help: everything that there is, or the headings that were looked for."""
+    """/help: what there is, for readers of figures first, or the headings that were looked for."""
     words = request.GET.get("q", "")[:WORDS_LENGTH_MAX]
     found = search(words)
-    groups = [(label, [it for it in documents().values() if it.folder == folder]) for folder, label in GROUPS]
+    others = {name: it for name, it in documents().items() if name not in FIRST}
+    groups = [(gettext("What the pages show"), [documents()[name] for name in FIRST])]
+    for folder, label in GROUPS:
+        if principal.vendor or folder != OF_VENDOR:
+            groups.append((str(label), [it for it in others.values() if it.folder == folder]))
     shown = {"q": words, "found": found[:FOUND_MAX], "number": len(found), "groups": groups}
     if "HX-Request" in request.headers:
         return shell.part(request, "help/found.html", shown)

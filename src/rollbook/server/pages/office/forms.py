@@ -27,6 +27,9 @@ DAYS = {"min_value": date(1970, 1, 1), "max_value": date(2198, 12, 31)}
 LIST_BYTES_MAX = 3 * 1024 * 1024
 """Of a vendor's list; a page takes 4 MiB of anything."""
 
+PRICES_EXAMPLE = '[tariff]\ncurrency = "EUR"\nbase = { rate = 2.90 }\noverage = { rate = 3.50 }'
+"""Of a unit that is bought, and of one beyond."""
+
 QUOTE = "quote"
 """The field whose text has places of its own, which are told with what is wrong there."""
 
@@ -346,7 +349,7 @@ class Subscription(forms.Form):
         required=False,
         max_length=50_000,
         help_text=gettext_lazy("Instead of the plan's: a text that begins with [tariff], as in a plan."),
-        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "code"}),
+        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "code", "placeholder": PRICES_EXAMPLE}),
     )
     on_hold = forms.CharField(
         label=gettext_lazy("Close nothing yet, because"),
