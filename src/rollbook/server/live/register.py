@@ -149,7 +149,7 @@ def page(
     after  `after` of the page before
     Raises RefusedError 422 for an `after` that is none, and for a standing that is to be asked of one organisation.
     """
-    there = _Window(contracts.live(row), found, window)
+    there = _Window(contracts.live_of(row), found, window)
     if asked.search:
         return _searched(row, there, asked)
     if asked.order == NAME:
@@ -169,13 +169,13 @@ def page(
 
 def of_people(row: Subscription, found: Account, window: int, numbers: Sequence[int]) -> tuple[Entry, ...]:
     """The units of some people in a window, in order: each has its place in the index of units."""
-    there = _Window(contracts.live(row), found, window)
+    there = _Window(contracts.live_of(row), found, window)
     return _entries(there, _units_of(there, [str(it) for it in numbers], "", []))
 
 
 def of_guest(row: Subscription, found: Account, window: int, entry: str) -> tuple[Entry, ...]:
     """A guest's entry in a window, by its fact's id."""
-    there = _Window(contracts.live(row), found, window)
+    there = _Window(contracts.live_of(row), found, window)
     return _entries(there, _units_of(there, [entry], " and a.guest", []))
 
 
