@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from axe_playwright_python.sync_playwright import Axe
 
 from rollbook.server.pages.registry import PAGES, patterns
 from tests.pages.browsing import open_everything
+from tests.pages.screenshots import INDEX, names
 from tests.pages.tour import PARTS, TOUR
 
+PICTURES = Path(__file__).parents[2] / "docs" / "screenshots"
 AXE = Axe().axe_script
 TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
 
@@ -29,6 +33,15 @@ def test_every_page_is_on_the_tour():
     there = {it.page for it in TOUR if it.page} | PARTS
     # What is a form and no page stands on the page that has it.
     assert {name for name, it in PAGES.items() if "GET" in it.methods} <= there <= set(PAGES)
+
+
+def test_every_page_has_its_four_pictures_in_the_documentation_and_their_index():
+    kept = {name for it in TOUR if it.photographed for name in names(it)}
+    assert {it.page for it in TOUR if it.photographed} == {it.page for it in TOUR}
+    assert {it.name for it in PICTURES.glob("*") if it.name != INDEX} == kept
+    index = (PICTURES / INDEX).read_text(encoding="utf-8")
+    # Each is shown, and leads to itself.
+    assert [name for name in sorted(kept) if index.count(f"({name})") != 2] == []
 
 
 @pytest.mark.parametrize("stop", TOUR, ids=lambda it: it.name)
