@@ -12,6 +12,7 @@ from itertools import pairwise
 
 from rollbook.accounting.account import Account
 from rollbook.advice.hindsight import charges_beyond, steady, turning_points
+from rollbook.model.money import Money
 
 POINTS_MAX = 20_000
 """Turning points looked at; beyond them, as with very small packages, nothing is said."""
@@ -26,7 +27,11 @@ class Reach:
     winner: int
 
 
-def break_even(one: Account, other: Account, most: int) -> tuple[Reach, ...] | None:
+Cost = Callable[[Account, int], Money | None]
+"""What a term costs with so many active in every window."""
+
+
+def break_even(one: Account, other: Account, most: int, cost: Cost = steady) -> tuple[Reach, ...] | None:
     """Which of two (0 or 1) costs less, for 0 to `most` active units in every window of the term.
 
     A plan that does not charge for overage is taken with as many units bought as each number needs.
@@ -41,7 +46,7 @@ def break_even(one: Account, other: Account, most: int) -> tuple[Reach, ...] | N
 
     def winner(active: int) -> int | None:
         if active not in known:
-            known[active] = _winner(one, other, active)
+            known[active] = _winner(cost(one, active), cost(other, active))
         return known[active]
 
     found = [winner(point) for point in points]
@@ -59,8 +64,7 @@ def comparable(account: Account) -> bool:
     return charges_beyond(account) or tariff.base is not None
 
 
-def _winner(one: Account, other: Account, active: int) -> int | None:
-    first, second = steady(one, active), steady(other, active)
+def _winner(first: Money | None, second: Money | None) -> int | None:
     if first is None or second is None:
         return None
     if first.amount == second.amount:

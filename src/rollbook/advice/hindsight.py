@@ -188,10 +188,19 @@ def _steady(account: Account, subscription: Subscription, active: int) -> Iterat
     left = free + subscription.bought(subscription.end_us - 1)
     for window in account.windows:
         allowance = left if per_term else free + subscription.bought(window.end_us - 1)
-        used = Consumption(window=window, new=active, free=free, per_term=per_term)
-        counted = with_allowance(used, allowance)
-        left -= counted.included
-        yield counted
+        included = min(active, allowance)
+        left -= included
+        yield Consumption(
+            window=window,
+            new=active,
+            free=free,
+            per_term=per_term,
+            granted=allowance,
+            included=included,
+            overage=active - included,
+            overage_to_date=active - included,
+            balance=allowance - included,
+        )
 
 
 def turning_points(account: Account, most: int) -> Sequence[int]:

@@ -82,9 +82,18 @@ def break_evens(
     offers: Sequence[Offer], organisations: tuple[str, ...], most: int
 ) -> Iterator[tuple[Offer, Offer, tuple[Reach, ...]]]:
     """For each two plans whose prices are known: with how many active learners in every window which costs less."""
+    accounts = [_account(it, organisations) for it in offers]
+    known: dict[tuple[int, int], Money | None] = {}
+
+    def cost(account: Account, active: int) -> Money | None:
+        # Each is compared with all others, mostly at the same numbers.
+        if (id(account), active) not in known:
+            known[id(account), active] = steady(account, active)
+        return known[id(account), active]
+
     for place, one in enumerate(offers):
-        for other in offers[place + 1 :]:
-            found = break_even(_account(one, organisations), _account(other, organisations), most)
+        for nth, other in enumerate(offers[place + 1 :], place + 1):
+            found = break_even(accounts[place], accounts[nth], most, cost)
             if found is not None:
                 yield one, other, found
 
