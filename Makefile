@@ -4,6 +4,8 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := src/rollbook/samples/academy.csv
+# How pages look and read is the same on every database: this is seen once.
+ALIKE := tests/pages/test_tour.py tests/pages/test_german.py tests/pages/test_charts.py tests/pages/test_translations.py tests/pages/test_help.py
 
 .PHONY: help run serve test test-server test-scale lint laws fuzz fuzz-long faults faults-long api-fuzz bench bench-intake bench-server bench-pages \
 	screenshots translations docs clean
@@ -40,7 +42,7 @@ serve: $(VENV)/server ## a server with made-up customers on port PORT (8000), in
 
 test: $(VENV)/dev ## sets up whatever the tests need and runs them all, those of the server on both databases
 	$(BIN)/python -m pytest -n 2 --dist worksteal
-	ROLLBOOK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal tests/server tests/pages
+	ROLLBOOK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal tests/server tests/pages $(ALIKE:%=--ignore=%)
 
 test-server: $(VENV)/dev ## the tests of the server alone, on SQLite and on a real PostgreSQL
 	$(BIN)/python -m pytest -n 2 --dist worksteal tests/server
