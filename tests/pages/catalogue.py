@@ -1,9 +1,8 @@
 """The German catalogue: `python -m tests.pages.catalogue` brings the words of pages and templates into it.
 
 Messages come from `_ = gettext` calls and from templates, by Django's own reading of them, and from what published
-plans say of themselves. What is written in German
-stays; what nobody says any more goes. The compiled file is committed too: a wheel and a fresh clone have it, and no
-program of gettext has to be there. Letters (`templates/mail`) are written by the worker, in English, and have no part.
+plans say of themselves. What is written in German stays; what nobody says any more goes. The compiled file is committed
+too: a wheel and a fresh clone have it, and no program of gettext has to be there.
 """
 
 from __future__ import annotations
@@ -51,7 +50,7 @@ def said() -> Catalog:
     )
     for path in _sources():
         text = path.read_text(encoding="utf-8")
-        code = templatize(text) if path.suffix == ".html" else text
+        code = text if path.suffix == ".py" else templatize(text)
         name = str(path.relative_to(SERVER))
         for _, message, comments, context in extract("python", BytesIO(code.encode()), KEYWORDS):
             catalogue.add(message, locations=[(name, 0)], auto_comments=comments, context=context)
@@ -99,7 +98,8 @@ def is_translated(message: object) -> bool:
 
 def _sources() -> Iterator[Path]:
     yield from sorted((SERVER / "pages").rglob("*.py"))
-    yield from (it for it in sorted((SERVER / "templates").rglob("*.html")) if "mail" not in it.parts)
+    yield from sorted((SERVER / "templates").rglob("*.html"))
+    yield from sorted((SERVER / "templates" / "mail").rglob("*.txt"))
 
 
 def _without_lines(found: re.Match[bytes]) -> bytes:

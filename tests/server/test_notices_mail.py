@@ -9,6 +9,7 @@ from email.message import EmailMessage
 from typing import Any
 
 import pytest
+from django.test import Client
 
 from rollbook.server.configuration import ConfigurationError, configuration, mail
 from rollbook.server.models import Customer, Endpoint, Message, ReportOrder, Subscription, User
@@ -16,7 +17,7 @@ from rollbook.server.notices import mail as mails
 from rollbook.server.notices import reports
 from rollbook.server.notices.announce import announce
 from rollbook.server.notices.delivery import deliver
-from rollbook.server.notices.events import COMMON, EVENTS
+from rollbook.server.notices.events import COMMON, ENDPOINT, EVENTS
 from rollbook.server.notices.webhooks import new_secret
 
 from . import receivers, world
@@ -82,6 +83,30 @@ def test_an_administrator_reads_what_happened_and_what_it_means(mailbox: receive
         # There is no page of a subscription to lead to.
         assert "http://localhost:8000/" not in said
     assert Message.objects.get().state == "sent"
+
+
+def test_mail_is_in_the_language_in_which_its_reader_last_read_a_page(
+    mailbox: receivers.Mailbox, north: Customer
+) -> None:
+    """Two readers in one batch, each on a thread of the sender."""
+    row = world.subscribe(north)
+    ben = User.objects.create(username="ben", email="ben@example.org", role=User.ADMINISTRATOR, customer=north)
+    client = Client()
+    client.force_login(ben)
+    assert client.get("/account", headers={"Accept-Language": "de-AT,de;q=0.9,en;q=0.5"}).status_code == 200
+    announce("threshold.crossed", north, CROSSED, row)
+    assert deliver(soon()) == 2
+    came = {to[0]: message for to, message in mailbox.came}
+    assert came["ada@example.org"]["Subject"] == "Northern Academy: 80 % of what is included is used"
+    german = came["ben@example.org"]
+    assert german["Subject"] == "Northern Academy: 80 % dessen, was enthalten ist, sind genutzt"
+    plain, html = parts(german)
+    assert "enthält 1.500 aktive Lernende im Zeitraum vom 1. März 2026 bis 31. März 2026" in " ".join(plain.split())
+    assert '<html lang="de">' in html
+    # Whoever reads English again is written to in English.
+    client.get("/account", headers={"Accept-Language": "en"})
+    ben.refresh_from_db()
+    assert ben.language == "en"
 
 
 def test_a_period_is_told_in_the_days_of_the_subscriptions_zone(mailbox: receivers.Mailbox, north: Customer) -> None:
@@ -202,8 +227,11 @@ def test_every_event_that_anybody_gets_mail_about_has_words_without_gaps(north: 
         "format": "csv",
         "every": "close",
         "period": "3",
+        "asked_by": 1,
     }
     for event, kind in EVENTS.items():
+        if kind.audience == ENDPOINT:  # whoever tries one out looks at its page
+            continue
         for per in ("window", "term", "held"):
             data = {key: full[key] for key in kind.data} | ({"per": per} if "per" in kind.data else {})
             Message.objects.all().delete()

@@ -40,6 +40,7 @@ class User(AbstractUser):
     """Somebody who signs in. An operator is the vendor's and sees every customer; others see their own only.
 
     disabled_at  when they were last disabled; sessions and links from before end for ever
+    language     in which they last read a page, such as de: mail is written in it; empty before, which is English
     """
 
     OPERATOR, ADMINISTRATOR, VIEWER = "operator", "administrator", "viewer"
@@ -48,6 +49,7 @@ class User(AbstractUser):
     role = models.CharField(max_length=20, choices=ROLES, default=VIEWER)
     customer = models.ForeignKey(Customer, models.PROTECT, null=True, blank=True, related_name="users")
     disabled_at = models.DateTimeField(null=True, blank=True)
+    language = models.CharField(max_length=10, blank=True, default="")
 
     class Meta(AbstractUser.Meta):
         db_table = "rollbook_user"

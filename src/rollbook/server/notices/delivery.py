@@ -8,6 +8,7 @@ workers never send the same message at once; nothing is locked while something i
 from __future__ import annotations
 
 import random
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime, timedelta
 from urllib.parse import urlsplit
@@ -62,10 +63,11 @@ def deliver(now: datetime) -> int:
     mails = [it for it in claimed if it.channel == Message.MAIL]
     ordered = [it for it in mails if it.event == reports.REPORT]
     kept = {it.pk: standing.withheld(it) for it in mails if it not in ordered}
+    languages = mail.languages_of(mails) if mails else {}
     with ThreadPoolExecutor(SENDERS, thread_name_prefix="sender") as senders:
         # Only the network is used side by side: what belongs to the database is read before and written after.
         tried = [
-            (it, senders.submit(_send, it, reports.Attached(failed=kept.get(it.pk)), private=private))
+            (it, senders.submit(_send, it, reports.Attached(failed=kept.get(it.pk)), languages, private=private))
             for it in claimed
             if it not in ordered
         ]
@@ -74,7 +76,7 @@ def deliver(now: datetime) -> int:
     for place, message in enumerate(ordered):
         until = now + timedelta(seconds=REPORT_LEASE_SECONDS)
         Message.objects.filter(pk__in=[it.pk for it in ordered[place:]], state=Message.WAITING).update(next_at=until)
-        settle(message, _send(message, reports.attached(message), private=private), now)
+        settle(message, _send(message, reports.attached(message), languages, private=private), now)
     return len(claimed)
 
 
@@ -102,11 +104,11 @@ def _chosen(due: QuerySet[Message]) -> list[int]:
     return list(found.values_list("pk", flat=True)[:BATCH_MAX])
 
 
-def _send(message: Message, attached: reports.Attached, *, private: bool) -> Result:
+def _send(message: Message, attached: reports.Attached, languages: Mapping[str, str], *, private: bool) -> Result:
     """One attempt, on a thread that never touches the database."""
     try:
         if message.channel == Message.MAIL:
-            return attached.failed or mail.send(message, attached.file)
+            return attached.failed or mail.send(message, attached.file, languages.get(message.address, ""))
         endpoint = message.endpoint
         if endpoint is None or endpoint.state != Endpoint.ACTIVE:
             return Result("nothing is sent to the endpoint any more", final=True)

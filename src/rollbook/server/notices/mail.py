@@ -1,13 +1,14 @@
 """Mail about events: the words of an event's template, as text and as HTML, to one address.
 
 The words are the templates `mail/words/<event>.txt`: the first line is the subject, and paragraphs follow. They are
-never HTML: names of customers stand in them, and the layout escapes all of it.
+never HTML: names of customers stand in them, and the layout escapes all of it. They are in the language in which their
+reader last read a page.
 """
 
 from __future__ import annotations
 
 import smtplib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from contextlib import suppress
 from datetime import date, datetime
 from email.encoders import encode_base64
@@ -16,13 +17,16 @@ from typing import Any
 from urllib.parse import urlsplit
 from zoneinfo import ZoneInfo
 
+from babel import Locale
 from babel.dates import format_date
 from babel.numbers import format_decimal
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives, get_connection
 from django.template.loader import render_to_string
+from django.utils import translation
+from django.utils.translation import get_language, gettext
 
-from rollbook.server.models import Message
+from rollbook.server.models import Message, User
 from rollbook.server.notices.webhooks import Result
 
 ATTACHMENT_BYTES_MAX = 15 * 2**20
@@ -38,9 +42,17 @@ Attachment = tuple[str, str, bytes]
 """File name, kind of content, content."""
 
 
-def send(message: Message, attachment: Attachment | None = None) -> Result:
+def languages_of(messages: Iterable[Message]) -> dict[str, str]:
+    """The language of each address that somebody here has; others are written to in English."""
+    addresses = {it.address for it in messages}
+    found = User.objects.filter(email__in=addresses).exclude(language="").order_by("pk")
+    return dict(found.values_list("email", "language"))
+
+
+def send(message: Message, attachment: Attachment | None = None, language: str = "") -> Result:
     """One attempt. Never raises for what a mail server or the network does."""
-    mail = made(message, attachment)
+    with translation.override(language or settings.LANGUAGE_CODE):
+        mail = made(message, attachment)
     server = get_connection()
     try:
         server.send_messages([mail])
@@ -59,9 +71,11 @@ def send(message: Message, attachment: Attachment | None = None) -> Result:
 
 
 def made(message: Message, attachment: Attachment | None = None) -> EmailMultiAlternatives:
-    """The mail of a message."""
+    """The mail of a message, in the language that is spoken."""
     too_large = attachment is not None and len(attachment[2]) > ATTACHMENT_BYTES_MAX
-    data = message.content["data"]
+    data = dict(message.content["data"])
+    if isinstance(data.get("reason"), str) and data["reason"]:
+        data["reason"] = gettext(data["reason"])
     context = {**_for_people(data), "link": _base_url(), "too_large": too_large}
     subject, paragraphs = words(message.event, context)
     context |= {"subject": subject, "paragraphs": paragraphs}
@@ -105,6 +119,7 @@ def _base_url() -> str:
 
 def _for_people(data: Mapping[str, Any]) -> dict[str, Any]:
     """Counts with separators, and a window as its first and last day in the subscription's zone."""
+    locale = Locale.parse(get_language() or "en", sep="-")
     found: dict[str, Any] = {
         # A name is one line here, whatever its owner typed.
         key: " ".join(value.split()) if isinstance(value, str) else value
@@ -112,13 +127,13 @@ def _for_people(data: Mapping[str, Any]) -> dict[str, Any]:
     }
     for key in COUNTS:
         if isinstance(found.get(key), int):
-            found[f"{key}_text"] = format_decimal(found[key], locale="en")
+            found[f"{key}_text"] = format_decimal(found[key], locale=locale)
     zone = ZoneInfo(str(data.get("zone", "UTC")))
     for key in ("from", "until", "at"):
         if key in data:
             # The last day is the one of the last instant inside.
             at_us = datetime.fromisoformat(data[key]).timestamp() - (1e-6 if key == "until" else 0)
-            found[f"{key}_day"] = format_date(datetime.fromtimestamp(at_us, zone), format="long", locale="en")
+            found[f"{key}_day"] = format_date(datetime.fromtimestamp(at_us, zone), format="long", locale=locale)
     if data.get("likely_on"):
-        found["likely_day"] = format_date(date.fromisoformat(data["likely_on"]), format="long", locale="en")
+        found["likely_day"] = format_date(date.fromisoformat(data["likely_on"]), format="long", locale=locale)
     return found

@@ -17,6 +17,7 @@ from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpR
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
 from django.utils.cache import add_never_cache_headers, patch_cache_control
+from django.utils.translation import get_language
 
 from rollbook.errors import Problem, RollbookError
 from rollbook.server.access.principals import OWN, PERSON, SAFE_METHODS, SCOPES, Principal, count, user_principal
@@ -89,6 +90,7 @@ def _answer(
     user = request.user
     if not isinstance(user, User) or not user.is_active:
         return _sign_in(request)
+    _remember_language(user)
     principal = user_principal(user)
     request.auth = principal  # type: ignore[attr-defined]  # where `principal_of` and the log look
     if request.method not in (*methods, *(("HEAD",) if "GET" in methods else ())):
@@ -103,6 +105,14 @@ def _answer(
         return refusal(request, principal, error, error.status, error.headers)
     except RollbookError as error:
         return refusal(request, principal, error, UNUSABLE)
+
+
+def _remember_language(user: User) -> None:
+    """Mail to somebody is in the language in which they last read a page; it is written down when it changes."""
+    spoken = (get_language() or "en").partition("-")[0]
+    if user.language != spoken:
+        User.objects.filter(pk=user.pk).update(language=spoken)
+        user.language = spoken
 
 
 def _sign_in(request: HttpRequest) -> HttpResponse:
