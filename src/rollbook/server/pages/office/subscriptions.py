@@ -98,7 +98,8 @@ def subscribe(request: HttpRequest, principal: Principal, number: int) -> HttpRe
         found = typed.done(form, lambda it: agreements.preview(customer, _agreement(it))) if form.is_valid() else None
     else:
         plan = request.GET.get("plan", "")
-        form, found = typed.Subscription(plans=choices, initial={"plan": plan, "kind": "paid"}), None
+        month = from_us(clock.now_us()).date().replace(day=1)
+        form, found = typed.Subscription(plans=choices, initial={"plan": plan, "kind": "paid", "start": month}), None
     names = customer.organisations.order_by("name").values_list("name", flat=True)[:PAGE]
     shown = {
         "it": customer,
