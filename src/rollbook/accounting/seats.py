@@ -220,35 +220,36 @@ class _Row:
         self._pass(window, bisect_left(self.events, until))
 
     def _pass(self, window: Window, end: int) -> None:
-        """The same up to a place. It is one loop because there may be very many: it takes half as long."""
+        """The same up to a place. It is one loop over local names because there may be very many."""
         holding, waiting, ever = self.holding, self.waiting, self.ever
+        taken, released, high, most, at = self.taken, self.released, self.high, self.most, self.at
         approved = self.subscription.plan_at(window.start_us).allowance.reuse_requires_approval
         bought = quantity(self.subscription, window, window.start_us)
-        for place in range(self.passed, end):
-            at_us, phase, rank, at_once, key, seats_approved = self.events[place]
-            if phase == STEP:
-                bought = quantity(self.subscription, window, at_us)
-            elif phase == ON and not at_once:
+        for place, (at_us, phase, rank, at_once, key, let_in) in enumerate(self.events[self.passed : end], self.passed):
+            if phase == ON and not at_once:
                 holding[key] = rank
                 ever.setdefault(key)
                 # Whoever comes back sits down again where nobody else was let in: that needs no approval.
                 waiting.pop(key, None)
-                self.taken += 1
+                taken += 1
+            elif phase == STEP:
+                bought = quantity(self.subscription, window, at_us)
             elif phase == APPROVE:
-                for let_go in list(islice(waiting, seats_approved)):
-                    del waiting[let_go]
+                for left in list(islice(waiting, let_in)):
+                    del waiting[left]
                 continue
             else:
-                left = holding.pop(key)
+                seated = holding.pop(key)
                 if approved:
-                    waiting[key] = left
-                self.released += 1
+                    waiting[key] = seated
+                released += 1
                 continue
             occupied = len(holding) + len(waiting)
-            self.high = max(self.high, occupied)
-            if occupied - bought > self.most:
-                self.most, self.at = occupied - bought, place + 1
+            high = max(high, occupied)
+            if occupied - bought > most:
+                most, at = occupied - bought, place + 1
         self.passed = max(self.passed, end)
+        self.taken, self.released, self.high, self.most, self.at = taken, released, high, most, at
 
 
 def _latest(seated: Mapping[UnitKey, Rank], number: int) -> list[UnitKey]:

@@ -127,8 +127,8 @@ def seats_held(found: Account) -> tuple[Point, ...]:
     start_us, end_us = found.windows[0].start_us, min(found.windows[-1].end_us, found.as_of_us)
     step = max((end_us - start_us) // DAY_US // POINTS_MAX, 1) * DAY_US
     subscription = as_windows_have_it(found)
-    taken = [it.at_us for it in found.events if it.phase == ON and not it.at_once]
-    released = [it.at_us for it in found.events if it.phase == OFF or it.at_once]
+    taken = [at_us for at_us, phase, _, at_once, _, _ in found.events if phase == ON and not at_once]
+    released = [at_us for at_us, phase, _, at_once, _, _ in found.events if phase == OFF or at_once]
 
     def point(at_us: int, within: Window) -> Point:
         # Whoever takes or lets go at the instant itself does so in what follows.
