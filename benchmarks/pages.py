@@ -96,18 +96,18 @@ def main() -> int:
     options.add_argument("--activations", type=int, default=ACTIVATIONS)
     options.add_argument("--calls", type=int, default=CALLS, help="of each page")
     options.add_argument("--keep", type=Path, help="a folder, with a short path, for the database: used again if there")
-    options.add_argument("--only", default="", help="pages whose name begins so")
+    options.add_argument("--only", nargs="*", default=[""], help="pages whose names begin so")
     options.add_argument(
         "--recount", action="store_true", help="count everything from the facts, and tell what differs"
     )
     given = options.parse_args()
     logging.disable(logging.INFO)
     with _filled(given.keep, given.activations) as found:
-        _keep_nothing()
+        _begin()
         if given.recount:
             _recounted()
         print(f"load {os.getloadavg()[0]:.1f} on {os.cpu_count()} processors; {_size()}")
-        took = [_timed(found, it, given.calls) for it in (*TOUR, *LISTS) if it.name.startswith(given.only)]
+        took = [_timed(found, it, given.calls) for it in (*TOUR, *LISTS) if it.name.startswith(tuple(given.only))]
         print(f"{'page':28} {'p50':>7} {'p95':>7}   {'here':>7} {'there':>7} {'asked':>5}")
         for it in sorted(took, key=lambda it: -it.p95):
             ms = (f"{seconds * 1000:7.1f}" for seconds in (it.p50, it.p95, it.here, it.there))
@@ -163,8 +163,9 @@ def _create(urls: str) -> None:
         connection.execute(f"create database {DATABASE} template template0 encoding 'UTF8' {sorting}")
 
 
-def _keep_nothing() -> None:
-    """Pages are made anew for each call."""
+def _begin() -> None:
+    """As a server that has just begun; but pages are made anew for each call."""
+    from rollbook.server import wsgi  # noqa: F401, PLC0415 - what it does to memory
     from rollbook.server.pages import kept  # noqa: PLC0415
 
     kept.KEPT_US = 0
