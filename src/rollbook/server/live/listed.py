@@ -24,7 +24,7 @@ from rollbook.intake.vendor_list import VendorList
 from rollbook.metering.identities import FOREVER_US, accept, unit_at
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.model.window import Window
-from rollbook.server.live import called, clusters, contracts, people, snapshots
+from rollbook.server.live import called, clusters, contracts, driver, people, snapshots
 from rollbook.server.live.usage import counted
 from rollbook.server.models import Person, Subscription
 
@@ -41,6 +41,9 @@ LEFT = f"why is told of the first {REASONS_MAX:,} only: see the learner's own pa
 
 LINKS_MAX = 100_000
 """Links of identities."""
+
+ALIKE_MAX = 20
+"""People of one name that are looked at: two are enough to say that it does not tell who is meant."""
 
 _CHUNK = 500
 _ASK_THE_COMMAND = "take an export of the facts, and ask rollbook reconcile on the command line"
@@ -182,15 +185,27 @@ def _meant(customer: int, names: Collection[str]) -> dict[str, Person]:
     """Everybody of a customer whose id, name or address is one of these, in any case."""
     numbers: set[int] = {int(it) for it in people.known(customer, names).values()}
     wanted = sorted(names)
+    for what, which in called.BY:
+        if what != called.FAMILY:
+            numbers |= _called(customer, wanted, called.in_bytes(f"{what.format(p='')}<bytes>"), which)
+    return people.named({str(it) for it in numbers})
+
+
+def _called(customer: int, wanted: Sequence[str], key: str, which: str) -> set[int]:
+    """Numbers of people by one of their texts. PostgreSQL is asked name by name: for many at once it reads all."""
+    if driver.on_postgresql():
+        one = (
+            f"select id from person where customer_id = %s and {which} and {key} = lower(asked.name) limit {ALIKE_MAX}"
+        )
+        sql = f"select found.id from unnest(%s::text[]) as asked(name) cross join lateral ({one}) as found"
+        return {number for (number,) in _rows(sql, [list(wanted), customer])}
+    found: set[int] = set()
     for first in range(0, len(wanted), _CHUNK):
         some = wanted[first : first + _CHUNK]
         marks = ", ".join(["lower(%s)"] * len(some))
-        for what, which in called.BY:
-            if what != called.FAMILY:
-                key = f"{what.format(p='')}<bytes>"
-                sql = f"select id from person where customer_id = %s and {which} and {key} in ({marks})"
-                numbers |= {number for (number,) in _rows(called.in_bytes(sql), [customer, *some])}
-    return people.named({str(it) for it in numbers})
+        sql = f"select id from person where customer_id = %s and {which} and {key} in ({marks})"
+        found |= {number for (number,) in _rows(sql, [customer, *some])}
+    return found
 
 
 def _rows(sql: str, parameters: Sequence[Any]) -> list[tuple[Any, ...]]:

@@ -25,7 +25,7 @@ from rollbook.server.models import HeldFact, Refusal, Subscription, UnknownType
 from rollbook.server.pages import reading
 from rollbook.server.receiving import expiry
 
-LOOKED_AT = 10_000
+LOOKED_AT = 5_000
 GROUPS = 10
 """Of a section, on a page."""
 
