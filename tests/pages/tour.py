@@ -90,6 +90,7 @@ TOUR = (
     Stop("notices-viewer", "/subscriptions/{mau}/notices", "viewer mau", "notices", photographed=False),
     Stop("notices-past", "/subscriptions/{past}/notices", "operator", "notices", photographed=False),
     Stop("order-new", "/subscriptions/{mau}/report-orders/new", "administrator mau", "order-new"),
+    Stop("order", "/report-orders/{t:order}", "administrator mau", "order", photographed=False),
     Stop("order-paused", "/report-orders/{t:paused}", "administrator mau", "order"),
     Stop("people", "/customers/{c:mau}/people", "administrator mau", "people"),
     Stop("people-none", "/customers/{c:lrm}/people", "operator", "people", photographed=False),
