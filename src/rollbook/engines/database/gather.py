@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 
 from rollbook.engines.database import difference, schema, sql
-from rollbook.engines.database.dialects import Database, Dialect, Row
+from rollbook.engines.database.dialects import Database, Dialect, Parameter, Row
 from rollbook.engines.database.subscriptions import BEFORE_ALL, BEGINNING_US, LiveSubscription
 from rollbook.engines.database.touch import Touched, corrections, organisations, with_linked
 from rollbook.metering import inputs, query
@@ -191,7 +191,7 @@ def _instants(
     *,
     voids: bool,
 ) -> tuple[difference.Table, ...]:
-    parameters = {**given, "key": live.key}
+    parameters: dict[str, Parameter] = {**given, "key": live.key}
     database.run(_activate(database.dialect, live.meter, voids=voids), parameters)
     if values["least"] > BEFORE_ALL or live.meter.unit == "entry":
         return (difference.ACTIVATION,)
