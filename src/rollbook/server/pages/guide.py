@@ -39,6 +39,7 @@ SECTIONS: Mapping[str, str] = {
     "subscriptions": "server/pages#back-office",
     "subscribe": "plans#subscriptions",
     "subscription": "server/pages#back-office",
+    "reconcile": "server/pages#back-office",
     "plans": "plans#keys-of-a-plan",
     "plan": "plans#keys-of-a-plan",
     "plan-editor": "plans#keys-of-a-plan",
