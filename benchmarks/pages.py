@@ -137,7 +137,7 @@ def _filled(keep: Path | None, activations: int) -> Iterator[Site]:
             "ROLLBOOK_SECRET_KEY": "benchmarks-sign-with-this-and-nobody-else",
             "ROLLBOOK_DIGEST_KEY": "benchmarks-recognise-people-by-this-key-x",
             "ROLLBOOK_TLS": "false",
-            "ROLLBOOK_RATE_PER_MINUTE": "1000000",
+            "ROLLBOOK_USER_RATE_PER_MINUTE": "100000",
         }
         import django  # noqa: PLC0415 - the environment comes first
 

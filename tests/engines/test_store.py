@@ -34,6 +34,37 @@ def test_within_one_batch_the_first_stands(connection: Any) -> None:
     assert ([place for place, _ in stored.new], stored.duplicates, stored.conflicts) == ([0], (1, 3), (2,))
 
 
+@pytest.mark.parametrize("alone", [True, False])
+def test_of_a_large_batch_the_same_is_stored_whether_its_ids_lie_among_those_that_are_there_or_beyond(
+    connection: Any,
+    alone: bool,  # noqa: FBT001 - a parameter of pytest
+) -> None:
+    """More than are looked for together, from two sources; an owner's ids are nobody else's."""
+    cursor = connection.cursor()
+
+    def batch(first: int, last: int, step: int = 1, owner: int = 1) -> tuple[int, int, int]:
+        facts = [
+            LOGIN.replace(id=f"{n:05}", source=source, learner=source if n != 300 else f"{source} {step}")
+            for n in range(first, last, step)
+            for source in ("lms", "é")
+        ]
+        stored = store(cursor, [*facts, facts[0]], owner, alone=alone)
+        connection.commit()
+        return len(stored.new), len(stored.duplicates), len(stored.conflicts)
+
+    # The last fact repeats the first in each batch. Every third id of 0 to 899: 300 of each source.
+    assert batch(0, 900, 3) == (600, 1, 0)
+    # All the others lie among those; 300 ids of each source are there, of which 300 says something else.
+    assert batch(0, 900) == (1200, 599, 2)
+    assert batch(0, 900) == (0, 1799, 2)
+    assert batch(900, 1200) == (600, 1, 0)
+    assert batch(0, 900, owner=2) == (1800, 1, 0)
+    cursor.execute("select count(*), count(distinct number) from fact")
+    assert cursor.fetchall() == [(600 + 1200 + 600 + 1800, 600 + 1200 + 600 + 1800)]
+    cursor.execute("select count(*) from fact join fact_key on fact_key.number = fact.number and fact_key.id = fact.id")
+    assert cursor.fetchall() == [(4200,)]
+
+
 def test_an_empty_batch_stores_nothing(connection: Any) -> None:
     assert store(connection.cursor(), []).new == ()
 

@@ -158,10 +158,10 @@ def test_facts_that_cannot_come_in_keep_nobody_else_waiting(monkeypatch: pytest.
     send(rows, "2026-01-10T00:00")
     store = ingest.engine.store
 
-    def failing(cursor: Any, facts: Any, owner: int = 0) -> Any:
+    def failing(cursor: Any, facts: Any, owner: int, **how: Any) -> Any:
         if owner == bad.pk:
             raise RuntimeError
-        return store(cursor, facts, owner)
+        return store(cursor, facts, owner, **how)
 
     monkeypatch.setattr(ingest.engine, "store", failing)
     assert release_held(world.at("2026-01-11T09:01")) == 1

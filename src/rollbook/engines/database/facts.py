@@ -46,13 +46,16 @@ def digest(fact: Fact) -> bytes:
     return hashlib.blake2b(_encode(_CONTENT(fact)), digest_size=DIGEST_BYTES).digest()
 
 
-def store(cursor: Any, facts: Sequence[Fact], owner: int = 0) -> Stored:
-    """Stores the facts of an owner that are new, in the caller's transaction."""
+def store(cursor: Any, facts: Sequence[Fact], owner: int = 0, *, alone: bool = False) -> Stored:
+    """Stores the facts of an owner that are new, in the caller's transaction.
+
+    alone  the caller keeps everybody else from storing facts of this owner until its transaction ends
+    """
     database = prepare(cursor)
     first: dict[tuple[str, str], int] = {}
     for place, fact in enumerate(facts):
         first.setdefault((fact.source, fact.id), place)
-    numbers = _insert(database, owner, facts, first) if facts else {}
+    numbers = _insert(database, owner, facts, first, alone=alone) if facts else {}
     kept = _digests(database, owner, [key for key, place in first.items() if place not in numbers])
     duplicates: list[int] = []
     conflicts: list[int] = []
@@ -64,13 +67,13 @@ def store(cursor: Any, facts: Sequence[Fact], owner: int = 0) -> Stored:
 
 
 def _insert(
-    database: Database, owner: int, facts: Sequence[Fact], first: Mapping[tuple[str, str], int]
+    database: Database, owner: int, facts: Sequence[Fact], first: Mapping[tuple[str, str], int], *, alone: bool
 ) -> dict[int, int]:
     """The numbers of those facts that are new, by their places. `first`: the place of the first fact of each key."""
     if database.dialect.name == "postgresql":
         from rollbook.engines.database import copying  # noqa: PLC0415 - SQLite needs no driver
 
-        return copying.insert(database, owner, facts, first, digest)  # type: ignore[arg-type]
+        return copying.insert(database, owner, facts, first, digest, alone=alone)  # type: ignore[arg-type]
     numbers: dict[int, int] = {}
     for place in first.values():
         fact = facts[place]

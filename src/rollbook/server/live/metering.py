@@ -24,7 +24,8 @@ def locked(customers: Iterable[int]) -> None:
     """Locks customers in the order of their numbers, until the transaction ends. SQLite has one writer anyway."""
     if on_postgresql():
         numbers = "{" + ",".join(map(str, sorted(set(customers)))) + "}"
-        with asked() as database:
+        # The driver begins the transaction by the way.
+        with asked() as database, database.pipelined():
             database.run(_LOCK, {"numbers": numbers})
 
 

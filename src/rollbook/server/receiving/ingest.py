@@ -261,7 +261,7 @@ def _take(
         kept = [place for place in range(len(known)) if place not in too_many]
         facts, known = [facts[place] for place in kept], [known[place] for place in kept]
     with driver.own_database() as database:
-        stored = engine.store(database, known, customer)
+        stored = engine.store(database, known, customer, alone=True)
         receipt.repeats += len(stored.duplicates)
         receipt.rejected += [_conflict(facts[place][0]) for place in stored.conflicts]
         new = [known[place] for place, _ in stored.new]
