@@ -40,6 +40,9 @@ RATIO_MIN = 0.2
 
 GROWTH_MAX = 1.5
 SIZES = (10_000, 1_000_000, 10_000_000)
+LEARNERS = 20_000
+"""Whose facts batches have: after one of each, all are known."""
+
 LEARNERS_SHARE = 20
 """Facts of one learner, on average."""
 
@@ -169,30 +172,40 @@ def _rows(first: int, count: int, learners: int) -> list[dict[str, str]]:
 
 
 def _batches(url: str, address: str, world: dict[str, Any], batches: int) -> float:
-    """Rows a second over HTTP and by COPY, in turn, so that both meet the same machine."""
+    """Rows a second over HTTP and by COPY, in turn, so that both meet the same machine.
+
+    In the first batches everybody is new, and is given a number; the ratio is of those after, where all are known.
+    """
     encode = msgspec.json.Encoder()
     client = HTTPConnection(address.removeprefix("http://"), timeout=60)  # it adds the least of its own
     headers = {"Authorization": f"Bearer {world['key']}", "Content-Type": "application/json"}
-    bodies = [encode.encode(_rows(n * BATCH, BATCH, 20_000)) for n in range(batches + WARM_BATCHES)]
-    copied = _copies(url, batches + WARM_BATCHES)
-    ours, theirs = [], []
-    for number, body in enumerate(bodies):
+    met = LEARNERS // BATCH
+    bodies = [encode.encode(_rows(n * BATCH, BATCH, LEARNERS)) for n in range(batches + met)]
+    copied = _copies(url, len(bodies))
+    took: list[tuple[float, float]] = []
+    for body in bodies:
         began = time.perf_counter()
         client.request("POST", "/v1/facts", body, headers)
         answer = client.getresponse().read()
-        took = time.perf_counter() - began
+        ours = time.perf_counter() - began
         if msgspec.json.decode(answer).get("new") != BATCH:
             raise SystemExit(answer.decode()[:500])
         next(copied)
         began = time.perf_counter()
         next(copied)
-        if number >= WARM_BATCHES:
-            ours.append(took)
-            theirs.append(time.perf_counter() - began)
-    rate, copy_rate = BATCH * len(ours) / sum(ours), BATCH * len(theirs) / sum(theirs)
-    print(f"batches of {BATCH:,}: {rate:,.0f} facts/s (median {statistics.median(ours) * 1e3:.1f} ms), ", end="")
+        took.append((ours, time.perf_counter() - began))
+    _ratio("where everybody is new", took[WARM_BATCHES:met])
+    return _ratio("where all are known", took[met:])
+
+
+def _ratio(which: str, took: list[tuple[float, float]]) -> float:
+    """Prints rows a second, and gives how the first compares with the second."""
+    ours, theirs = (list(it) for it in zip(*took, strict=True))
+    rate, copy_rate = (BATCH * len(took) / sum(it) for it in (ours, theirs))
     print(
-        f"COPY {copy_rate:,.0f} rows/s (median {statistics.median(theirs) * 1e3:.1f} ms), ratio {rate / copy_rate:.2f}"
+        f"batches of {BATCH:,} {which}: {rate:,.0f} facts/s (median {statistics.median(ours) * 1e3:.1f} ms), "
+        f"COPY {copy_rate:,.0f} rows/s (median {statistics.median(theirs) * 1e3:.1f} ms), "
+        f"ratio {rate / copy_rate:.3f}"
     )
     return rate / copy_rate
 
