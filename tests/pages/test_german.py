@@ -23,7 +23,7 @@ TEXTS = """() => {
   for (let it = walker.nextNode(); it; it = walker.nextNode())
     if (it.data.trim() && !it.parentElement.closest(left)) found.push(it.data);
   for (const it of document.querySelectorAll('[aria-label], [placeholder], [title]'))
-    if (!it.closest('[lang=en]'))
+    if (!it.closest('[lang=en], [translate=no]'))
       found.push(...['aria-label', 'placeholder', 'title'].map((name) => it.getAttribute(name) ?? ''));
   return [document.title, ...found];
 }"""

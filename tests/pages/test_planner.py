@@ -13,7 +13,7 @@ from playwright.sync_api import expect
 
 from tests.server import callers, world
 
-PRICED = "/subscriptions/{mau}/planner?learners=100&rate=100&price-secondnature-mau=2&price-secondnature-seats=30"
+PRICED = "/subscriptions/{mau}/planner?learners=100&rate=100&price-docebo-mau=2&price-secondnature-seats=30"
 
 
 def row_of(page, plan):
@@ -43,12 +43,13 @@ def test_your_own_plan_stands_first_with_the_risk_of_what_is_bought_today(visit)
 
 def test_prices_that_are_written_in_are_compared_and_drawn(visit):
     page = visit("administrator mau", PRICED)
-    # 100 in each of twelve months at 2 EUR; 100 seats for the year at 30 EUR.
-    expect(row_of(page, "Monthly Active Users")).to_contain_text("2,400")
+    # 100 in each of twelve months at 2 EUR; 100 seats for the year at 30 EUR; of the own plan 2.90 EUR are agreed.
+    expect(row_of(page, "Docebo")).to_contain_text("2,400")
     expect(row_of(page, "Second Nature, Seats")).to_contain_text("3,000")
+    expect(row_of(page, "Monthly Active Users")).to_contain_text("3,480")
     expect(page.get_by_role("img", name="Cost of a year")).to_be_visible()
-    words = "with 1 to 200 active in every window Second Nature, Monthly Active Users costs less"
-    expect(page.get_by_text(words)).to_be_visible()
+    words = "with 1 to 200 active in every window Docebo, monthly active users costs less"
+    expect(page.get_by_text(words).first).to_be_visible()
 
 
 def test_what_cannot_be_understood_is_said_beside_the_form(visit):

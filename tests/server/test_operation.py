@@ -125,7 +125,9 @@ def test_serve_says_when_nobody_could_call_it_without_https(operated: Operated) 
         answer = httpx.post(f"{server.url}/v1/facts", json=[])
         assert (answer.status_code, answer.headers["Upgrade"]) == (426, "TLS/1.2")
         assert answer.json()["problems"][0]["code"] == "tls-required"
-    assert "ROLLBOOK_TLS is true and ROLLBOOK_BASE_URL is http://localhost:8000" in server.log.read_text()
+    # Nothing says under which address it is known: then it is the port on which it listens.
+    own = f"http://localhost:{server.url.rpartition(':')[2]}"
+    assert f"ROLLBOOK_TLS is true and ROLLBOOK_BASE_URL is {own}" in server.log.read_text()
     operated.more = {"ROLLBOOK_TLS": "true", "ROLLBOOK_BASE_URL": "https://rollbook.example.org"}
     with operated.serving() as server:
         pass

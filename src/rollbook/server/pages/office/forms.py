@@ -349,7 +349,15 @@ class Subscription(forms.Form):
         required=False,
         max_length=50_000,
         help_text=gettext_lazy("Instead of the plan's: a text that begins with [tariff], as in a plan."),
-        widget=forms.Textarea(attrs={"rows": 6, "spellcheck": "false", "class": "code", "placeholder": PRICES_EXAMPLE}),
+        widget=forms.Textarea(
+            attrs={
+                "rows": 6,
+                "spellcheck": "false",
+                "translate": "no",
+                "class": "code",
+                "placeholder": PRICES_EXAMPLE,
+            }
+        ),
     )
     on_hold = forms.CharField(
         label=gettext_lazy("Close nothing yet, because"),
