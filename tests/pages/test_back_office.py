@@ -147,7 +147,7 @@ def test_an_address_that_is_no_number_begins_a_list_at_its_start():
     client = operator()
     for after in ("", "-1", "x", "²", "9" * 30):
         assert client.get("/subscriptions", {"after": after}).status_code == 200
-    assert client.get("/audit", {"customer": "x\x00", "actor": "\x00"}).status_code == 200
+    assert client.get("/audit", {"customer": "x", "actor": "\x00"}).status_code == 400
 
 
 @pytest.mark.usefixtures("ledger")

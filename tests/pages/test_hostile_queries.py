@@ -65,6 +65,17 @@ def test_a_page_is_asked_for_nothing_that_breaks_it(value: str) -> None:
     assert broken == {}
 
 
+def test_no_page_sees_a_nought_byte() -> None:
+    """PostgreSQL can hold none: in an address, behind its question mark or in a form it is told so before any view."""
+    there = World()
+    client = there.client("op")
+    assert client.get("/plan-editor?plan=a%00b").status_code == 400
+    assert client.get("/plans/a%00b").status_code == 400
+    answer = client.post("/plan-editor", {"text": "plan: \0"})
+    assert answer.status_code == 400
+    assert "The request cannot be read" in answer.content.decode()
+
+
 FIELDS = re.compile(r"""(?:POST(?:\.get|\.getlist)?[(\[]|name=)"([a-z_-]+)"|^    ([a-z_]+) = forms\.""", re.MULTILINE)
 SOURCES = Path(registry.__file__).parents[1]
 

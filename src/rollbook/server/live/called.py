@@ -71,7 +71,7 @@ def search(customer: int, text: str) -> Found:
 
     An id that is written as a whole is found like any other.
     """
-    wanted = " ".join(text.split())[:SEARCH_LENGTH_MAX].replace("\0", "")
+    wanted = " ".join(text.split())[:SEARCH_LENGTH_MAX]
     if not wanted:
         return Found((), more=False)
     found: dict[int, None] = {}

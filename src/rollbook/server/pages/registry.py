@@ -1,7 +1,8 @@
 """Every page declares what it needs; whoever may not see it reads why, in words.
 
 A page is for people who are signed in; a key opens none. Nothing of a page is kept by a browser or on the way. What
-keeps it from being shown, `RefusedError` or any other RollbookError, becomes sentences with the status it has.
+keeps it from being shown, `RefusedError` or any other RollbookError, becomes sentences with the status it has. No
+view meets a nought byte.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from importlib import import_module
 from typing import Any
 from urllib.parse import quote
 
+from django.core.exceptions import BadRequest
 from django.http import HttpRequest, HttpResponse, HttpResponseNotAllowed, HttpResponseRedirect
 from django.http.response import HttpResponseBase
 from django.urls import URLPattern, path
@@ -95,6 +97,8 @@ def _answer(
     request.auth = principal  # type: ignore[attr-defined]  # where `principal_of` and the log look
     if request.method not in (*methods, *(("HEAD",) if "GET" in methods else ())):
         return HttpResponseNotAllowed(methods)
+    if _has_noughts(request, parts):
+        raise BadRequest("a nought byte in an address or a form")
     if not any(map(principal.may, needs)):
         error = RefusedError(403, "forbidden", Problem("page", *shell.not_yours()))
         return refusal(request, principal, error, error.status)
@@ -105,6 +109,12 @@ def _answer(
         return refusal(request, principal, error, error.status, error.headers)
     except RollbookError as error:
         return refusal(request, principal, error, UNUSABLE)
+
+
+def _has_noughts(request: HttpRequest, parts: dict[str, Any]) -> bool:
+    """Whether a text has the one character that PostgreSQL cannot hold; no browser sends it by itself."""
+    said = (text for values in (request.GET, request.POST) for _, texts in values.lists() for text in texts)
+    return any("\0" in str(text) for text in (*said, *parts.values()))
 
 
 def _remember_language(user: User) -> None:

@@ -20,7 +20,7 @@ LATEST = 1000
 @page("audit", "manage", name="audit")
 def audit(request: HttpRequest, principal: Principal) -> HttpResponse:
     """/audit?actor=…&action=…&customer=…, the newest first."""
-    asked = {name: request.GET.get(name, "")[:200].replace("\x00", "").strip() for name in ("actor", "action")}
+    asked = {name: request.GET.get(name, "")[:200].strip() for name in ("actor", "action")}
     number = typed.cursor(request, "customer")
     rows = Audit.objects.select_related("customer").filter(**{name: value for name, value in asked.items() if value})
     if number:

@@ -62,7 +62,7 @@ def customers(request: HttpRequest, principal: Principal) -> HttpResponse:
 
 def _listed(request: HttpRequest, principal: Principal) -> dict[str, object]:
     """A page of the list; with figures where they are asked for, which take longer than a page may."""
-    search, after = (request.GET.get(name, "")[:200].replace("\x00", "") for name in ("search", "after"))
+    search, after = (request.GET.get(name, "")[:200] for name in ("search", "after"))
     figures = bool(request.GET.get("figures"))
     rows = customers_of(principal)
     if search:
@@ -105,7 +105,7 @@ def customer(request: HttpRequest, principal: Principal, number: int) -> HttpRes
 
 def _one(request: HttpRequest, principal: Principal, row: Customer, typed_in: dict[str, forms.Form]) -> HttpResponse:
     terms = list(subscriptions_of(principal).filter(customer=row)[:TERMS_MAX])
-    after = request.GET.get("after", "")[:256].replace("\x00", "")
+    after = request.GET.get("after", "")[:256]
     names = list(_organisations(row, after)[: ORGANISATIONS + 1])
     shown = {
         "it": row,

@@ -117,7 +117,7 @@ def _edit(
 
 def _typed(request: HttpRequest) -> str:
     """The text, with the line ends of a file."""
-    return request.POST.get("text", "").replace("\r\n", "\n").replace("\x00", "")
+    return request.POST.get("text", "").replace("\r\n", "\n")
 
 
 def _text_of(plan_id: str, version: str) -> str:

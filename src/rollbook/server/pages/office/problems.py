@@ -34,7 +34,7 @@ STATES = ((OPEN, gettext_lazy("Open")), (RESOLVED, gettext_lazy("Resolved")))
 @page("problems", NEEDS, name="problems")
 def problems(request: HttpRequest, principal: Principal) -> HttpResponse:
     """/problems?state=…&code=…&sender=…: groups, and the latest facts of one."""
-    code, sender = (request.GET.get(name, "")[:200].replace("\x00", "") for name in ("code", "sender"))
+    code, sender = (request.GET.get(name, "")[:200] for name in ("code", "sender"))
     state = RESOLVED if request.GET.get("state") == RESOLVED else OPEN
     asked = {name: value for name, value in (("code", code), ("sender", sender)) if value}
     rows = Refusal.objects.select_related("customer").filter(groups.within(state), **asked)
@@ -59,7 +59,7 @@ def problems(request: HttpRequest, principal: Principal) -> HttpResponse:
 @page("problems/resolve", NEEDS, name="problems-resolve", methods=("POST",))
 def resolve(request: HttpRequest, principal: Principal) -> HttpResponse:
     """Ticks a group off, or opens it again. What came after the operator looked stays open."""
-    said = {name: request.POST.get(name, "")[:300].replace("\x00", "") for name in ("kind", "sender", "code", "state")}
+    said = {name: request.POST.get(name, "")[:300] for name in ("kind", "sender", "code", "state")}
     number, seen = typed.whole(request.POST.get("number", "")), typed.whole(request.POST.get("seen", ""))
     before, after = (RESOLVED, OPEN) if said["state"] == RESOLVED else (OPEN, RESOLVED)
     rows: QuerySet[Any]
