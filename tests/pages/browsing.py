@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 from tests.pages.site import PASSWORD, Site
 
@@ -40,7 +40,7 @@ def browser() -> Iterator[Any]:
 
 
 class Visitors:
-    """People of a site, each signed in once, by the form."""
+    """People of a site, each signed in once, by the form, until the `with` ends."""
 
     def __init__(self, running: Any, there: Site) -> None:
         self.running, self.there = running, there
@@ -74,8 +74,11 @@ class Visitors:
         page.on("pageerror", lambda it: page.said.append(str(it)))
         return page
 
-    def leave(self) -> None:
-        """Closes all tabs."""
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        """All tabs are closed."""
         for context in self.contexts:
             context.close()
 

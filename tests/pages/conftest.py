@@ -40,9 +40,8 @@ def browser() -> Iterator[Any]:
 @pytest.fixture(scope="session")
 def visitors(there: Site, browser: Any) -> Iterator[browsing.Visitors]:
     """People who are signed in."""
-    found = browsing.Visitors(browser, there)
-    yield found
-    found.leave()
+    with browsing.Visitors(browser, there) as found:
+        yield found
 
 
 @pytest.fixture

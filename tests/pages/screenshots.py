@@ -49,11 +49,9 @@ def main() -> None:
     asked.add_argument("--language", default="en-GB")
     given = asked.parse_args()
     given.to.mkdir(parents=True, exist_ok=True)
-    with site() as there, browsing.browser() as running:
-        visitors = browsing.Visitors(running, there)
+    with site() as there, browsing.browser() as running, browsing.Visitors(running, there) as visitors:
         wanted = [it for it in TOUR if it.name in given.only or (not given.only and it.photographed)]
         titles = [_photograph(stop, visitors, there, given.to, given.language) for stop in wanted]
-        visitors.leave()
         if not given.only:
             os.environ.update(there.environment)
             (given.to / INDEX).write_text(HEAD + "".join(_lines(zip(wanted, titles, strict=True))), encoding="utf-8")

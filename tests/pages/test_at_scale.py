@@ -27,35 +27,17 @@ Visit = Callable[..., Any]
 
 
 @pytest.fixture(scope="module")
-def grown() -> Iterator[Site]:
-    """The server."""
+def there() -> Iterator[Site]:
+    """The server, instead of the one that other tests share."""
     with postgres.required(), site(ACTIVATIONS) as found:
         yield found
 
 
 @pytest.fixture(scope="module")
-def people(grown: Site, browser: Any) -> Iterator[browsing.Visitors]:
+def visitors(there: Site, browser: Any) -> Iterator[browsing.Visitors]:
     """People who are signed in there."""
-    found = browsing.Visitors(browser, grown)
-    yield found
-    found.leave()
-
-
-@pytest.fixture
-def visit(people: browsing.Visitors) -> Iterator[Visit]:
-    """`visit("administrator mau", "/")` opens a page as somebody; it is closed after the test."""
-    pages = []
-
-    def opened(who: str, path: str) -> Any:
-        page = people.page(who)
-        pages.append(page)
-        page.goto(people.there.url + people.there.path(path))
-        return page
-
-    yield opened
-    for page in pages:
-        page.close()
-        assert page.said == [], "the browser's console has something to say"
+    with browsing.Visitors(browser, there) as found:
+        yield found
 
 
 def figure(text: str) -> int:
@@ -72,10 +54,10 @@ def since(page: Any) -> list[str]:
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_each_shape_of_plan_shows_the_figure_of_the_api(visit: Visit, grown: Site, kind: str) -> None:
-    number = grown.subscriptions[kind]
+def test_each_shape_of_plan_shows_the_figure_of_the_api(visit: Visit, there: Site, kind: str) -> None:
+    number = there.subscriptions[kind]
     page = visit(f"administrator {kind}", f"/subscriptions/{number}/usage")
-    window = asked(grown, number)["windows"][-1]
+    window = asked(there, number)["windows"][-1]
     seats = window["seats"]
     of_api = seats["held_at_end"] if seats else sum(it["used_to_date"] for it in window["pools"])
     assert figure(page.locator(f'[data-usage="{number}"]').first.text_content()) == of_api
@@ -85,12 +67,12 @@ def test_each_shape_of_plan_shows_the_figure_of_the_api(visit: Visit, grown: Sit
 
 
 def test_an_administrator_goes_from_the_figure_to_one_learner_and_why_they_count_and_to_the_statement(
-    visit: Visit, grown: Site
+    visit: Visit, there: Site
 ) -> None:
     page = visit("administrator mau", "/subscriptions/{mau}/usage")
     page.get_by_role("link", name="Who counted, and why").click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Learners")
-    used = asked(grown, grown.subscriptions["mau"])["windows"][-1]["pools"][0]["used_to_date"]
+    used = asked(there, there.subscriptions["mau"])["windows"][-1]["pools"][0]["used_to_date"]
     assert figure(page.locator("#list [role=status] strong").inner_text().split(" counted")[0]) == used
     page.get_by_label("Search").press_sequentially("Amina")
     expect(page.get_by_role("status").filter(has_text="“Amina”")).to_be_visible()
@@ -105,7 +87,7 @@ def test_an_administrator_goes_from_the_figure_to_one_learner_and_why_they_count
     page.get_by_role("row").filter(has_text="Adjusted later").get_by_role("link").click()
     expect(page.get_by_role("heading", name="What counted")).to_be_visible()
     active = figure(page.locator("table td[data-label='Active']").first.inner_text())
-    assert active == asked(grown, grown.subscriptions["mau"])["windows"][1]["pools"][0]["used_to_date"] - 1
+    assert active == asked(there, there.subscriptions["mau"])["windows"][1]["pools"][0]["used_to_date"] - 1
 
 
 def test_the_list_leads_on_page_by_page_and_is_turned_round_and_narrowed(visit: Visit) -> None:
@@ -132,12 +114,12 @@ def test_the_list_leads_on_page_by_page_and_is_turned_round_and_narrowed(visit: 
     assert page.locator("#list .badge").all_inner_texts() == ["Extra"] * ON_A_PAGE
 
 
-def test_a_fact_shows_on_an_open_page_within_two_seconds(visit: Visit, grown: Site) -> None:
-    number = grown.subscriptions["mau"]
+def test_a_fact_shows_on_an_open_page_within_two_seconds(visit: Visit, there: Site) -> None:
+    number = there.subscriptions["mau"]
     page = visit("administrator mau", f"/subscriptions/{number}/usage")
     page.wait_for_load_state("networkidle")
     before = figure(page.locator(f'[data-usage="{number}"]').first.text_content())
-    grown.send(a_login("somebody.quite.new"))
+    there.send(a_login("somebody.quite.new"))
     began = time.monotonic()
     page.locator(f'[data-usage="{number}"]', has_text=f"{before + 1:,}").wait_for(timeout=2000)
     assert time.monotonic() - began < 2

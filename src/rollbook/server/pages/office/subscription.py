@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -74,48 +75,62 @@ def subscription(request: HttpRequest, principal: Principal, number: int) -> Htt
 def quantity(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """So many units in all, from a day on."""
     row = subscription_for(principal, number)
-    form = typed.Units(request.POST, auto_id=QUANTITY)
 
-    def work(said: dict[str, Any]) -> bool:
+    def work(said: dict[str, Any]) -> None:
         asked = QuantityIn(**said)
         agreements.add_quantity(principal, row, asked.units, asked.day, asked.organisation)
-        return True
 
-    if typed.done(form, work):
-        return shell.back(request, _address(row), gettext("The quantity is noted, and everything is counted by it."))
-    return show_one(request, principal, row, {"quantity": form})
+    form = typed.Units(request.POST, auto_id=QUANTITY)
+    done = gettext("The quantity is noted, and everything is counted by it.")
+    return _sent(request, principal, row, ("quantity", form), work, done)
 
 
 @page("subscriptions/<int:number>/approve-seats", NEEDS, name="subscription-seats", methods=("POST",))
 def approve_seats(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """So many more released seats may be taken by others, from a day on (S-07)."""
     row = subscription_for(principal, number)
-    form = typed.Seats(request.POST, auto_id=SEATS)
 
-    def work(said: dict[str, Any]) -> bool:
+    def work(said: dict[str, Any]) -> None:
         asked = ApprovalIn(**said)
         agreements.approve(principal, row, asked.seats, asked.day)
-        return True
 
-    if typed.done(form, work):
-        return shell.back(request, _address(row), gettext("Approved: so many more released seats may be taken."))
-    return show_one(request, principal, row, {"seats": form})
+    form = typed.Seats(request.POST, auto_id=SEATS)
+    done = gettext("Approved: so many more released seats may be taken.")
+    return _sent(request, principal, row, ("seats", form), work, done)
 
 
 @page("subscriptions/<int:number>/change", NEEDS, name="subscription-change", methods=("POST",))
 def change(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """Another plan, or another version of it, from the next window on."""
     row = subscription_for(principal, number)
-    form = typed.Change(request.POST, plans=plan_choices(), auto_id=CHANGE)
 
-    def work(said: dict[str, Any]) -> bool:
+    def work(said: dict[str, Any]) -> None:
         asked = ChangeIn(**said)
         agreements.change_plan(principal, row, asked.plan, asked.day)
+
+    form = typed.Change(request.POST, plans=plan_choices(), auto_id=CHANGE)
+    done = gettext("The plan changes with the next window from that day on.")
+    return _sent(request, principal, row, ("change", form), work, done)
+
+
+def _sent(
+    request: HttpRequest,
+    principal: Principal,
+    row: models.Subscription,
+    named: tuple[str, forms.Form],
+    work: Callable[[dict[str, Any]], None],
+    done: str,
+) -> HttpResponse:
+    """Does what a form of the page asks for and says so; where it cannot be done, the page with what is wrong."""
+    name, form = named
+
+    def worked(said: dict[str, Any]) -> bool:
+        work(said)
         return True
 
-    if typed.done(form, work):
-        return shell.back(request, _address(row), gettext("The plan changes with the next window from that day on."))
-    return show_one(request, principal, row, {"change": form})
+    if typed.done(form, worked):
+        return shell.back(request, _address(row), done)
+    return show_one(request, principal, row, {name: form})
 
 
 def _address(row: models.Subscription) -> str:
