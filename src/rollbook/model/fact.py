@@ -59,6 +59,7 @@ TYPES = (
     "material.accessed",
     "ilt.attended",
     "enrolment.created",
+    "enrolment.changed",
     "enrolment.enabled",
     "enrolment.disabled",
     "enrolment.ended",
