@@ -38,7 +38,7 @@ class Gate:
     def read(self, place: str, row: Mapping[str, object]) -> Fact | tuple[Problem, ...]:
         """The fact of a row, by canonical column; an absent column is an empty one. An absent id stays empty."""
         faults: list[tuple[str, str]] = []
-        texts = {column: _text(column, row.get(column), faults) for column in TEXTS}
+        texts = {column: text_of(column, row.get(column), faults) for column in TEXTS}
         at_us = self._time("occurred_at", row.get("occurred_at"), faults)
         recorded_us = self._time("recorded_at", row.get("recorded_at"), faults)
         if not any(texts.values()) and at_us is None and recorded_us is None and not faults:
@@ -117,7 +117,7 @@ def _link(texts: Mapping[str, str]) -> list[tuple[str, str, str]]:
     return []
 
 
-def _text(column: str, value: object, faults: list[tuple[str, str]]) -> str:
+def text_of(column: str, value: object, faults: list[tuple[str, str]]) -> str:
     """The text of a value; what it may not be goes to `faults`, and counts as empty."""
     free = column == "attributes"
     text = value if isinstance(value, str) else _as_text(column, value, faults)

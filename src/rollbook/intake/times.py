@@ -10,7 +10,7 @@ import re
 from datetime import UTC, date, datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
-from rollbook.model.instants import EARLIEST_US, LATEST_US, iso, to_us
+from rollbook.model.instants import EARLIEST_US, FIRST_YEAR, LAST_YEAR, LATEST_US, iso, to_us
 
 _TIME = re.compile(
     r"(?P<a>[0-9]{1,4})(?P<sep>[-/.])(?P<b>[0-9]{1,2})(?P=sep)(?P<c>[0-9]{1,4})"
@@ -29,6 +29,7 @@ _MONTHS = 12
 _YEAR_DIGITS = 4
 _DAY_DIGITS = 2
 _EXAMPLE = "write it as 2026-03-01T09:30:00Z"
+_DAY_EXAMPLE = "write it as 2026-03-01"
 _STATE_ORDER = "state the order of the day and the month: --date-order dmy or --date-order mdy"
 _STATE_ZONE = "name the zone it was written in: --input-zone ZONE, such as --input-zone Europe/Paris"
 _ORDERS = {"ymd": "year, month, day", "dmy": "day, month, year", "mdy": "month, day, year"}
@@ -64,6 +65,24 @@ def read_time(value: object, zone: ZoneInfo | None = None, date_order: str | Non
     if not parts["offset"]:
         return _local(wall, zone, text)
     return _within_years(to_us(wall) - _offset_minutes(parts["offset"], text) * 60_000_000, text)
+
+
+def read_day(text: str, date_order: str | None = None) -> date:
+    """A whole day of the calendar, in no zone. Midnight may stand behind it, as some exports write days.
+
+    Raises UnreadableTimeError.
+    """
+    text = text.strip()
+    parts = _TIME.fullmatch(text) if len(text) <= _LENGTH_MAX else None
+    if parts is None:
+        raise UnreadableTimeError(f"is {shown(text)}, which is no day", _DAY_EXAMPLE)
+    wall = _wall(parts, text, date_order)
+    if wall.time() != time():
+        raise UnreadableTimeError(f"is {shown(text)}, and whole days are needed", _DAY_EXAMPLE)
+    if not FIRST_YEAR <= wall.year <= LAST_YEAR:
+        rule = f"is {shown(text)}, outside the years {FIRST_YEAR} to {LAST_YEAR}"
+        raise UnreadableTimeError(rule, "correct the year; leave it empty where there is no such day")
+    return wall.date()
 
 
 def shown(value: object) -> str:

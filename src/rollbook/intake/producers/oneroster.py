@@ -20,8 +20,12 @@ SOURCE = "oneroster"
 SINCE_UNKNOWN = '{"since":"unknown"}'
 """Of a fact that was true at its instant, and for nobody knows how long before."""
 
-_OFF = frozenset({"tobedeleted", "inactive"})
-_YES, _NO = frozenset({"", "true", "1"}), frozenset({"false", "0"})
+OFF = frozenset({"tobedeleted", "inactive"})
+"""Statuses, case folded, of records that hold no longer."""
+
+YES, NO = frozenset({"", "true", "1"}), frozenset({"false", "0"})
+"""What stands in enabledUser; nothing means yes."""
+
 _DAY = re.compile(r"\d{4}-\d{2}-\d{2}")
 
 _UNDATED = Refused(
@@ -58,10 +62,10 @@ class OneRosterUsers(Producer):
             enabled = _flag(row.get("enabledUser"))
             if not who:
                 return (_NO_ID,)
-            if enabled not in _YES | _NO:
+            if enabled not in YES | NO:
                 return (Refused(f"enabledUser is {shown(enabled)}", "use true or false"),)
             role = _role_in(row) or roles.get(who, "")
-            state = "deleted" if status in _OFF else "enabled" if enabled in _YES else "disabled"
+            state = "deleted" if status in OFF else "enabled" if enabled in YES else "disabled"
             if not role and state == "enabled":
                 return (_NO_ROLE,)
             at = _word(row.get("dateLastModified")) or reading.snapshot_at
@@ -114,7 +118,7 @@ def _enrolment(row: Mapping[str, Any], reading: Reading) -> tuple[Row | Refused,
         "object": class_,
         "source": SOURCE,
     }
-    if _word(row.get("status")).casefold() in _OFF:
+    if _word(row.get("status")).casefold() in OFF:
         # It may never have been meant: only that it is over now is certain.
         return (_fact(base, "ended", role, seen, reading.vocabulary),) if seen else (_UNDATED,)
     if begin and end and _is_day(begin) and _is_day(end) and end[:10] < begin[:10]:
@@ -164,7 +168,7 @@ def _roles(reading: Reading) -> Mapping[str, str]:
     for row in reading.extra.get("roles", ()):
         user, role = _word(row.get("userSourcedId")), _word(row.get("role"))
         primary = _word(row.get("roleType")).casefold() == "primary"
-        if user and role and _word(row.get("status")).casefold() not in _OFF:
+        if user and role and _word(row.get("status")).casefold() not in OFF:
             before = found.get(user)
             if before is None or (primary and not before[0]):
                 found[user] = (primary, role)
