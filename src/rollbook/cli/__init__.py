@@ -10,22 +10,24 @@ Does not own: any figure (`library`), or how it looks (`render`).
 
 from rollbook.cli import advice, first_hour, history, outlook, proof, reports, server, statements
 from rollbook.cli.commands import app, main
+from rollbook.cli.grouped import BILL, COUNT, FILL, PLAN, RUN
 from rollbook.cli.intake import intake
 
-app.command()(intake)
+app.command(rich_help_panel=COUNT)(intake)
 statements.app.command()(proof.export)
 statements.app.command()(proof.prove)
-app.add_typer(statements.app, name="statement")
-for command in (advice.compare, advice.estimate, outlook.forecast, outlook.reconcile):
-    app.command()(command)
-app.command()(proof.verify)
-app.command()(reports.report)
-app.command()(reports.reports)
+app.command(rich_help_panel=COUNT)(reports.report)
+app.command(rich_help_panel=COUNT)(reports.reports)
+for command in (advice.compare, advice.estimate, outlook.forecast):
+    app.command(rich_help_panel=PLAN)(command)
+app.add_typer(statements.app, name="statement", rich_help_panel=BILL)
+for checked in (proof.verify, outlook.reconcile):
+    app.command(rich_help_panel=BILL)(checked)
 for served in (server.serve, server.worker, server.migrate, server.recount, server.backup, server.restore):
-    app.command()(served)
-app.command("import")(history.import_)
-app.command("server-secrets")(server.server_secrets)
-app.command("add-operator")(first_hour.add_operator)
-app.command("add-key")(first_hour.add_key)
+    app.command(rich_help_panel=RUN)(served)
+app.command("server-secrets", rich_help_panel=RUN)(server.server_secrets)
+app.command("import", rich_help_panel=FILL)(history.import_)
+app.command("add-operator", rich_help_panel=FILL)(first_hour.add_operator)
+app.command("add-key", rich_help_panel=FILL)(first_hour.add_key)
 
 __all__ = ["app", "main"]

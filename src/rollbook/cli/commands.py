@@ -11,6 +11,7 @@ import typer
 from rich.text import Text
 
 from rollbook import library, plans
+from rollbook.cli.grouped import COUNT, PLAN, Grouped
 from rollbook.cli.metering import Inputs, over_facts
 from rollbook.cli.options import By, Format, is_subscription, learner_id, names, read_text, terms_from
 from rollbook.cli.said import finish, in_words_or_end
@@ -26,6 +27,7 @@ from rollbook.render.prices import cliffs_in_words, rate_in_words
 from rollbook.render.words import in_words, local, title, windows_in_words
 
 app = typer.Typer(
+    cls=Grouped,
     name="rollbook",
     help="Counts active learners: who counted, in which billing period, under which plan, and why.",
     no_args_is_help=True,
@@ -34,7 +36,7 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 plans_app = typer.Typer(help="The published plans.", invoke_without_command=True, rich_markup_mode=None)
-app.add_typer(plans_app, name="plans")
+app.add_typer(plans_app, name="plans", rich_help_panel=PLAN)
 
 
 def main() -> None:
@@ -73,7 +75,7 @@ def show_plan(plan_id: Annotated[str, typer.Argument(metavar="ID", help="A publi
                 out.print(Text(file.read_text(encoding="utf-8").strip()), soft_wrap=True)
 
 
-@app.command()
+@app.command(rich_help_panel=PLAN)
 def check(
     file: Annotated[str, typer.Argument(metavar="FILE", help="A plan.toml or a subscription.toml.")],
 ) -> None:
@@ -124,7 +126,7 @@ def _about(result: library.Result) -> dict[str, object]:
     }
 
 
-@app.command()
+@app.command(rich_help_panel=COUNT)
 @over_facts
 def meter(
     inputs: Inputs,
@@ -148,7 +150,7 @@ def meter(
             finish(result)
 
 
-@app.command()
+@app.command(rich_help_panel=COUNT)
 @over_facts
 def explain(
     inputs: Inputs,
