@@ -107,6 +107,11 @@ class Snapshot:
         told = {key[0] for key in (*self.roster.learners, *self.roster.enrolments)}
         if strangers := told - self.organisations:
             raise ValueError(f"a snapshot holds {len(strangers)} organisations that it does not tell of")
+        if any(not learner for _, learner in self.roster.learners):
+            raise ValueError("a learner of a snapshot has no id")
+        # A status without an object would meet all of the learner's enrolments.
+        if any(not learner or not object_ for _, learner, object_ in self.roster.enrolments):
+            raise ValueError("an enrolment of a snapshot has no learner or no object")
 
 
 def object_of(course: str, unit: str = "") -> str:
