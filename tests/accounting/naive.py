@@ -193,16 +193,16 @@ class Room:
     def sit(self, span: Held) -> None:
         """On a chair of one's own: the one that was left goes."""
         self.here.taken += 1
-        for chair in [it for it in self.left_in_order if it.who == span.key]:
+        for chair in [it for it in self.left_in_order if it.who == span[3:6]]:
             self.take_away(chair)
-        self.chairs.append(Chair(span.key, (span.on_us, span.source, span.fact)))
-        if span.key not in self.ever:
-            self.ever.append(span.key)
+        self.chairs.append(Chair(span[3:6], (span.on_us, span.source, span.fact)))
+        if span[3:6] not in self.ever:
+            self.ever.append(span[3:6])
 
     def leave(self, span: Held) -> None:
         """The chair stays where that is the rule."""
         self.here.released += 1
-        [chair] = [it for it in self.chairs if it.who == span.key and not it.left]
+        [chair] = [it for it in self.chairs if it.who == span[3:6] and not it.left]
         chair.left = True
         self.left_in_order.append(chair)
         if not self.to.plan.allowance.reuse_requires_approval:

@@ -159,7 +159,7 @@ def sittings(draw: st.DrawFn) -> Sitting:
             if on_us < STARTS[0] or draw(st.integers(0, 3)):
                 off_us = instants.pop(0) if instants else None
             source, id_ = draw(st.sampled_from(("a", "é"))), f"{draw(st.integers(0, 9))} {unit} {on_us}"
-            spans.append(Held(on_us, source, id_, ("north", unit, ""), off_us))
+            spans.append(Held(on_us, source, id_, "north", unit, "", off_us))
     overlapping = [it for it in spans if it.off_us is None or it.off_us > STARTS[0] or it.on_us >= STARTS[0]]
     return Sitting(to, tuple(draw(st.permutations(overlapping))), draw(AS_OF))
 

@@ -78,8 +78,8 @@ def test_a_seat_that_waits_for_approval_is_taken_again_from_another_organisation
     to = replace(to, plan=replace(to.plan, meter=Meter(holds=HOLDING, dedupe="customer")))
     start = us("2026-01-01T00:00Z")
     spans = [
-        Held(start, "lms", "1", ("south", "ana", ""), start + DAY_US),
-        Held(start + 2 * DAY_US, "lms", "2", ("north", "ana", ""), None),
+        Held(start, "lms", "1", "south", "ana", "", start + DAY_US),
+        Held(start + 2 * DAY_US, "lms", "2", "north", "ana", "", None),
     ]
     january = seats(to, windows(to), spans, LATEST_US)[0]
     assert (january.peak, january.awaiting, january.overage) == (1, 0, 0)

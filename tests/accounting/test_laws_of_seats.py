@@ -105,7 +105,7 @@ HARD_SITTINGS: dict[str, Callable[[Sitting], bool]] = {
     ),
     "switched off at once": lambda it: any(span.off_us == span.on_us for span in it.spans),
     "taken before the term": lambda it: any(span.on_us < STARTS[0] for span in it.spans),
-    "the same unit again": lambda it: len({span.key for span in it.spans}) < len(it.spans),
+    "the same unit again": lambda it: len({span[3:6] for span in it.spans}) < len(it.spans),
     "seats wait for approval": lambda it: any(used.awaiting for used in _found(it)),
     "more wait than there are": lambda it: any(used.awaiting > used.quantity for used in _found(it)),
     "an approval frees a seat": lambda it: any(

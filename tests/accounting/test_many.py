@@ -22,7 +22,7 @@ START_US = us("2026-01-01T00:00Z")
 
 def taken(number: int) -> list[Held]:
     """One seat after the other, each one microsecond later."""
-    return [Held(START_US + n, "lms", str(n), ("north", f"{n:06}", ""), None) for n in range(number)]
+    return [Held(START_US + n, "lms", str(n), "north", f"{n:06}", "", None) for n in range(number)]
 
 
 def test_thousands_beyond_the_quantity_are_named_in_order_and_quickly() -> None:
@@ -41,7 +41,7 @@ def test_a_thousand_million_seats_are_approved_at_once() -> None:
     to = subscribed(
         Allowance(per="held", quantity=2, reuse_requires_approval=True), approvals=(Approval(day[5], 10**9),)
     )
-    spans = [Held(day[n], "lms", str(n), ("north", str(n), ""), day[n + 2]) for n in (1, 2)]
+    spans = [Held(day[n], "lms", str(n), "north", str(n), "", day[n + 2]) for n in (1, 2)]
     before, after = (seats(to, windows(to), spans, at_us)[0].awaiting for at_us in (day[5], day[6]))
     assert (before, after) == (2, 0)
 

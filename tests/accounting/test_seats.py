@@ -33,7 +33,7 @@ def day(number: float) -> int:
 
 
 def held(unit: str, on: float, off: float | None = None, source: str = "lms", id_: str = "") -> Held:
-    return Held(day(on), source, id_ or f"{unit} {on}", ("north", unit, ""), None if off is None else day(off))
+    return Held(day(on), source, id_ or f"{unit} {on}", "north", unit, "", None if off is None else day(off))
 
 
 def bought(
@@ -262,7 +262,7 @@ def test_who_is_beyond_is_the_same_in_whatever_order_seats_are_given() -> None:
 
 def test_one_fact_may_begin_two_holdings() -> None:
     """One link passes two open courses on to the survivor."""
-    spans = [Held(day(5), "lms", "link", ("north", "ana", course), day(5)) for course in ("B", "A")]
+    spans = [Held(day(5), "lms", "link", "north", "ana", course, day(5)) for course in ("B", "A")]
     [january, *_] = found(bought(HELD, (0, 1)), *spans)
     assert january.beyond == (("north", "ana", "B"),)
     assert (january.taken, january.released, january.held_at_end) == (2, 2, 0)

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from typing import cast
 
 from rollbook.accounting.charges import Charge, charges
 from rollbook.accounting.consumption import Consumption, Tally, consumption, cuts
 from rollbook.accounting.questions import HELD_SQL, beyond_sql, tallies_sql
-from rollbook.accounting.seats import Event, Held, Seats, as_consumption, happened, walked
+from rollbook.accounting.seats import Held, Seats, Timeline, as_consumption, timeline
 from rollbook.metering.calendar import windows
 from rollbook.model.money import Money, total
 from rollbook.model.subscription import Subscription
@@ -28,7 +29,7 @@ class Account:
     consumption    of each pool in each window that has begun
     seats          of each such window, where the allowance is of what is held; else none
     charges        of each such window, what is due and what will be
-    events         of seats, everything that happened to them, in order
+    timeline       of seats, everything that happened to them
     """
 
     subscription: Subscription
@@ -38,7 +39,7 @@ class Account:
     consumption: tuple[Consumption, ...]
     seats: tuple[Seats, ...]
     charges: tuple[Charge, ...]
-    events: Sequence[Event] = field(default=(), repr=False, compare=False)
+    timeline: Timeline | None = field(default=None, repr=False, compare=False)
 
     @property
     def currency(self) -> str:
@@ -69,10 +70,10 @@ def account(subscription: Subscription, organisations: Sequence[str], as_of_us: 
     """The account of a metered subscription."""
     term = windows(subscription)
     used_seats: tuple[Seats, ...] = ()
-    events: Sequence[Event] = ()
+    there: Timeline | None = None
     if subscription.plan.allowance.per == "held":
-        events = happened(subscription, map(_held, ask(HELD_SQL)), as_of_us)
-        used_seats = walked(subscription, term, events, as_of_us)
+        there = timeline(subscription, term, cast("Sequence[Held]", ask(HELD_SQL)), as_of_us)
+        used_seats = there.seats(subscription, term)
         used = tuple(as_consumption(subscription, it) for it in used_seats)
     else:
         rows = ask(tallies_sql(cuts(subscription, term, organisations, as_of_us)))
@@ -86,7 +87,7 @@ def account(subscription: Subscription, organisations: Sequence[str], as_of_us: 
         consumption=used,
         seats=used_seats,
         charges=charges(subscription, used),
-        events=events,
+        timeline=there,
     )
 
 
@@ -103,8 +104,3 @@ def beyond(found: Account, ask: Ask) -> list[tuple[int, str, str, str]]:
             from ({beyond_sql(found.consumption, by_organisation=by_organisation)}) as beyond"""
     )
     return [(int(str(window)), str(name), str(unit), str(object_)) for window, name, unit, object_ in rows]
-
-
-def _held(row: tuple[object, ...]) -> Held:
-    on_us, source, fact, organisation, unit, object_, off_us = row
-    return Held(on_us, source, fact, (organisation, unit, object_), off_us)  # type: ignore[arg-type]

@@ -18,7 +18,7 @@ IN_ORDER = "first_us, source, id, organisation, unit, object"
 HELD_SQL = """
     select on_us, on_source, on_id, organisation, unit, object, off_us from held
 """
-"""The columns of `seats.Held`, the key as three."""
+"""The rows of `seats.Held`."""
 
 
 class Tallies(str):

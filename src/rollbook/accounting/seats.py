@@ -10,10 +10,10 @@ A seat that was released and is not yet approved for others stays occupied, in t
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
-from itertools import islice
-from operator import itemgetter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import accumulate, compress, islice, pairwise
+from operator import add, sub
 from typing import NamedTuple
 
 from rollbook.accounting.consumption import Consumption
@@ -30,12 +30,17 @@ Rank = tuple[int, str, str]
 
 
 class Held(NamedTuple):
-    """One span: `key` holds a seat within [on_us, off_us), open where `off_us` is None; `source`, `fact` began it."""
+    """One span: a unit holds a seat within [on_us, off_us), open where `off_us` is None; `source`, `fact` began it.
+
+    A row of `questions.HELD_SQL`.
+    """
 
     on_us: int
     source: str
     fact: str
-    key: UnitKey
+    organisation: str
+    unit: str
+    object: str
     off_us: int | None
 
 
@@ -50,8 +55,10 @@ class Seats:
     awaiting                       released, and not yet approved for others
     ever                           distinct units that held one since the term began
     counted                        what is compared with the quantity: peak, held at the end, or ever
+    overage                        how many are beyond it
     beyond                         the units beyond it, in order: those who took their seats last, of all that were
-                                   occupied when most were too many (for `peak`), or of all that are counted
+                                   occupied when most were too many (for `peak`), or of all that are counted; none
+                                   where nobody asked who they are
     """
 
     window: Window
@@ -64,13 +71,9 @@ class Seats:
     awaiting: int
     ever: int
     counted: int
+    overage: int
     beyond: tuple[UnitKey, ...]
     is_open: bool = False
-
-    @property
-    def overage(self) -> int:
-        """Seats beyond the quantity."""
-        return len(self.beyond)
 
     @property
     def available(self) -> int:
@@ -82,15 +85,7 @@ def seats(
     subscription: Subscription, windows: Sequence[Window], held: Iterable[Held], as_of_us: int
 ) -> tuple[Seats, ...]:
     """What happened to the seats, window by window. `windows` are the term's, or any others in order."""
-    return walked(subscription, windows, happened(subscription, held, as_of_us), as_of_us)
-
-
-def walked(
-    subscription: Subscription, windows: Sequence[Window], events: Sequence[Event], as_of_us: int
-) -> tuple[Seats, ...]:
-    """The same of what `happened`: for other windows of the same spans."""
-    row = _Row(subscription, events)
-    return tuple(row.window(window, as_of_us) for window in windows if window.start_us < as_of_us)
+    return timeline(subscription, windows, held, as_of_us).seats(subscription, windows)
 
 
 def quantity(subscription: Subscription, window: Window, at_us: int) -> int:
@@ -125,7 +120,116 @@ Events sort in the order in which they happen. They are plain because a page of 
 """
 
 
-def happened(subscription: Subscription, held: Iterable[Held], as_of_us: int) -> list[Event]:
+@dataclass(frozen=True, slots=True)
+class Timeline:
+    """Everything that happened to seats before an instant, walked through once; any windows are cut from it.
+
+    events   in the order in which they happened
+    taken    seats that were ever taken, after so many events; likewise
+    held     seats that were held
+    waiting  seats that were released, and not yet approved for others
+    ever     distinct units that took one, after so many were taken
+    steps    places of those events that are another quantity
+    pieces   (end, approved): until so many events have passed, whether released seats wait for an approval
+    """
+
+    as_of_us: int
+    events: Sequence[Event]
+    taken: Sequence[int]
+    held: Sequence[int]
+    waiting: Sequence[int]
+    ever: Sequence[int]
+    steps: Sequence[int]
+    pieces: Sequence[tuple[int, bool]]
+
+    def held_before(self, at_us: int) -> int:
+        """Seats held before anything happened at an instant."""
+        return self.held[bisect_left(self.events, (at_us,))]
+
+    def seats(self, subscription: Subscription, windows: Sequence[Window], *, named: bool = True) -> tuple[Seats, ...]:
+        """What happened in each of these windows. `named` is whether it is asked who was beyond."""
+        room = _Room(self)
+        begun = (window for window in windows if window.start_us < self.as_of_us)
+        return tuple(self._window(subscription, window, room if named else None) for window in begun)
+
+    def _window(self, subscription: Subscription, window: Window, room: _Room | None) -> Seats:
+        """`room` was walked through to this window at most."""
+        until_us = min(window.end_us, self.as_of_us)
+        # Who lets go at the first instant held it before only, and occupies no seat in this window.
+        start, begun, end = (
+            bisect_left(self.events, it) for it in ((window.start_us, OFF), (window.start_us, STEP), (until_us, OFF))
+        )
+        taken = self.taken[end] - self.taken[start]
+        bought = quantity(subscription, window, until_us - 1)
+        occupied = list(map(add, self.held[begun : end + 1], self.waiting[begun : end + 1]))
+        basis = subscription.plan_at(window.start_us).allowance.basis
+        at = end
+        if basis == "peak":
+            counted = max(occupied)
+            overage, at = self._most(subscription, window, begun, occupied)
+        else:
+            counted = self.held[end] if basis == "end" else self.ever[self.taken[end]]
+            overage = max(counted - bought, 0)
+        return Seats(
+            window=window,
+            quantity=bought,
+            held_at_start=self.held[start],
+            held_at_end=self.held[end],
+            taken=taken,
+            released=self.held[start] + taken - self.held[end],
+            peak=max(occupied),
+            awaiting=self.waiting[end],
+            ever=self.ever[self.taken[end]],
+            counted=counted,
+            overage=overage,
+            beyond=tuple(room.beyond(basis, at, overage)) if room and overage else (),
+            is_open=self.as_of_us < window.end_us,
+        )
+
+    def _most(self, subscription: Subscription, window: Window, begun: int, occupied: Sequence[int]) -> tuple[int, int]:
+        """(how many were too many when most were, how many events had passed when they first were)."""
+        end = begun + len(occupied) - 1
+        steps = self.steps[bisect_left(self.steps, begun) : bisect_left(self.steps, end)]
+        bought = [quantity(subscription, window, it) for it in (window.start_us, *(self.events[it][0] for it in steps))]
+        most, at = 0, begun
+        # Between two steps the quantity is one.
+        for units, (first, last) in zip(bought, pairwise([begun, *(it + 1 for it in steps), end + 1]), strict=True):
+            some = occupied[first - begun : last - begun]
+            if some and max(some) - units > most:
+                most, at = max(some) - units, first + some.index(max(some))
+        return most, at
+
+
+def timeline(subscription: Subscription, windows: Sequence[Window], held: Iterable[Held], as_of_us: int) -> Timeline:
+    """Everything that happened to the seats before an instant. `windows` are the term's: a window keeps its plan."""
+    events = _happened(subscription, held, as_of_us)
+    pieces: list[tuple[int, bool]] = []
+    for number, window in enumerate(windows):
+        following = windows[number + 1].start_us if number + 1 < len(windows) else None
+        end = bisect_left(events, (following,)) if following is not None else len(events)
+        pieces.append((end, subscription.plan_at(window.start_us).allowance.reuse_requires_approval))
+    took = [phase == ON and not at_once for _, phase, _, at_once, _, _ in events]
+    left = [phase == OFF or at_once for _, phase, _, at_once, _, _ in events]
+    seen, ever = set[UnitKey](), [0]
+    for key in compress((it[4] for it in events), took):
+        seen.add(key)
+        ever.append(len(seen))
+    made = Timeline(
+        as_of_us=as_of_us,
+        events=events,
+        taken=list(accumulate(took, initial=0)),
+        held=list(accumulate(map(sub, took, left), initial=0)),
+        waiting=[0] * (len(events) + 1),
+        ever=ever,
+        steps=[place for place, event in enumerate(events) if event[1] == STEP] if subscription.quantities else [],
+        pieces=pieces,
+    )
+    if any(approved for _, approved in pieces):
+        return replace(made, waiting=_Room(made).walk(len(events)))
+    return made
+
+
+def _happened(subscription: Subscription, held: Iterable[Held], as_of_us: int) -> list[Event]:
     """Everything that happens to seats before an instant, in order.
 
     A unit that is one in all organisations has one seat, wherever it was taken.
@@ -137,8 +241,8 @@ def happened(subscription: Subscription, held: Iterable[Held], as_of_us: int) ->
     ]
     found += [(step.from_us, STEP, nothing, False, nobody, 0) for step in subscription.quantities]
     across = subscription.plan.meter.across
-    for on_us, source, fact, of, off_us in held:
-        key = ("", of[1], of[2]) if across else of
+    for on_us, source, fact, organisation, unit, object_, off_us in held:
+        key = ("" if across else organisation, unit, object_)
         rank = (on_us, source, fact)
         found.append((on_us, ON, rank, False, key, 0))
         if off_us == on_us:
@@ -146,109 +250,53 @@ def happened(subscription: Subscription, held: Iterable[Held], as_of_us: int) ->
         elif off_us is not None:
             found.append((off_us, OFF, rank, False, key, 0))
     found.sort()
-    return found[: bisect_left(found, as_of_us, key=itemgetter(0))]
+    return found[: bisect_left(found, (as_of_us,))]
 
 
-@dataclass(slots=True)
-class _Row:
-    """The seats, walked through in time.
+class _Room:
+    """The seats by name, walked through in time.
 
     holding, waiting   when those took their seats who hold one, or left it and are waited for
     passed             events that are behind
-    taken, released    since they were last set to none
-    high               the most that were occupied since then
-    most, at           the most that were too many since then, and how many events had passed when they first were
     """
 
-    subscription: Subscription
-    events: Sequence[Event]
-    holding: dict[UnitKey, Rank] = field(default_factory=dict)
-    waiting: dict[UnitKey, Rank] = field(default_factory=dict)
-    ever: dict[UnitKey, None] = field(default_factory=dict)
-    passed: int = 0
-    taken: int = 0
-    released: int = 0
-    high: int = 0
-    most: int = 0
-    at: int = 0
+    def __init__(self, there: Timeline) -> None:
+        self.there = there
+        self.holding: dict[UnitKey, Rank] = {}
+        self.waiting: dict[UnitKey, Rank] = {}
+        self.passed = 0
 
-    def window(self, window: Window, as_of_us: int) -> Seats:
-        """Walks through one window."""
-        until_us = min(window.end_us, as_of_us)
-        self._walk(window, (window.start_us, OFF))
-        at_start = len(self.holding)
-        self.taken = self.released = self.most = 0
-        self._walk(window, (window.start_us, STEP))
-        self.high = len(self.holding) + len(self.waiting)
-        self.most = max(self.high - quantity(self.subscription, window, window.start_us), 0)
-        self.at = self.passed
-        begun = replace(self, holding=dict(self.holding), waiting=dict(self.waiting), ever={})
-        self._walk(window, (until_us, OFF))
-        bought = quantity(self.subscription, window, until_us - 1)
-        counted, beyond = self.high, begun.latest(window, self.at, self.most) if self.most else []
-        basis = self.subscription.plan_at(window.start_us).allowance.basis
-        if basis == "end":
-            counted, beyond = len(self.holding), _latest(self.holding, len(self.holding) - bought)
-        elif basis == "ever":
-            counted, beyond = len(self.ever), list(self.ever)[bought:]
-        return Seats(
-            window=window,
-            quantity=bought,
-            held_at_start=at_start,
-            held_at_end=len(self.holding),
-            taken=self.taken,
-            released=self.released,
-            peak=self.high,
-            awaiting=len(self.waiting),
-            ever=len(self.ever),
-            counted=counted,
-            beyond=tuple(beyond),
-            is_open=as_of_us < window.end_us,
-        )
+    def walk(self, to: int) -> list[int]:
+        """Walks on until so many events have passed; how many waited where this began, and after each event."""
+        waited = [len(self.waiting)]
+        for end, approved in self.there.pieces:
+            for event in self.there.events[self.passed : min(end, to)]:
+                self._pass(event, approved=approved)
+                waited.append(len(self.waiting))
+            self.passed = max(self.passed, min(end, to))
+        return waited
 
-    def latest(self, window: Window, at: int, number: int) -> list[UnitKey]:
-        """Walks on to where so many events have passed; of all whose seats are occupied then, who took one last."""
-        self._pass(window, at)
-        return _latest(self.waiting | self.holding, number)
+    def _pass(self, event: Event, *, approved: bool) -> None:
+        _, phase, rank, at_once, key, let_in = event
+        if phase == ON and not at_once:
+            self.holding[key] = rank
+            # Whoever comes back sits down again where nobody else was let in: that needs no approval.
+            self.waiting.pop(key, None)
+        elif phase == APPROVE:
+            for left in list(islice(self.waiting, let_in)):
+                del self.waiting[left]
+        elif phase != STEP:
+            seated = self.holding.pop(key)
+            if approved:
+                self.waiting[key] = seated
 
-    def _walk(self, window: Window, until: tuple[int, int]) -> None:
-        """Passes what happens before an instant, or at it in an earlier phase."""
-        self._pass(window, bisect_left(self.events, until))
-
-    def _pass(self, window: Window, end: int) -> None:
-        """The same up to a place. It is one loop over local names because there may be very many."""
-        holding, waiting, ever = self.holding, self.waiting, self.ever
-        taken, released, high, most, at = self.taken, self.released, self.high, self.most, self.at
-        approved = self.subscription.plan_at(window.start_us).allowance.reuse_requires_approval
-        bought = quantity(self.subscription, window, window.start_us)
-        for place, (at_us, phase, rank, at_once, key, let_in) in enumerate(self.events[self.passed : end], self.passed):
-            if phase == ON and not at_once:
-                holding[key] = rank
-                ever.setdefault(key)
-                # Whoever comes back sits down again where nobody else was let in: that needs no approval.
-                waiting.pop(key, None)
-                taken += 1
-            elif phase == STEP:
-                bought = quantity(self.subscription, window, at_us)
-            elif phase == APPROVE:
-                for left in list(islice(waiting, let_in)):
-                    del waiting[left]
-                continue
-            else:
-                seated = holding.pop(key)
-                if approved:
-                    waiting[key] = seated
-                released += 1
-                continue
-            occupied = len(holding) + len(waiting)
-            high = max(high, occupied)
-            if occupied - bought > most:
-                most, at = occupied - bought, place + 1
-        self.passed = max(self.passed, end)
-        self.taken, self.released, self.high, self.most, self.at = taken, released, high, most, at
-
-
-def _latest(seated: Mapping[UnitKey, Rank], number: int) -> list[UnitKey]:
-    """Those who took a seat last, in the order in which they took it."""
-    in_order = sorted(seated, key=lambda key: (seated[key], key))
-    return in_order[len(in_order) - min(number, len(in_order)) :] if number > 0 else []
+    def beyond(self, basis: str, at: int, number: int) -> list[UnitKey]:
+        """Those beyond what is bought when so many events have passed: whoever took a seat last, of all that count."""
+        if basis == "ever":
+            took = (key for _, phase, _, at_once, key, _ in self.there.events[:at] if phase == ON and not at_once)
+            came = list(dict.fromkeys(took))
+        else:
+            self.walk(at)
+            seated = self.holding if basis == "end" else self.waiting | self.holding
+            came = sorted(seated, key=lambda key: (seated[key], key))
+        return came[len(came) - number :]

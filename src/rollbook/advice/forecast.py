@@ -12,15 +12,16 @@ from __future__ import annotations
 
 from bisect import bisect_left
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import accumulate, combinations, pairwise
 from random import Random
 
 from rollbook.accounting.account import Account
 from rollbook.accounting.grants import quantity
-from rollbook.accounting.seats import Seats
 from rollbook.advice.draws import at_share, between
 from rollbook.advice.estimate import Settings
+from rollbook.metering.calendar import windows
+from rollbook.model.plan import WindowRule
 from rollbook.model.window import Window
 
 COMPLETE_MIN = 3
@@ -132,10 +133,13 @@ def history(
     )
 
 
-def history_of_seats(
-    months: Sequence[Window], used: Sequence[Seats], quantities: Sequence[int], as_of_us: int
-) -> History:
-    """What is known of seats, by months of the term; `quantities` of each month."""
+def history_of_seats(account: Account, as_of_us: int) -> History:
+    """What is known of seats, by months of the term, whatever the plan's own windows."""
+    subscription = account.subscription
+    monthly = replace(subscription.plan, window=WindowRule(kind="anniversary-month"))
+    months = windows(replace(subscription, plan=monthly, changes=()))
+    used = account.timeline.seats(subscription, months, named=False) if account.timeline else ()
+    quantities = [quantity(subscription, account.organisations, "", month, month.end_us - 1) for month in months]
     complete = [it for it in used if not it.is_open]
     coming = [(month, units) for month, units in zip(months, quantities, strict=True) if month.end_us > as_of_us]
     running = next((it for it in used if it.is_open), None)

@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from functools import partial
 from typing import Annotated
 
 import typer
 
 from rollbook import library, reconciling
-from rollbook.accounting.grants import pools, quantity
-from rollbook.accounting.questions import HELD_SQL
-from rollbook.accounting.seats import Held, seats
+from rollbook.accounting.grants import pools
 from rollbook.advice import forecast as forecasting
 from rollbook.advice import reconcile as lists
 from rollbook.cli.advice import Confidence, Output, Runs, Seed, about, settings_of, write
@@ -23,12 +20,10 @@ from rollbook.cli.said import finish, in_words_or_end
 from rollbook.errors import Problem, UsageError
 from rollbook.intake import read_people
 from rollbook.intake.vendor_list import VendorList, read_vendor_list
-from rollbook.metering.calendar import windows
 from rollbook.metering.identities import FOREVER_US, accept, unit_at
 from rollbook.metering.steps import quoted
 from rollbook.model.fact import LINKED
 from rollbook.model.instants import DAY_US, iso
-from rollbook.model.plan import WindowRule
 from rollbook.model.window import Window
 from rollbook.render import outlook as shown
 from rollbook.render import terminal
@@ -75,7 +70,7 @@ def _histories(result: library.Result) -> Iterator[tuple[str, forecasting.Histor
     """What is known of each pool."""
     subscription = result.metered.subscriptions[0]
     if subscription.plan.allowance.per == "held":
-        yield "", _of_seats(result)
+        yield "", forecasting.history_of_seats(result.account, result.metered.as_of_us)
         return
     rows = [tuple(row) for row in result.metered.rows(forecasting.PROFILE_SQL)]
     fraction = _fraction(result.account.windows, result.account.as_of_us)
@@ -103,23 +98,6 @@ def _say_stale(result: library.Result) -> None:
 def _fraction(term: Sequence[Window], as_of_us: int) -> float:
     running = next((it for it in term if it.contains(as_of_us)), None)
     return (as_of_us - running.start_us) / (running.end_us - running.start_us) if running else 0.0
-
-
-def _of_seats(result: library.Result) -> forecasting.History:
-    """Seats by months, whatever the plan's own windows."""
-    subscription, as_of_us = result.metered.subscriptions[0], result.metered.as_of_us
-    monthly = WindowRule(kind="anniversary-month")
-    months = windows(replace(subscription, plan=replace(subscription.plan, window=monthly), changes=()))
-    held = (
-        Held(on_us, source, fact, (organisation, unit, object_), off_us)  # type: ignore[arg-type]
-        for on_us, source, fact, organisation, unit, object_, off_us in result.metered.rows(HELD_SQL)
-    )
-    return forecasting.history_of_seats(
-        months,
-        seats(subscription, months, held, as_of_us),
-        [quantity(subscription, result.organisations, "", month, month.end_us - 1) for month in months],
-        as_of_us,
-    )
 
 
 # Reconciling.

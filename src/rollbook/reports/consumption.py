@@ -8,7 +8,7 @@ from decimal import ROUND_HALF_UP, Decimal
 
 from rollbook.accounting.account import Account, Ask
 from rollbook.accounting.consumption import Consumption
-from rollbook.accounting.seats import Seats, walked
+from rollbook.accounting.seats import Seats
 from rollbook.metering.calendar import windows
 from rollbook.model.money import Money, total
 from rollbook.model.plan import WindowRule
@@ -90,7 +90,9 @@ def as_windows_have_it(found: Account) -> Subscription:
 
 def seats_by_month(found: Account) -> tuple[Seats, ...]:
     """What happened to the seats, month by month, though they are compared with the quantity over the whole term."""
-    return walked(as_windows_have_it(found), months(found.subscription), found.events, found.as_of_us)
+    if found.timeline is None:
+        return ()
+    return found.timeline.seats(as_windows_have_it(found), months(found.subscription), named=False)
 
 
 def seat_rows(found: Account, ask: Ask) -> list[tuple[object, ...]]:  # noqa: ARG001 - the account knows all of it

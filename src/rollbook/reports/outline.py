@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import pairwise
 
 from rollbook.accounting.account import Account
-from rollbook.accounting.seats import OFF, ON, quantity
+from rollbook.accounting.seats import quantity
 from rollbook.metering.outcome import CLASSES
 from rollbook.model.instants import DAY_US, from_us
 from rollbook.model.money import Money
@@ -122,18 +121,18 @@ def pool(found: Account) -> tuple[Point, ...]:
 
 def seats_held(found: Account) -> tuple[Point, ...]:
     """Seats held at the end of each day of the term, against those that there are; of seats only."""
-    if not found.seats:
+    there = found.timeline
+    if there is None or not found.seats:
         return ()
     start_us, end_us = found.windows[0].start_us, min(found.windows[-1].end_us, found.as_of_us)
     step = max((end_us - start_us) // DAY_US // POINTS_MAX, 1) * DAY_US
     subscription = as_windows_have_it(found)
-    taken = [at_us for at_us, phase, _, at_once, _, _ in found.events if phase == ON and not at_once]
-    released = [at_us for at_us, phase, _, at_once, _, _ in found.events if phase == OFF or at_once]
 
     def point(at_us: int, within: Window) -> Point:
         # Whoever takes or lets go at the instant itself does so in what follows.
-        held = bisect_left(taken, at_us) - bisect_left(released, at_us)
-        return Point(from_us(at_us), held, quantity(subscription, within, max(at_us - 1, within.start_us)))
+        return Point(
+            from_us(at_us), there.held_before(at_us), quantity(subscription, within, max(at_us - 1, within.start_us))
+        )
 
     days = [Window(number, *ends) for number, ends in enumerate(pairwise([*range(start_us, end_us, step), end_us]), 1)]
     return (point(start_us, days[0]), *(point(it.end_us, it) for it in days))

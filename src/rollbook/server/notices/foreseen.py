@@ -7,21 +7,16 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterator
-from dataclasses import replace
 from zoneinfo import ZoneInfo
 
 from django.db import connection, transaction
 
-from rollbook.accounting.account import Account, Ask
-from rollbook.accounting.grants import pools, quantity
-from rollbook.accounting.questions import HELD_SQL
-from rollbook.accounting.seats import Held, seats
+from rollbook.accounting.account import Account
+from rollbook.accounting.grants import pools
 from rollbook.advice import forecast as forecasting
 from rollbook.advice.estimate import Settings
 from rollbook.advice.forecast import BINS, Forecast, History
-from rollbook.metering.calendar import windows
 from rollbook.model.instants import from_us
-from rollbook.model.plan import WindowRule
 from rollbook.server.models import Subscription
 from rollbook.server.notices import crossings, upgrade
 from rollbook.server.notices.announce import announce
@@ -34,15 +29,14 @@ LIKELY = 0.5
 """Told is what happens in more than this share of the runs."""
 
 
-def foresee(row: Subscription, account: Account, ask: Ask) -> int:
+def foresee(row: Subscription, account: Account) -> int:
     """Tells what will probably be used beyond the allowance, and sizes upgrades by it; how many events there were.
 
     row      the subscription, its customer and plan at hand
     account  what was used up to now
-    ask      answers questions over its live counts
     """
     running = {it.pool: it for it in crossings.levels(account)}
-    found = [(running[pool], it) for pool, it in forecasts(row, account, ask) if pool in running]
+    found = [(running[pool], it) for pool, it in forecasts(row, account) if pool in running]
     with transaction.atomic():
         return sum(_tell(row, account, level, it) for level, it in found if not it.why_not)
 
@@ -71,17 +65,17 @@ def _tell(row: Subscription, account: Account, level: Level, found: Forecast) ->
     return 1
 
 
-def forecasts(row: Subscription, account: Account, ask: Ask) -> Iterator[tuple[str, Forecast]]:
+def forecasts(row: Subscription, account: Account) -> Iterator[tuple[str, Forecast]]:
     """What is to be expected of each pool, while the term runs."""
-    for pool, history in _histories(row, account, ask):
+    for pool, history in _histories(row, account):
         yield pool, forecasting.forecast(history, SETTINGS)
 
 
-def _histories(row: Subscription, account: Account, ask: Ask) -> Iterator[tuple[str, History]]:
+def _histories(row: Subscription, account: Account) -> Iterator[tuple[str, History]]:
     """What is known of each pool."""
     subscription, as_of_us = account.subscription, account.as_of_us
     if subscription.plan.allowance.per == "held":
-        yield "", _of_seats(account, ask)
+        yield "", forecasting.history_of_seats(account, account.as_of_us)
         return
     running = next(it for it in account.windows if it.contains(as_of_us - 1))
     fraction = (as_of_us - running.start_us) / (running.end_us - running.start_us)
@@ -118,16 +112,3 @@ def _profile(
     first_us = min((it[5] for it in found), default=account.as_of_us)
     rows = [(number, name, min(part, BINS - 1), units) for number, name, part, units, _, _ in found]
     return rows, [(number, name, units) for (number, name), units in early.items()], first_us
-
-
-def _of_seats(account: Account, ask: Ask) -> History:
-    """Seats by months, whatever the plan's own windows."""
-    subscription, as_of_us = account.subscription, account.as_of_us
-    monthly = WindowRule(kind="anniversary-month")
-    months = windows(replace(subscription, plan=replace(subscription.plan, window=monthly), changes=()))
-    held = (
-        Held(on_us, source, fact, (organisation, unit, object_), off_us)  # type: ignore[arg-type]
-        for on_us, source, fact, organisation, unit, object_, off_us in ask(HELD_SQL)
-    )
-    quantities = [quantity(subscription, account.organisations, "", month, month.end_us - 1) for month in months]
-    return forecasting.history_of_seats(months, seats(subscription, months, held, as_of_us), quantities, as_of_us)

@@ -19,10 +19,9 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import Count, Q, QuerySet
 from prometheus_client import Counter
 
-from rollbook.engines import database as engine
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso, to_us
-from rollbook.server.live import contracts, driver, metering
+from rollbook.server.live import contracts, metering
 from rollbook.server.models import Done, HeldFact, Message, Refusal, ReportedCount, Reservation, Subscription
 from rollbook.server.notices import crossings, delivery, failures, foreseen, orders
 from rollbook.server.notices.announce import announce
@@ -152,8 +151,7 @@ def _foresee(pk: int, now: datetime) -> int:
     live = contracts.live(row)
     if not live.subscription.start_us < to_us(now) < live.subscription.end_us:
         return 0
-    with driver.own_cursor() as cursor:
-        return foreseen.foresee(row, metering.account_of(live, to_us(now)), engine.ask(cursor, live))
+    return foreseen.foresee(row, metering.account_of(live, to_us(now)))
 
 
 def compare_counts(now: datetime) -> int:

@@ -7,9 +7,8 @@ from collections import OrderedDict
 from dataclasses import dataclass
 
 from rollbook.advice.forecast import COMPLETE_MIN, Coming, Forecast
-from rollbook.engines import database as engine
 from rollbook.server import clock
-from rollbook.server.live import contracts, driver, metering
+from rollbook.server.live import contracts, metering
 from rollbook.server.models import Subscription
 from rollbook.server.notices.foreseen import LIKELY, SETTINGS, forecasts
 
@@ -66,9 +65,7 @@ def foreseen(row: Subscription) -> list[Foreseen]:
 def _asked(row: Subscription, now_us: int) -> list[Foreseen]:
     live = contracts.live(row)
     account = metering.account_of(live, now_us + 1)
-    with driver.own_cursor() as cursor:
-        ask = engine.ask(cursor, live)
-        return [_said(pool, it, now_us) for pool, it in forecasts(row, account, ask)]
+    return [_said(pool, it, now_us) for pool, it in forecasts(row, account)]
 
 
 def _said(pool: str, it: Forecast, now_us: int) -> Foreseen:
