@@ -76,7 +76,10 @@ def read_day(text: str, date_order: str | None = None) -> date:
     parts = _TIME.fullmatch(text) if len(text) <= _LENGTH_MAX else None
     if parts is None:
         raise UnreadableTimeError(f"is {shown(text)}, which is no day", _DAY_EXAMPLE)
-    wall = _wall(parts, text, date_order)
+    try:
+        wall = _wall(parts, text, date_order)
+    except UnreadableTimeError as fault:
+        raise UnreadableTimeError(fault.rule, _DAY_EXAMPLE if fault.remedy == _EXAMPLE else fault.remedy) from None
     if wall.time() != time():
         raise UnreadableTimeError(f"is {shown(text)}, and whole days are needed", _DAY_EXAMPLE)
     if not FIRST_YEAR <= wall.year <= LAST_YEAR:

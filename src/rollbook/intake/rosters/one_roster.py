@@ -107,9 +107,8 @@ class OneRoster:
                 reads[name](source)
         if self.undated:
             rule = f"{len(self.undated):,} enrolments keep what days they had: they say none, nor does their class"
-            self._taking.note(
-                "enrollments.csv", rule, "add classes.csv and academicSessions.csv, or beginDate, endDate"
-            )
+            remedy = "export classes.csv and academicSessions.csv with it, or beginDate and endDate"
+            self._taking.note(self._files["enrollments.csv"].name, rule, remedy)
 
     def _read_manifest(self, source: Source) -> None:
         taking = self._taking
@@ -131,9 +130,8 @@ class OneRoster:
             if value != ABSENT and f"{file}.csv" not in self._files:
                 taking.fault(source.name, f"it says that there is a file {name[5:]}.csv", "add it, or say absent")
             if value == ABSENT and f"{file}.csv" in self._files:
-                taking.fault(
-                    source.name, f"it says that {name[5:]}.csv is absent", "say bulk or delta; it was not read"
-                )
+                remedy = "say bulk or delta: it was not read"
+                taking.fault(source.name, f"it says that {name[5:]}.csv is absent", remedy)
 
     def _read_orgs(self, source: Source) -> None:
         for place, row in self._taking.table(source, _COMMON, ("sourcedId",)):

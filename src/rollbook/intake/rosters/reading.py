@@ -197,11 +197,8 @@ def _chosen(path: str, found: dict[str, Source], taking: Taking) -> dict[str, So
     if known:
         spare = sorted(found.keys() - known.keys())
         if spare:
-            taking.note(
-                path,
-                "not read, because they say nothing of who is there: " + ", ".join(spare[:20]),
-                "nothing need be done",
-            )
+            rule = "some files say nothing of who is there, and were not read: " + ", ".join(spare[:_LISTED_MAX])
+            taking.note(path, rule, "nothing need be done")
         return known
     if len(found) == 1:
         [(name, source)] = found.items()

@@ -24,6 +24,9 @@ from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerKey, LearnerRe
 FILE_BYTES_MAX = 512 * 1024 * 1024
 """What is read of one file, unpacked. A roster of two million enrolments has half of it."""
 
+LINES_MAX = 4_000_000
+"""Lines of one file, blank ones too: a small archive may unpack to nothing else, and each takes its microsecond."""
+
 ROWS_MAX = 2_000_000
 """Rows of all files of a roster: they are held in memory, in about 600 bytes each."""
 
@@ -47,16 +50,22 @@ Row = Mapping[str, str]
 """The texts of a row by column; '' where there is none."""
 
 _TOO_MANY = (f"the roster has more than {ROWS_MAX:,} rows", "read it organisation by organisation")
-_TOO_LONG = (f"holds more than {FILE_BYTES_MAX:,} bytes when unpacked", "read it organisation by organisation")
+_TOO_LONG = (
+    f"holds more than {FILE_BYTES_MAX:,} bytes or {LINES_MAX:,} lines when unpacked",
+    "read it organisation by organisation",
+)
 
 
 class BoundedStream(Stream):
-    """A stream of at most `FILE_BYTES_MAX` bytes, whatever a small archive may unpack to."""
+    """A stream of at most `FILE_BYTES_MAX` bytes and `LINES_MAX` lines, whatever a small archive may unpack to."""
+
+    _lines = 0
 
     def block(self) -> bytes:
         """The next bytes. Raises FileFaultError where there are too many."""
         block = super().block()
-        if self.received_bytes > FILE_BYTES_MAX:
+        self._lines += max(block.count(b"\n"), block.count(b"\r"))
+        if self.received_bytes > FILE_BYTES_MAX or self._lines > LINES_MAX:
             raise FileFaultError(*_TOO_LONG)
         return block
 
