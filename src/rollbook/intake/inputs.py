@@ -90,7 +90,9 @@ def _listed(path: str) -> list[zipfile.ZipInfo] | None:
 def _opener(path: str, member: zipfile.ZipInfo) -> Callable[[], Any]:
     def open_() -> Any:
         try:
-            return zipfile.ZipFile(path).open(member)
+            # The member keeps the file open until it is closed itself.
+            with zipfile.ZipFile(path) as archive:
+                return archive.open(member)
         except (OSError, KeyError, RuntimeError, NotImplementedError, zipfile.BadZipFile) as error:
             words = " ".join(str(error).split())[:120]
             raise FileFaultError(f"cannot be unpacked ({words})", "unpack it yourself") from None
