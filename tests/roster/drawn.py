@@ -5,6 +5,7 @@ repeats, offs without an object, links and voids collide often. The tests assert
 from __future__ import annotations
 
 from datetime import date, timedelta
+from functools import cache
 
 from hypothesis import strategies as st
 
@@ -65,6 +66,7 @@ def dates() -> st.SearchStrategy[date | None]:
 COURSES = (("A", ""), ("A", "1|x"), ("數學", ""))
 
 
+@cache
 def rosters(organisations: frozenset[str]) -> st.SearchStrategy[Roster]:
     """A few of the few, of these organisations."""
     of, whom = st.sampled_from(sorted(organisations)), st.sampled_from(LEARNERS)
@@ -104,10 +106,13 @@ def _enrolment(
     )
 
 
+TOLD_OF = st.sampled_from((frozenset(ORGANISATIONS), frozenset({"north"}), frozenset({"süd"})))
+
+
 @st.composite
 def snapshots(draw: st.DrawFn) -> Snapshot:
     """Of one organisation or both, often empty, often the same again."""
-    organisations = draw(st.sampled_from((frozenset(ORGANISATIONS), frozenset({"north"}), frozenset({"süd"}))))
+    organisations = draw(TOLD_OF)
     return Snapshot(
         roster=draw(st.one_of(st.just(Roster()), rosters(organisations), rosters(organisations))),
         organisations=organisations,

@@ -73,12 +73,10 @@ class Author:
         learner: str,
         object_: str = "",
         said: Mapping[str, str] | None = None,
-        *,
-        once: bool = False,
     ) -> Fact:
-        """A status fact. `once`: its id is the same at any instant, so that it can be made only once, ever."""
+        """A status fact."""
         said = {"by": self.by, **({"cycle": self.cycle} if self.cycle else {}), **(said or {})}
-        act = [type_, "" if once else at_us, organisation, learner, object_, self.by]
+        act = [type_, at_us, organisation, learner, object_, self.by]
         return Fact(
             id=digest(act),
             at_us=at_us,
