@@ -10,7 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from rollbook.errors import Problem
+from rollbook.intake.csv_rows import CsvRecords
+from rollbook.intake.lines import Lines
 from rollbook.intake.rosters import RosterOptions, RosterReading, read_roster
+from rollbook.intake.rosters.plain import COLUMNS
+from rollbook.intake.streams import FileFaultError, Stream
 
 _FOLDER = re.compile(r"\S*/(?=\w+\.csv)")
 
@@ -35,6 +39,28 @@ SCHOOL: Mapping[str, str] = {
     "e3,,,m7,s1,bob,student,,2026-09-01,2026-10-01\ne4,,,m7,s1,tom,teacher,true,,\n",
 }
 """Ann is in two classes, of which the second begins tomorrow; Bob, who is switched off, left today; Tom teaches."""
+
+
+PLAIN = """organisation,learner,course,unit,start,end,status,active,id
+north,ann,welding,arc,2026-09-01,2026-12-01,enabled,yes,
+north,ann,welding,,01/02/2026,,disabled,yes,
+south,"zoë, the second",first-aid,,,2026-10-01,on,,E-7
+south,bob,,,,,,no,
+"""
+"""A plain roster with everything that one may have."""
+
+
+def records_of(path: Path) -> int:
+    """How many records a CSV file has under its header, blank ones left out; 0 where it has no header."""
+    try:
+        stream = Stream(path)
+        try:
+            records = CsvRecords(Lines(stream), {}, COLUMNS)
+            return sum(1 for _ in records.records())
+        finally:
+            stream.close()
+    except FileFaultError:
+        return 0
 
 
 def school(folder: Path, *without: str, **changed: str) -> Path:

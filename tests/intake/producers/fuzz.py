@@ -24,19 +24,37 @@ from rollbook.intake.files import take_text
 from rollbook.intake.gate import Gate
 from rollbook.intake.headers import Header
 from rollbook.intake.loader import Loader
+from rollbook.intake.rosters import RosterOptions, read_roster
 from rollbook.intake.streams import FileFaultError, Source, Stream
 from rollbook.model.fact import Fact
 from tests.intake.producers.exports import fixtures, mutated
 from tests.intake.reading import Read
+from tests.intake.rosters import DAY, PLAIN, SCHOOL, records_of, zipped
 
 WAYS = ("flip", "cut", "double", "remove", "put")
-FIXTURES = [(path.name, path.read_bytes()) for path in fixtures()]
+ROSTERS = {f"roster-{name}": text.encode() for name, text in {**SCHOOL, "plain.csv": PLAIN}.items()}
+"""Files of a roster: one is broken, and the others of its set stay whole; or the archive of all of them is."""
+
 FOUND = Path("fuzz-found")
+ARCHIVE = "roster-school.zip"
+
 WHOLE_EVERY = 64
 """Of so many broken exports one goes into the database."""
 
 TIMEOUT, MEBIBYTES = 20, 1024
 """Seconds and memory that one export may take."""
+
+
+def _archive() -> bytes:
+    with tempfile.TemporaryDirectory() as folder:
+        return zipped(Path(folder) / ARCHIVE, SCHOOL).read_bytes()
+
+
+FIXTURES = [
+    *((path.name, path.read_bytes()) for path in fixtures()),
+    *ROSTERS.items(),
+    (ARCHIVE, _archive()),
+]
 
 _STEP = 5
 """Bytes that decide one change: its way, two of its place, and two that are put in."""
@@ -106,6 +124,9 @@ def check(seed: bytes) -> None:
         path = Path(folder) / name
         path.write_bytes(data)
         try:
+            if name.startswith("roster-"):
+                check_roster(path)
+                return
             counted = light(path, ReadOptions(input_zone="UTC", date_order="dmy"))
             assert counted.rows == counted.facts + counted.rejected, "a row is lost"
             if zlib.crc32(seed) % WHOLE_EVERY == 0:
@@ -116,6 +137,28 @@ def check(seed: bytes) -> None:
             FOUND.mkdir(exist_ok=True)
             (FOUND / name).write_bytes(data)
             raise
+
+
+def check_roster(path: Path) -> None:
+    """Reads a broken roster. Raises where it loses a row, or is believed to be whole although it is not."""
+    name = path.name.removeprefix("roster-")
+    records = 0
+    if path.name in ROSTERS:
+        records = records_of(path)
+    if name in SCHOOL:
+        for other, text in SCHOOL.items():
+            (path.parent / other).write_text(text, encoding="utf-8")
+        (path.parent / name).write_bytes(path.read_bytes())
+        path.unlink()
+        path = path.parent
+    reading = read_roster(path, RosterOptions(day=DAY, date_order="dmy"))
+    rejected = reading.fates.get("rejected", 0)
+    assert rejected <= reading.problems.total, "a row is rejected without a word"
+    assert not reading.snapshot.complete or not reading.problems.total, "what is broken is believed to be whole"
+    held = {*reading.snapshot.roster.learners, *reading.snapshot.roster.enrolments}
+    assert len(held) <= 2 * reading.rows, "somebody comes from nowhere"
+    if name == "plain.csv" and not reading.problems.files:
+        assert reading.rows == records, "a row is lost"
 
 
 def at_random(seconds: float, seed: int) -> int:
