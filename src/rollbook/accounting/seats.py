@@ -10,10 +10,10 @@ A seat that was released and is not yet approved for others stays occupied, in t
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, compress, islice, pairwise
-from operator import add, sub
+from operator import add, itemgetter, sub
 from typing import NamedTuple
 
 from rollbook.accounting.consumption import Consumption
@@ -113,11 +113,18 @@ OFF, APPROVE, STEP, ON = range(4)
 """What happens first at one instant. A step is another quantity."""
 
 
-Event = tuple[int, int, Rank, bool, UnitKey, int]
-"""One thing that happens to seats: (at_us, phase, rank, at_once, key, seats). `seats` are approved at once.
+Event = tuple[int, int, int, str, str, bool, str, str, str, int]
+"""One thing that happens to seats: (at_us, phase, *rank, leaves, *key, seats). `seats` are approved at once.
 
-Events sort in the order in which they happen. They are plain because a page of 10,000 seats makes 20,000 of them.
+Events sort in the order in which they happen: who takes a seat and leaves it at once does so in that order. They are
+flat and plain because a page of 10,000 seats makes 20,000 of them, and what is summed up is so without a loop.
 """
+
+PHASE, LEAVES = itemgetter(1), itemgetter(5)
+KEY: Callable[[Event], UnitKey] = itemgetter(6, 7, 8)
+"""Parts of an event."""
+
+NOBODY: UnitKey = ("", "", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,7 +166,7 @@ class Timeline:
         start, begun, end = (
             bisect_left(self.events, it) for it in ((window.start_us, OFF), (window.start_us, STEP), (until_us, OFF))
         )
-        taken = self.taken[end] - self.taken[start]
+        taken, ever = self.taken[end] - self.taken[start], self.ever[self.taken[end]]
         bought = quantity(subscription, window, until_us - 1)
         occupied = list(map(add, self.held[begun : end + 1], self.waiting[begun : end + 1]))
         basis = subscription.plan_at(window.start_us).allowance.basis
@@ -168,7 +175,7 @@ class Timeline:
             counted = max(occupied)
             overage, at = self._most(subscription, window, begun, occupied)
         else:
-            counted = self.held[end] if basis == "end" else self.ever[self.taken[end]]
+            counted = self.held[end] if basis == "end" else ever
             overage = max(counted - bought, 0)
         return Seats(
             window=window,
@@ -179,7 +186,7 @@ class Timeline:
             released=self.held[start] + taken - self.held[end],
             peak=max(occupied),
             awaiting=self.waiting[end],
-            ever=self.ever[self.taken[end]],
+            ever=ever,
             counted=counted,
             overage=overage,
             beyond=tuple(room.beyond(basis, at, overage)) if room and overage else (),
@@ -208,17 +215,18 @@ def timeline(subscription: Subscription, windows: Sequence[Window], held: Iterab
         following = windows[number + 1].start_us if number + 1 < len(windows) else None
         end = bisect_left(events, (following,)) if following is not None else len(events)
         pieces.append((end, subscription.plan_at(window.start_us).allowance.reuse_requires_approval))
-    took = [phase == ON and not at_once for _, phase, _, at_once, _, _ in events]
-    left = [phase == OFF or at_once for _, phase, _, at_once, _, _ in events]
+    aside = accumulate(map((APPROVE, STEP).__contains__, map(PHASE, events)), initial=0)
+    left = list(accumulate(map(LEAVES, events), initial=0))
+    taken = list(map(sub, map(sub, range(len(events) + 1), left), aside))
     seen, ever = set[UnitKey](), [0]
-    for key in compress((it[4] for it in events), took):
+    for key in map(KEY, compress(events, map(sub, islice(taken, 1, None), taken))):
         seen.add(key)
         ever.append(len(seen))
     made = Timeline(
         as_of_us=as_of_us,
         events=events,
-        taken=list(accumulate(took, initial=0)),
-        held=list(accumulate(map(sub, took, left), initial=0)),
+        taken=taken,
+        held=list(map(sub, taken, left)),
         waiting=[0] * (len(events) + 1),
         ever=ever,
         steps=[place for place, event in enumerate(events) if event[1] == STEP] if subscription.quantities else [],
@@ -234,21 +242,17 @@ def _happened(subscription: Subscription, held: Iterable[Held], as_of_us: int) -
 
     A unit that is one in all organisations has one seat, wherever it was taken.
     """
-    nobody: UnitKey = ("", "", "")
-    nothing: Rank = (0, "", "")
     found: list[Event] = [
-        (approval.from_us, APPROVE, nothing, False, nobody, approval.seats) for approval in subscription.approvals
+        (approval.from_us, APPROVE, 0, "", "", False, *NOBODY, approval.seats) for approval in subscription.approvals
     ]
-    found += [(step.from_us, STEP, nothing, False, nobody, 0) for step in subscription.quantities]
+    found += [(step.from_us, STEP, 0, "", "", False, *NOBODY, 0) for step in subscription.quantities]
     across = subscription.plan.meter.across
-    for on_us, source, fact, organisation, unit, object_, off_us in held:
-        key = ("" if across else organisation, unit, object_)
-        rank = (on_us, source, fact)
-        found.append((on_us, ON, rank, False, key, 0))
-        if off_us == on_us:
-            found.append((on_us, ON, rank, True, key, 0))
-        elif off_us is not None:
-            found.append((off_us, OFF, rank, False, key, 0))
+    for on_us, source, fact, of, unit, object_, off_us in held:
+        organisation = "" if across else of
+        found.append((on_us, ON, on_us, source, fact, False, organisation, unit, object_, 0))
+        if off_us is not None:
+            phase = ON if off_us == on_us else OFF
+            found.append((off_us, phase, on_us, source, fact, True, organisation, unit, object_, 0))
     found.sort()
     return found[: bisect_left(found, (as_of_us,))]
 
@@ -277,24 +281,23 @@ class _Room:
         return waited
 
     def _pass(self, event: Event, *, approved: bool) -> None:
-        _, phase, rank, at_once, key, let_in = event
-        if phase == ON and not at_once:
-            self.holding[key] = rank
-            # Whoever comes back sits down again where nobody else was let in: that needs no approval.
-            self.waiting.pop(key, None)
-        elif phase == APPROVE:
-            for left in list(islice(self.waiting, let_in)):
-                del self.waiting[left]
-        elif phase != STEP:
+        phase, key = event[1], event[6:9]
+        if event[5]:
             seated = self.holding.pop(key)
             if approved:
                 self.waiting[key] = seated
+        elif phase == ON:
+            self.holding[key] = event[2:5]
+            # Whoever comes back sits down again where nobody else was let in: that needs no approval.
+            self.waiting.pop(key, None)
+        elif phase == APPROVE:
+            for left in list(islice(self.waiting, event[9])):
+                del self.waiting[left]
 
     def beyond(self, basis: str, at: int, number: int) -> list[UnitKey]:
         """Those beyond what is bought when so many events have passed: whoever took a seat last, of all that count."""
         if basis == "ever":
-            took = (key for _, phase, _, at_once, key, _ in self.there.events[:at] if phase == ON and not at_once)
-            came = list(dict.fromkeys(took))
+            came = [it for it in dict.fromkeys(map(KEY, self.there.events[:at])) if it != NOBODY]
         else:
             self.walk(at)
             seated = self.holding if basis == "end" else self.waiting | self.holding
