@@ -80,7 +80,7 @@ def test_an_administrator_goes_from_the_figure_to_one_learner_and_why_they_count
     name = names(page)[0]
     page.get_by_role("link", name=name, exact=True).first.click()
     expect(page.get_by_role("heading", level=1)).to_have_text(name)
-    expect(page.get_by_role("heading", name="Counts in this window")).to_be_visible()
+    expect(page.get_by_role("heading", name="Counts in this period")).to_be_visible()
     expect(page.get_by_text("Because of this: Logging in")).to_be_visible()
     page.get_by_role("link", name="Statements", exact=True).click()
     expect(page.get_by_role("heading", level=1)).to_have_text("Statements")

@@ -43,8 +43,8 @@ def test_a_customer_is_added_gets_an_organisation_and_a_plan_whose_windows_are_s
     page.get_by_role("link", name="New subscription").click()
     page.get_by_label("Plan").select_option("secondnature-mau")
     page.get_by_label("First day", exact=True).fill("2030-01-01")
-    page.get_by_label("Units bought").fill("40")
-    page.get_by_role("button", name="Show windows and price").click()
+    page.get_by_label("Quantity bought").fill("40")
+    page.get_by_role("button", name="Show periods and price").click()
     # Nothing is agreed yet: a year of calendar months is twelve windows.
     preview = page.locator("section", has=page.get_by_role("heading", name="This is what it will be"))
     expect(preview.locator(".value").first).to_have_text("12")
@@ -58,17 +58,17 @@ def test_what_cannot_be_agreed_is_said_and_nothing_that_was_typed_is_lost(visit)
     page = visit("operator", "/customers/{c:mau}/subscribe")
     page.get_by_label("Plan").select_option("secondnature-mau")
     page.get_by_label("First day", exact=True).fill("2026-09-01")
-    page.get_by_label("Units bought").fill("77")
-    page.get_by_role("button", name="Show windows and price").click()
+    page.get_by_label("Quantity bought").fill("77")
+    page.get_by_role("button", name="Show periods and price").click()
     expect(page.locator("#id_start-errors")).to_contain_text("would count the same facts")
-    expect(page.get_by_label("Units bought")).to_have_value("77")
+    expect(page.get_by_label("Quantity bought")).to_have_value("77")
     page.said.clear()  # that the answer was 422
 
 
 def test_an_upgrade_task_is_done_with_what_came_of_it(visit):
     page = visit("operator", "/tasks")
     row = page.locator("#sales li", has_text="75")
-    expect(row).to_contain_text("75 units would fit")
+    expect(row).to_contain_text("75 would fit")
     row.get_by_label("What came of it", exact=True).fill("they take 80")
     row.get_by_role("button", name="Done").click()
     expect(page.locator("#sales li", has_text="75")).to_have_count(0)

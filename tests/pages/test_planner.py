@@ -48,7 +48,7 @@ def test_prices_that_are_written_in_are_compared_and_drawn(visit):
     expect(row_of(page, "Second Nature, Seats")).to_contain_text("3,000")
     expect(row_of(page, "Monthly Active Users")).to_contain_text("3,480")
     expect(page.get_by_role("img", name="Cost of a year")).to_be_visible()
-    words = "with 1 to 200 active in every window Docebo, monthly active users costs less"
+    words = "with 1 to 200 active in every period Docebo, monthly active users costs less"
     expect(page.get_by_text(words).first).to_be_visible()
 
 

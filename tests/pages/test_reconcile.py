@@ -119,7 +119,7 @@ def test_whoever_is_erased_is_counted_and_not_named():
 def test_rows_of_other_windows_are_left_out_and_said():
     page = upload(row_with_facts(), "id,month\nana,2026-01\nbo,2026-01\ndee,2026-02\n").content.decode()
     assert "The list and our count are the same" in page
-    assert "1 row is of another window, and left out." in page
+    assert "1 row is of another period, and left out." in page
 
 
 @pytest.mark.usefixtures("ledger")
@@ -152,7 +152,7 @@ def test_a_list_is_bounded_and_says_what_else_to_do(monkeypatch):
     monkeypatch.setattr(listed, "ROWS_MAX", 10)
     monkeypatch.setattr(listed, "OURS_MAX", 1)
     assert (
-        "more than 1 counted in this window"
+        "more than 1 counted in this period"
         in upload(models.Subscription.objects.get(), "id\na\n").content.decode().lower()
     )
 
@@ -184,7 +184,7 @@ def test_no_text_of_a_list_becomes_a_formula_or_markup():
 def test_nothing_can_be_compared_before_the_term_and_only_so_many_rows_are_shown(monkeypatch):
     later = world.subscribe(world.customer("Late", ("late",)), start=world.START.replace(year=2150))
     page = operator().get(f"/subscriptions/{later.pk}/reconcile").content.decode()
-    assert "No window has begun" in page
+    assert "No period has begun" in page
     assert '<form method="post" enctype' not in page
     monkeypatch.setattr(page_of, "SHOWN_MAX", 2)
     page = upload(row_with_facts(), "id\na\nb\nc\nd\n").content.decode()

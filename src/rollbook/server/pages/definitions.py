@@ -95,7 +95,7 @@ def _lines(plan: Plan, zone: str) -> Iterable[tuple[str, str]]:
     if meter.guests == "each-entry":
         yield gettext("Guests"), gettext("every entry counts by itself")
     yield (
-        gettext("Windows"),
+        gettext("Billing periods"),
         gettext("%(windows)s; days begin at midnight in %(zone)s")
         % {
             "windows": windows(plan),
@@ -118,13 +118,13 @@ def _how_often(plan: Plan) -> str:
     if plan.meter.first_ever:
         return gettext("once ever")
     if plan.meter.minimum > 1:
-        words = gettext("once in each window, from the %(n)s. time on")
+        words = gettext("once in each period, from the %(n)s. time on")
         return words % {"n": reading.number(plan.meter.minimum)}
     if plan.meter.unit == "enrolment":
-        return gettext("once in each window for each course, however often it happens")
+        return gettext("once in each period for each course, however often it happens")
     if plan.meter.unit == "entry":
         return gettext("every time")
-    return gettext("once in each window, however often it happens")
+    return gettext("once in each period, however often it happens")
 
 
 def _while(state: State) -> str:
@@ -165,15 +165,15 @@ def included(plan: Plan) -> str:
     if allowance.per == "held":
         return gettext("seats: whoever holds one keeps it until it is released")
     if allowance.per == "term":
-        return gettext("a quantity for the term: what one window leaves is there for the next, and ends with the term")
+        return gettext("a quantity for the term: what one period leaves is there for the next, and ends with the term")
     if allowance.rollover_windows:
         words = ngettext(
-            "a quantity for each window; what is left can be used for %(n)s more",
-            "a quantity for each window; what is left can be used for %(n)s more windows",
+            "a quantity for each period; what is left can be used for %(n)s more",
+            "a quantity for each period; what is left can be used for %(n)s more periods",
             allowance.rollover_windows,
         )
         return words % {"n": reading.number(allowance.rollover_windows)}
-    return gettext("a quantity for each window: what is left at its end is lost")
+    return gettext("a quantity for each period: what is left at its end is lost")
 
 
 def policy(name: str) -> str:

@@ -23,9 +23,9 @@ FORMS = ("csv", "xlsx", "json")
 WORDS: dict[str, tuple[Any, Any]] = {
     "usage": (
         gettext_lazy("Active learner usage"),
-        gettext_lazy("Active in each window, and used of what is included so far"),
+        gettext_lazy("Active in each period, and used of what is included so far"),
     ),
-    "mau": (gettext_lazy("Active users"), gettext_lazy("Who was active in each window, against what is included")),
+    "mau": (gettext_lazy("Active users"), gettext_lazy("Who was active in each period, against what is included")),
     "consumption": (gettext_lazy("Consumption"), gettext_lazy("Included, used, left and beyond, month by month")),
     "users": (gettext_lazy("Users"), gettext_lazy("How each learner stands in the term")),
     "metering-events": (
@@ -34,7 +34,7 @@ WORDS: dict[str, tuple[Any, Any]] = {
     ),
     "status": (
         gettext_lazy("Status"),
-        gettext_lazy("Who was active in each window, since when and why"),
+        gettext_lazy("Who was active in each period, since when and why"),
     ),
     "guests": (gettext_lazy("Guests"), gettext_lazy("How many entries were of guests")),
 }

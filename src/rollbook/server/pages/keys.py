@@ -20,7 +20,7 @@ from rollbook.server.pages.registry import page
 from rollbook.server.refusals import missing
 
 WORDS = {
-    "facts:write": gettext_lazy("Send facts, and see which were refused or wait"),
+    "facts:write": gettext_lazy("Send what learners do (facts), and see what was refused or waits"),
     "usage:read": gettext_lazy("See figures, without learners"),
     "learners:read": gettext_lazy("See who counted, and why: ids, names and addresses of learners"),
     "admissions:write": gettext_lazy("Ask whether a learner may enter, and keep a place for them"),

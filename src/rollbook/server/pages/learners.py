@@ -28,7 +28,7 @@ from rollbook.server.live import people, register, uncounted
 from rollbook.server.live.register import BEYOND, FIRST, GUEST, INCLUDED, LATEST, NAME, Asked, Entry
 from rollbook.server.live.usage import counted
 from rollbook.server.models import Person, Subscription
-from rollbook.server.pages import exports, reading, reasons, shell
+from rollbook.server.pages import deeds, exports, reading, shell
 from rollbook.server.pages.registry import page
 from rollbook.server.refusals import missing, refused
 
@@ -114,7 +114,7 @@ def not_counted(request: HttpRequest, principal: Principal, number: int) -> Http
     if window is not None:
         shown |= {"choices": [_windows(found, window)], "after": request.GET.get("after", "")}
         if "list" in request.GET:
-            shown |= {"listed": True} | _uncounted(request, row, window)
+            shown |= {"listed": True} | _uncounted(request, row, found, window)
     return _shown(request, principal, row, "learners/uncounted.html", shown)
 
 
@@ -122,10 +122,11 @@ def not_counted(request: HttpRequest, principal: Principal, number: int) -> Http
 def not_counted_list(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """Its list."""
     row = subscription_for(principal, number)
-    window = window_of(request, counted(row, clock.now_us()))
+    found = counted(row, clock.now_us())
+    window = window_of(request, found)
     if window is None:
         raise missing("window")
-    return shell.part(request, "learners/uncounted_list.html", {"row": row, **_uncounted(request, row, window)})
+    return shell.part(request, "learners/uncounted_list.html", {"row": row, **_uncounted(request, row, found, window)})
 
 
 def window_of(request: HttpRequest, found: Account) -> Window | None:
@@ -181,7 +182,7 @@ def _windows(found: Account, window: Window) -> Choice:
     begun = [it for it in found.windows if it.start_us < found.as_of_us]
     zone = found.subscription.zone
     options = [(str(it.number), reading.days(it.start_us, it.end_us, zone)) for it in reversed(begun)]
-    return Choice("window", gettext("Window"), str(window.number), options)
+    return Choice("window", gettext("Period"), str(window.number), options)
 
 
 def _choices(found: Account, asked: Asked) -> Iterator[Choice]:
@@ -191,26 +192,29 @@ def _choices(found: Account, asked: Asked) -> Iterator[Choice]:
         options = [everyone, *((it, it) for it in found.organisations)]
         yield Choice("organisation", gettext("Organisation"), asked.organisation, options)
     classes = [*CLASSES, *([GUEST] if found.subscription.plan.meter.guests != "free" else [])]
-    yield Choice("class", gettext("Class"), asked.class_, [everyone, *((it, CLASS_WORDS[it]) for it in classes)])
+    yield Choice(
+        "class", gettext("New or returning"), asked.class_, [everyone, *((it, CLASS_WORDS[it]) for it in classes)]
+    )
     if any(it.allowance for it in found.consumption):
         yield Choice("standing", gettext("Included or extra"), asked.standing, [everyone, *STANDINGS])
     yield Choice("order", gettext("Order"), asked.order, ORDERS)
 
 
-def _uncounted(request: HttpRequest, row: Subscription, window: Window) -> dict[str, Any]:
+def _uncounted(request: HttpRequest, row: Subscription, found: Account, window: Window) -> dict[str, Any]:
     after = request.GET.get("after") or "0"
     if not after.isdecimal() or len(after) > 18:  # noqa: PLR2004 - digits of a number of a row
         raise refused(422, "invalid", "after", "it is no place in this list", "begin at the first page")
-    said = uncounted.not_counted(row, window.number, clock.now_us(), after=int(after), limit=PAGE_MAX)
+    now_us = clock.now_us()
+    said = uncounted.not_counted(row, window.number, now_us, after=int(after), limit=PAGE_MAX)
     numbers = _numbers(row, [it["learner"] for it in said["learners"] if it["learner"]])
-    shown = [
-        it
-        | {
-            "number": numbers.get(it["learner"]),
-            "reasons": [reason | {"words": reasons.WORDS[reason["disposition"]]} for reason in it["reasons"]],
-        }
-        for it in said["learners"]
-    ]
+    until_us = min(window.end_us, now_us + 1)
+    done = deeds.deeds(found.organisations, list(numbers.values()), window.start_us, until_us)
+    plan = found.subscription.plan_at(window.start_us)
+    shown = []
+    for it in said["learners"]:
+        at_hand = numbers.get(it["learner"])
+        told = deeds.told(plan, row.zone, it["reasons"], done.get(at_hand or 0, ()))
+        shown.append(it | {"number": at_hand, "reasons": told})
     return {"window": window, "people": shown, "next": said["next"], "begun": after != "0"}
 
 

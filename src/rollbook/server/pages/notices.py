@@ -32,7 +32,7 @@ from rollbook.server.refusals import missing
 
 FORMATS = (("csv", "CSV"), ("xlsx", "Excel (XLSX)"), ("json", "JSON"), ("parquet", "Parquet"))
 EVERY = (
-    (orders.CLOSE, gettext_lazy("After each window is closed")),
+    (orders.CLOSE, gettext_lazy("After each period is closed")),
     (orders.MONTH, gettext_lazy("On the first of each month")),
 )
 

@@ -157,7 +157,7 @@ def _chart(priced: Sequence[Offer], planned: Rollout, most: int) -> charts.Chart
     ]
     labels = [(part / 4, reading.number(most * part // 4)) for part in range(5)]
     title = gettext("Cost of a year over learners with access")
-    words = gettext("In %(currency)s. As many units are bought as the average needs.") % {"currency": currency}
+    words = gettext("In %(currency)s. As much is bought as the average needs.") % {"currency": currency}
     legend = [(f"line {kind}", it.plan.title) for kind, (it, _) in zip(LINES, drawn, strict=False)]
     return charts.curves("planner-cost", title, words, curves, labels, legend)
 
@@ -179,11 +179,11 @@ def _reach(names: tuple[str, str], it: Reach) -> str:
     }
     if it.first == it.last:
         if it.winner < 0:
-            return gettext("with %(first)s active in every window they cost the same") % where
-        return gettext("with %(first)s active in every window %(plan)s costs less") % where
+            return gettext("with %(first)s active in every period they cost the same") % where
+        return gettext("with %(first)s active in every period %(plan)s costs less") % where
     if it.winner < 0:
-        return gettext("with %(first)s to %(last)s active in every window they cost the same") % where
-    return gettext("with %(first)s to %(last)s active in every window %(plan)s costs less") % where
+        return gettext("with %(first)s to %(last)s active in every period they cost the same") % where
+    return gettext("with %(first)s to %(last)s active in every period %(plan)s costs less") % where
 
 
 def history(own: Subscription, found: Compared, asked: Asked) -> dict[str, Any]:
@@ -238,5 +238,5 @@ def _of_history(own: Subscription, it: compare.Candidate, choice: Choice) -> Lin
 def _beyond(it: compare.Candidate) -> str:
     if not it.overage:
         return gettext("nothing went beyond it")
-    words = ngettext("%(n)s unit went beyond it", "%(n)s units went beyond it", it.overage)
+    words = ngettext("%(n)s went beyond it", "%(n)s went beyond it", it.overage)
     return words % {"n": reading.number(it.overage)}

@@ -136,4 +136,4 @@ def _price_of(plan: Plan) -> str:
         return gettext("for a seat and the whole term")
     if plan.allowance.per == "term":
         return gettext("for a credit of the term")
-    return gettext("for a unit in each window")
+    return gettext("for one learner in each period")

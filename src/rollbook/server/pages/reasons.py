@@ -22,17 +22,17 @@ WORDS: Mapping[str, Any] = {
     outcome.REDUNDANT: gettext_lazy("this was so already"),
     outcome.HISTORY: gettext_lazy("this lies before the term: it only tells newcomers from those who come back"),
     outcome.DUPLICATE: gettext_lazy("this was delivered before, with the same content"),
-    outcome.CORRECTION: gettext_lazy("this corrects other facts"),
+    outcome.CORRECTION: gettext_lazy("this corrects what was sent before"),
     outcome.TYPE: gettext_lazy("this plan does not count this"),
     outcome.EXEMPT: gettext_lazy("this was done in a role that the plan leaves out"),
     outcome.IMPERSONATED: gettext_lazy("this was done by somebody else in their name"),
     outcome.SYSTEM: gettext_lazy("this was done by the system itself"),
     outcome.NOBODY: gettext_lazy("this names no learner, and the plan does not count guests"),
-    outcome.VOIDED: gettext_lazy("this was taken back by another fact"),
+    outcome.VOIDED: gettext_lazy("this was taken back afterwards"),
     outcome.OUTSIDE: gettext_lazy("this lies after the end of the term"),
     outcome.NOT_MEMBER: gettext_lazy("this happened while they were not a member"),
-    outcome.BELOW_MINIMUM: gettext_lazy("this happened too few times in the window"),
-    outcome.COUNTED_BEFORE: gettext_lazy("they have counted in an earlier window, and count only once"),
+    outcome.BELOW_MINIMUM: gettext_lazy("this happened too few times in the period"),
+    outcome.COUNTED_BEFORE: gettext_lazy("they have counted in an earlier period, and count only once"),
     outcome.RECONNECTED: gettext_lazy("this is a guest who came back after a dropped connection"),
     outcome.HELD: gettext_lazy("this lies in the future"),
     outcome.ELSEWHERE: gettext_lazy("this belongs to an organisation that the plan does not cover"),
@@ -52,8 +52,8 @@ _RULES: Mapping[str, tuple[str, ...]] = {
     outcome.NOT_MEMBER: ("Only while",),
     outcome.BELOW_MINIMUM: ("How often",),
     outcome.COUNTED_BEFORE: ("How often",),
-    outcome.HISTORY: ("Begun before the term", "Windows"),
-    outcome.OUTSIDE: ("Windows",),
+    outcome.HISTORY: ("Begun before the term", "Billing periods"),
+    outcome.OUTSIDE: ("Billing periods",),
 }
 """Under which labels of `definitions` the rule stands; the first that the plan has."""
 
@@ -77,7 +77,7 @@ class Rules:
         """What would have had to be otherwise for the facts to count, where that is a rule of the plan."""
         meter = self.plan.meter
         if disposition == outcome.BELOW_MINIMUM:
-            words = gettext("It would count from the %(n)s. time on in one window; there are %(k)s.")
+            words = gettext("It would count from the %(n)s. time on in one period; there are %(k)s.")
             return words % {"n": reading.number(meter.minimum), "k": reading.number(facts)}
         if disposition == outcome.NOT_MEMBER and meter.member_while:
             words = gettext("It could count if, before it, this had happened: %(on)s.")
@@ -101,7 +101,7 @@ def rules(plan: Plan, zone: str) -> Rules:
 def happened(type_: str) -> str:
     """What happened, in words."""
     if type_ == "fact.voided":
-        return gettext("another fact is taken back")
+        return gettext("something sent before is taken back")
     if type_ == "identity.linked":
         return gettext("two ids are linked")
     return str(definitions.TYPES.get(type_, type_))

@@ -202,10 +202,14 @@ SENTENCES = (
 """Every sentence. What is filled in is shown as it is, but `near`, which is a sentence of its own."""
 
 
+_WINDOW = re.compile(r"(?<![-\w`\"\[])\bwindow(s?)\b(?![=.`\"\]])")
+"""What pages call a period, as people do; not where it is the name of a key or an option."""
+
+
 def told(sentence: str) -> str:
     """A sentence of the server in the reader's language, or as it is where it has no words there."""
     if (get_language() or "en").partition("-")[0] == "en" or not sentence:
-        return sentence
+        return _WINDOW.sub(lambda it: "period" + it[1], sentence)
     if sentence in _plain():
         return gettext(sentence)
     for pattern, english in _filled():

@@ -92,7 +92,7 @@ def _charge(charge: Mapping[str, Any], record: Mapping[str, Any]) -> Line:
 def _correction(it: Mapping[str, Any], record: Mapping[str, Any], closed_in: Mapping[int, int]) -> Correction:
     lines = [
         Line(
-            gettext("Window %(window)s: %(what)s") % {"window": moved["window"], "what": _kind(moved, record)},
+            gettext("Period %(window)s: %(what)s") % {"window": moved["window"], "what": _kind(moved, record)},
             moved["units"],
             "",
             None,
@@ -121,11 +121,11 @@ def _kind(line: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     if kind == "overage" and not agreed["plan"]["allowance"]["quantity"] and not agreed["quantities"]:
         words = gettext("Active learners")
     elif kind == "base-added" and line["units"] < 0:
-        words = gettext("Given back while the window ran")
+        words = gettext("Given back while the period ran")
     else:
         words = {
             "base": gettext("Bought"),
-            "base-added": gettext("Bought while the window ran"),
+            "base-added": gettext("Bought while the period ran"),
             "overage": gettext("Beyond what is included"),
         }[kind]
     return f"{words}, {line['pool']}" if line["pool"] else words

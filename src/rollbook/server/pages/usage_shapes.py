@@ -160,14 +160,14 @@ def _windows_chart(found: Account, shape: str) -> Chart:
             legend.append(("s-over", gettext("Beyond it")))
     if shape in (CREDITS, POOL):
         legend.append(
-            ("s-used", gettext("Active in the month") if _monthly(found) else gettext("Active in the window"))
+            ("s-used", gettext("Active in the month") if _monthly(found) else gettext("Active in the period"))
         )
     if shape != CLASSED and any(it.marked for it in drawn):
         legend.append(("s-open", gettext("Still running")))
     if any(it.limit for it in drawn):
         base = gettext("Base subscription") if shape == CLASSED else gettext("Included")
         legend.append(("s-limit", base))
-    title = gettext("Active in each month") if _monthly(found) else gettext("Active in each window")
+    title = gettext("Active in each month") if _monthly(found) else gettext("Active in each period")
     return charts.columns("by-window", title, "; ".join(said), drawn, legend)
 
 

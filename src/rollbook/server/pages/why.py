@@ -26,7 +26,7 @@ from rollbook.server.live.explaining import explain_learner
 from rollbook.server.live.register import Entry
 from rollbook.server.live.usage import counted
 from rollbook.server.models import Person, Subscription
-from rollbook.server.pages import definitions, learners, reasons, shell
+from rollbook.server.pages import deeds, definitions, learners, reasons, shell
 from rollbook.server.pages.reasons import Rules
 from rollbook.server.pages.registry import page
 from rollbook.server.refusals import missing
@@ -59,6 +59,7 @@ class Group:
     first: tuple[FactLine, ...]
     since_us: int
     until_us: int
+    when: str
 
     @property
     def mark(self) -> str:
@@ -139,7 +140,7 @@ def _show(
     window = learners.window_of(request, found)
     plan = found.subscription.plan_at(window.start_us if window else now_us)
     rules = reasons.rules(plan, row.zone)
-    told = _told(request, explained, rules, window)
+    told = _told(request, explained, rules, window, row.zone)
     at_hand = next((it for it in told if it.here), None)
     earlier = _earlier(request, told)
     entries = _entries(row, found, window, who, numbers) if window and at_hand and at_hand.counted else ()
@@ -151,8 +152,8 @@ def _show(
         "now": at_hand,
         "because": _because(explained, window, entries[:FACTS_MAX], lasts=bool(plan.meter.holds)) if window else (),
         "more": max(len(entries) - FACTS_MAX, 0),
-        "before": _groups(explained.before, rules) if "before" not in request.GET else (),
-        "after": _groups(explained.after, rules),
+        "before": _groups(explained.before, rules, row.zone) if "before" not in request.GET else (),
+        "after": _groups(explained.after, rules, row.zone),
         "lasts": bool(plan.meter.holds),
         "plan": plan,
         "allows": any(it.allowance for it in found.consumption),
@@ -192,18 +193,18 @@ def _class_words(class_: str, *, lasts: bool) -> str:
     if class_ == REACTIVATED:
         return gettext("Reactivated: they were there before, and come back.")
     if lasts:
-        return gettext("Continuing: this was so when the window began.")
-    return gettext("Continuing: they counted in the window before as well.")
+        return gettext("Continuing: this was so when the period began.")
+    return gettext("Continuing: they counted in the period before as well.")
 
 
-def _told(request: HttpRequest, explained: Explanation, rules: Rules, here: Window | None) -> list[Told]:
+def _told(request: HttpRequest, explained: Explanation, rules: Rules, here: Window | None, zone: str) -> list[Told]:
     """The windows in which they counted or did something, and the one that is asked for; the latest first."""
     return [
         Told(
             window=it.window,
             counted=bool(it.activations),
             classes=tuple(sorted({active.class_ for active in it.activations})),
-            groups=_groups(it.lines, rules),
+            groups=_groups(it.lines, rules, zone),
             left=_left(explained, it.window.number),
             href=f"{request.path}?window={it.window.number}",
             here=here is not None and it.window.number == here.number,
@@ -222,7 +223,7 @@ def _earlier(request: HttpRequest, told: list[Told]) -> list[Told]:
     return [it for it in told if it.window.number < int(before)] if before.isdecimal() and len(before) < 9 else told  # noqa: PLR2004
 
 
-def _groups(lines: Iterable[FactLine], rules: Rules) -> tuple[Group, ...]:
+def _groups(lines: Iterable[FactLine], rules: Rules, zone: str) -> tuple[Group, ...]:
     """Facts that are alike, together: what counts first, then as they happened."""
     alike: dict[tuple[str, str], list[FactLine]] = {}
     for line in lines:
@@ -240,6 +241,7 @@ def _groups(lines: Iterable[FactLine], rules: Rules) -> tuple[Group, ...]:
             first=tuple(found[:FACTS_MAX]),
             since_us=found[0].fact.at_us,
             until_us=found[-1].fact.at_us,
+            when=deeds.when(found[0].fact.at_us, found[-1].fact.at_us, zone),
         )
         for (disposition, type_), found in alike.items()
     ]

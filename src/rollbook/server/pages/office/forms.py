@@ -167,7 +167,7 @@ class Units(forms.Form):
         "from: ": "day",
     }
 
-    units = forms.IntegerField(label=gettext_lazy("Units in all"), min_value=0, max_value=UNITS_MAX)
+    units = forms.IntegerField(label=gettext_lazy("Quantity in all"), min_value=0, max_value=UNITS_MAX)
     day = day(
         label=gettext_lazy("From"),
         required=False,
@@ -210,7 +210,7 @@ class Change(forms.Form):
     plan = forms.ChoiceField(label=gettext_lazy("Plan"))
     day = day(
         label=gettext_lazy("From"),
-        help_text=gettext_lazy("It holds from the window that begins on this day, or next after it."),
+        help_text=gettext_lazy("It holds from the period that begins on this day, or next after it."),
     )
 
     def __init__(self, *given: Any, plans: list[tuple[str, str]], **more: Any) -> None:
@@ -252,11 +252,11 @@ class VendorList(forms.Form):
         "list": "list",
     }
 
-    window = forms.ChoiceField(label=gettext_lazy("Window"), choices=[])
+    window = forms.ChoiceField(label=gettext_lazy("Period"), choices=[])
     list = forms.FileField(
         label=gettext_lazy("The list, as a CSV file"),
         help_text=gettext_lazy(
-            "With a header; a column with ids, e-mail addresses or names. A column “window” may say of which window a "
+            "With a header; a column with ids, e-mail addresses or names. A column “window” may say of which period a "
             "row is. At most 3 MiB."
         ),
         widget=forms.FileInput(attrs={"accept": ".csv,text/csv"}),
@@ -304,7 +304,7 @@ class Subscription(forms.Form):
     plan = forms.ChoiceField(label=gettext_lazy("Plan"))
     start = day(label=gettext_lazy("First day"))
     units = forms.IntegerField(
-        label=gettext_lazy("Units bought"),
+        label=gettext_lazy("Quantity bought"),
         min_value=0,
         max_value=UNITS_MAX,
         required=False,
@@ -363,7 +363,7 @@ class Subscription(forms.Form):
         label=gettext_lazy("Close nothing yet, because"),
         required=False,
         max_length=500,
-        help_text=gettext_lazy("Where history is still to come in: windows that are over are closed at once."),
+        help_text=gettext_lazy("Where history is still to come in: periods that are over are closed at once."),
     )
 
     def __init__(self, *given: Any, plans: list[tuple[str, str]], **more: Any) -> None:

@@ -20,10 +20,10 @@ from rollbook.server.pages.office import today
 from rollbook.server.pages.registry import page
 
 WORDS: dict[str, Any] = {
-    "begin-windows": gettext_lazy("Begins windows whose start has come"),
+    "begin-windows": gettext_lazy("Begins periods whose start has come"),
     "release-held": gettext_lazy("Takes in facts that waited"),
     "expire-held": gettext_lazy("Refuses facts that waited too long for an organisation nobody has"),
-    "close-due": gettext_lazy("Closes windows whose grace is over"),
+    "close-due": gettext_lazy("Closes periods whose grace is over"),
     "foresee": gettext_lazy("Foresees, once a day, who will go beyond"),
     "compare-counts": gettext_lazy("Compares counts that other systems reported"),
     "order-reports": gettext_lazy("Makes reports that were ordered"),

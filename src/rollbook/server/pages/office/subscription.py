@@ -109,7 +109,7 @@ def change(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
         agreements.change_plan(principal, row, asked.plan, asked.day)
 
     form = typed.Change(request.POST, plans=plan_choices(), auto_id=CHANGE)
-    done = gettext("The plan changes with the next window from that day on.")
+    done = gettext("The plan changes with the next period from that day on.")
     return _sent(request, principal, row, ("change", form), work, done)
 
 

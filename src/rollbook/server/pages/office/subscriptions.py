@@ -150,6 +150,6 @@ def _preview(found: Account) -> dict[str, Any]:
 def _said(row: models.Subscription) -> str:
     at_once = closing.closes_at_once(row, clock.now_us())
     if at_once:
-        words = gettext("It is agreed. %(n)s windows that are over are closed within a minute.")
+        words = gettext("It is agreed. %(n)s periods that are over are closed within a minute.")
         return words % {"n": at_once}
     return gettext("It is agreed, and counted from all facts that are there.")

@@ -110,7 +110,7 @@ def overdue() -> Matter | None:
     late = lag.close_seconds(timezone.now())
     if late <= LATE.total_seconds():
         return None
-    words, why = gettext("since a window fell due"), gettext("It is not closed yet: see what withholds it.")
+    words, why = gettext("since a period fell due"), gettext("It is not closed yet: see what withholds it.")
     return Matter("near", reading.lasting(late), words, why, reverse("tasks"))
 
 
