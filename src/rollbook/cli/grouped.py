@@ -10,11 +10,12 @@ from typing import Any
 from typer.core import TyperGroup
 
 COUNT = "Count, and say why"
+MANAGE = "Manage who is there"
 PLAN = "Choose a plan, and look ahead"
 BILL = "Close periods and prove them"
 RUN = "Run a server"
 FILL = "Begin on a server"
-GROUPS = (COUNT, PLAN, BILL, FILL, RUN)
+GROUPS = (COUNT, MANAGE, PLAN, BILL, FILL, RUN)
 """In the order in which one gets to them."""
 
 WORDS_MAX = 170

@@ -230,22 +230,20 @@ def _day(option: str, text: str) -> date:
     return day
 
 
-def instant(text: str, zone: str) -> datetime | None:
+def instant(text: str, zone: str, option: str = "--as-of") -> datetime | None:
     """An instant; without an offset it is read in the windows' zone."""
     if not text:
         return None
     try:
         at = datetime.fromisoformat(text)
     except ValueError:
-        raise UsageError(
-            Problem("--as-of", f'"{text}" is not an instant', "write it as 2026-03-01T00:00:00Z")
-        ) from None
+        raise UsageError(Problem(option, f'"{text}" is not an instant', "write it as 2026-03-01T00:00:00Z")) from None
     at = at if at.tzinfo else at.replace(tzinfo=ZoneInfo(zone))
     try:
         at.astimezone(UTC)
     except OverflowError:
         rule = f'"{text}" is outside the years that a calendar has'
-        raise UsageError(Problem("--as-of", rule, "correct the year")) from None
+        raise UsageError(Problem(option, rule, "correct the year")) from None
     return at
 
 

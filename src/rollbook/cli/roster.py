@@ -1,0 +1,162 @@
+"""`rollbook roster …`: who is enrolled, and what changing that will count and cost, before it is done.
+
+Nothing is edited: each command ends in status facts, which are appended to the others. A preview says what they would
+do; they are written only with `--yes`.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterable, Sequence
+from typing import Annotated
+
+import typer
+
+from rollbook.cli.metering import over_facts
+from rollbook.cli.options import Format, pairs
+from rollbook.cli.roster_options import Seen, Synced, Whose, statuses, view_at
+from rollbook.cli.said import PROBLEMS_SHOWN, in_words_or_end, refuse_target
+from rollbook.errors import Problem
+from rollbook.intake.rosters import RosterOptions, RosterReading, read_roster
+from rollbook.intake.rosters.taking import FATES
+from rollbook.intake.writing import append_facts, write_facts
+from rollbook.model.fact import Fact
+from rollbook.model.instants import from_us, iso
+from rollbook.model.roster import Roster
+from rollbook.render import roster as shown
+from rollbook.render import terminal
+from rollbook.render.advice import table_of
+from rollbook.render.data import write_csv, write_json
+from rollbook.roster.snapshots import diff as difference
+
+app = typer.Typer(
+    help="Who is enrolled, and what changing that counts and costs.", no_args_is_help=True, rich_markup_mode=None
+)
+
+Complete = Annotated[
+    bool | None,
+    typer.Option(
+        "--complete/--partial",
+        help="Whether it holds everybody, so that whoever is missing has left. A manifest says so itself.",
+    ),
+]
+KeepStatus = Annotated[
+    bool,
+    typer.Option(
+        "--keep-status",
+        help="Enrolments stay enabled or disabled as they are, whatever it says; new ones are disabled.",
+    ),
+]
+
+
+@app.command("diff")
+@over_facts
+def diff(
+    synced: Synced,
+    roster: Annotated[
+        str, typer.Argument(metavar="ROSTER", help="OneRoster, a folder or zip, or plain CSV.", show_default=False)
+    ],
+    organisation: Whose = "",
+    complete: Complete = None,
+    keep_status: KeepStatus = False,
+) -> None:
+    """Hold a roster against the facts so far, and write what began, changed and ended as status facts."""
+    with in_words_or_end():
+        refuse_target(synced.problems, (*synced.files, roster), option="--problems")
+        refuse_target(synced.to, (roster,))
+        at_us, zone = synced.at_us(), synced.zone_of()
+        options = RosterOptions(
+            day=from_us(at_us).astimezone(zone).date(),
+            organisation=organisation,
+            date_order=synced.date_order.value if synced.date_order else None,
+            mapping=pairs("--map", synced.mapping, "learner=UserID"),
+            complete=complete,
+            keeps_status=keep_status,
+        )
+        reading = read_roster(roster, options)
+        _say_reading(reading, roster)
+        with synced.store() as store:
+            known = statuses(store)
+            view = view_at(known, at_us)
+            facts = difference(view, reading.over(view), at_us)
+            fresh = _fresh(facts, known)
+            _say_changes(fresh, facts, reading)
+            _write(fresh, synced.to)
+            sys.stdout.flush()
+            if reading.problems.total or store.problems.total:
+                raise typer.Exit(3)
+
+
+@app.command("show")
+@over_facts
+def show(
+    seen: Seen, output: Annotated[Format, typer.Option("--format", help="How it is written.")] = Format.table
+) -> None:
+    """Show who is enrolled and who of them is enabled, as it follows from the facts."""
+    with in_words_or_end():
+        at_us, zone = seen.at_us(), seen.zone_of()
+        with seen.store() as store:
+            view = view_at(statuses(store), at_us)
+            _show(view, at_us, zone.key, output)
+            sys.stdout.flush()
+            if store.problems.total:
+                raise typer.Exit(3)
+
+
+def _show(view: Roster, at_us: int, zone: str, output: Format) -> None:
+    if output is Format.table:
+        shown.print_roster(terminal.console(), view, at_us, zone)
+        return
+    table = table_of(list(shown.rows_of(view)), shown.COLUMNS)
+    if output is Format.csv:
+        write_csv(table, sys.stdout, for_spreadsheets=True)
+    else:
+        write_json(table, {"as_of": iso(at_us), "zone": zone}, sys.stdout)
+
+
+def _say_reading(reading: RosterReading, name: str) -> None:
+    """Says what a roster is, what is wrong with it, and what became of its rows; ends the run where it is none."""
+    err = terminal.console(stderr=True)
+    terminal.say(err, f"{name}: read as {reading.kind}")
+    for note in reading.problems.notes:
+        terminal.say(err, f"note: {note}")
+    _say_all([*reading.problems], reading.problems.total)
+    if not reading.rows:
+        terminal.say(err, "no result: nothing could be read")
+        raise typer.Exit(2)
+    shown.print_fates(err, reading.fates, FATES)
+    if reading.why_partial:
+        terminal.say(err, f"nobody is taken to be missing: {reading.why_partial}")
+
+
+def _say_all(problems: Sequence[Problem], total: int) -> None:
+    err = terminal.console(stderr=True)
+    for problem in problems[:PROBLEMS_SHOWN]:
+        terminal.say(err, str(problem))
+    if total > PROBLEMS_SHOWN:
+        terminal.say(err, f"and {total - PROBLEMS_SHOWN:,} more problems")
+
+
+def _fresh(facts: Iterable[Fact], known: Iterable[Fact]) -> tuple[Fact, ...]:
+    """The facts that are not there already, as where one and the same thing is done twice."""
+    there = {fact.key for fact in known}
+    return tuple(fact for fact in facts if fact.key not in there)
+
+
+def _say_changes(fresh: Sequence[Fact], facts: Sequence[Fact], reading: RosterReading) -> None:
+    err = terminal.console(stderr=True)
+    if len(fresh) < len(facts):
+        terminal.say(err, f"{len(facts) - len(fresh):,} of its changes are among the facts already")
+    elif not facts:
+        terminal.say(err, "nothing has changed" if reading.snapshot.complete else "nothing is new in it")
+    for line in shown.in_words(fresh):
+        terminal.say(err, line)
+
+
+def _write(facts: Sequence[Fact], to: str) -> None:
+    """Writes facts to where they are to go, and says so."""
+    if not to:
+        write_facts(facts, sys.stdout)
+        return
+    append_facts(facts, to)
+    terminal.say(terminal.console(stderr=True), f"{to}: {len(facts):,} facts more")
