@@ -7,19 +7,19 @@ do; they are written only with `--yes`.
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
+from rollbook.cli import roster_acting as acting
 from rollbook.cli.metering import over_facts
 from rollbook.cli.options import Format, pairs
-from rollbook.cli.roster_options import Seen, Synced, Whose, statuses, view_at
+from rollbook.cli.roster_options import Seen, Synced, Whose, fresh_of, statuses, view_at, write
 from rollbook.cli.said import PROBLEMS_SHOWN, in_words_or_end, refuse_target
 from rollbook.errors import Problem
 from rollbook.intake.rosters import RosterOptions, RosterReading, read_roster
 from rollbook.intake.rosters.taking import FATES
-from rollbook.intake.writing import append_facts, write_facts
 from rollbook.model.fact import Fact
 from rollbook.model.instants import from_us, iso
 from rollbook.model.roster import Roster
@@ -79,9 +79,9 @@ def diff(
             known = statuses(store)
             view = view_at(known, at_us)
             facts = difference(view, reading.over(view), at_us)
-            fresh = _fresh(facts, known)
+            fresh = fresh_of(facts, known)
             _say_changes(fresh, facts, reading)
-            _write(fresh, synced.to)
+            write(fresh, synced.to)
             sys.stdout.flush()
             if reading.problems.total or store.problems.total:
                 raise typer.Exit(3)
@@ -101,6 +101,10 @@ def show(
             sys.stdout.flush()
             if store.problems.total:
                 raise typer.Exit(3)
+
+
+app.command("change")(acting.change)
+app.command("clean-up")(acting.clean_up)
 
 
 def _show(view: Roster, at_us: int, zone: str, output: Format) -> None:
@@ -137,12 +141,6 @@ def _say_all(problems: Sequence[Problem], total: int) -> None:
         terminal.say(err, f"and {total - PROBLEMS_SHOWN:,} more problems")
 
 
-def _fresh(facts: Iterable[Fact], known: Iterable[Fact]) -> tuple[Fact, ...]:
-    """The facts that are not there already, as where one and the same thing is done twice."""
-    there = {fact.key for fact in known}
-    return tuple(fact for fact in facts if fact.key not in there)
-
-
 def _say_changes(fresh: Sequence[Fact], facts: Sequence[Fact], reading: RosterReading) -> None:
     err = terminal.console(stderr=True)
     if len(fresh) < len(facts):
@@ -151,12 +149,3 @@ def _say_changes(fresh: Sequence[Fact], facts: Sequence[Fact], reading: RosterRe
         terminal.say(err, "nothing has changed" if reading.snapshot.complete else "nothing is new in it")
     for line in shown.in_words(fresh):
         terminal.say(err, line)
-
-
-def _write(facts: Sequence[Fact], to: str) -> None:
-    """Writes facts to where they are to go, and says so."""
-    if not to:
-        write_facts(facts, sys.stdout)
-        return
-    append_facts(facts, to)
-    terminal.say(terminal.console(stderr=True), f"{to}: {len(facts):,} facts more")

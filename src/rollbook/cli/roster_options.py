@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -29,6 +30,7 @@ from rollbook.cli.options import (
 from rollbook.cli.said import refuse_target, say_read
 from rollbook.errors import Problem, UsageError
 from rollbook.intake import FactStore, ReadOptions, read_facts
+from rollbook.intake.writing import append_facts, write_facts
 from rollbook.metering.steps import quoted_list
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.model.instants import to_us
@@ -123,6 +125,13 @@ class Changed(Seen):
         """All that is read."""
         return (*super().files, self.plan, self.subscription, self.rates)
 
+    @contextmanager
+    def store(self) -> Iterator[FactStore]:
+        """The facts so far, behind which others may be appended; no other file that is read is written to."""
+        refuse_target(self.to, (self.plan, self.subscription, self.rates))
+        with super().store() as store:
+            yield store
+
     def subscribed(self) -> Subscription | None:
         """The subscription under which it is foreseen; None where none is named."""
         if not (self.plan or self.subscription):
@@ -181,3 +190,18 @@ def only_organisation(view: Roster, named: str) -> str:
         return named or next(iter(found), "")
     rule = f"there are {len(found):,} organisations: " + ", ".join(found[:10]) + (", …" if len(found) > 10 else "")  # noqa: PLR2004
     raise UsageError(Problem("--organisation", rule, "name one of them"))
+
+
+def fresh_of(facts: Iterable[Fact], known: Iterable[Fact]) -> tuple[Fact, ...]:
+    """The facts that are not there already, as where one and the same thing is done twice."""
+    there = {fact.key for fact in known}
+    return tuple(fact for fact in facts if fact.key not in there)
+
+
+def write(facts: Sequence[Fact], to: str) -> None:
+    """Writes facts to where they are to go, and says so."""
+    if not to:
+        write_facts(facts, sys.stdout)
+        return
+    append_facts(facts, to)
+    terminal.say(terminal.console(stderr=True), f"{to}: {len(facts):,} facts more")
