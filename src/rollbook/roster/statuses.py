@@ -16,6 +16,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import date
+from functools import lru_cache
 from typing import Any
 
 from rollbook.errors import Problem
@@ -106,10 +107,14 @@ def described(enrolment: Enrolment) -> dict[str, str]:
 
 def said(fact: Fact) -> Mapping[str, Any]:
     """What a fact says in its attributes; nothing, where these are no object of JSON."""
-    if not fact.attributes.startswith("{"):
-        return {}
+    return _read(fact.attributes) if fact.attributes.startswith("{") else {}
+
+
+@lru_cache(maxsize=1024)
+def _read(text: str) -> Mapping[str, Any]:
+    """Many facts of one sync or run say the same, and each is asked several times."""
     try:
-        found = json.loads(fact.attributes)
+        found = json.loads(text)
     except (ValueError, RecursionError):
         return {}
     return found if isinstance(found, dict) else {}

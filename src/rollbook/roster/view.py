@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 from rollbook.metering.identities import Link, accept, unit_at
 from rollbook.model.fact import LINKED, VOIDED, Fact
-from rollbook.model.roster import Enrolment, LearnerRecord, Roster
+from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerRecord, Roster
 from rollbook.roster.statuses import (
     CHANGED,
     CLEAN_UP,
@@ -77,9 +77,10 @@ class Folding:
     _of: dict[tuple[str, str, str], dict[str, None]] = field(default_factory=dict)
     _synced: dict[str, int] = field(default_factory=dict)
     _cleaned: dict[str, int] = field(default_factory=dict)
-    _enrolments: dict[tuple[str, str, str], Enrolment] = field(default_factory=dict)
+    _enrolments: dict[EnrolmentKey, Enrolment] = field(default_factory=dict)
     _learners: dict[tuple[str, str], LearnerRecord] = field(default_factory=dict)
     _passing: list[tuple[int, str, str]] = field(default_factory=list)
+    _touched: set[EnrolmentKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """What the links will pass on, the next at the end."""
@@ -101,8 +102,17 @@ class Folding:
             cleaned=dict(now.cleaned),
         )
 
-    def step(self, at_us: int, facts: Iterable[Fact]) -> None:
-        """Everything that happens at one instant: call it once an instant, with instants that rise."""
+    def enrolments_of(self, organisation: str, learner: str) -> Iterator[EnrolmentKey]:
+        """The enrolments of one learner that are there."""
+        for object_ in self._of.get((ENROLMENT, organisation, learner), ()):
+            yield (organisation, learner, object_)
+
+    def step(self, at_us: int, facts: Iterable[Fact]) -> set[EnrolmentKey]:
+        """Everything that happens at one instant: call it once an instant, with instants that rise.
+
+        Gives the enrolments that it concerned, whether or not they are still there.
+        """
+        self._touched = set()
         self._pass_on(at_us)
         by_slot: dict[Slot, list[Fact]] = {}
         wide: list[tuple[str, str, str, Fact]] = []
@@ -126,6 +136,7 @@ class Folding:
                 by_slot.setdefault((kind, organisation, learner, object_), []).append(fact)
         for slot, found in by_slot.items():
             self._judge(at_us, slot, found)
+        return self._touched
 
     def _note(self, fact: Fact) -> None:
         """Remembers that a snapshot, or a clean-up, was taken in."""
@@ -163,7 +174,8 @@ class Folding:
         self._of.setdefault((kind, organisation, learner), {})[object_] = None
         if kind == ENROLMENT:
             told = state.told or Enrolment(organisation="", learner="", object="", course=object_)
-            self._enrolments[organisation, learner, object_] = Enrolment(
+            self._touched.add(slot[1:])
+            self._enrolments[slot[1:]] = Enrolment(
                 organisation=organisation,
                 learner=learner,
                 object=object_,
@@ -187,7 +199,8 @@ class Folding:
         if not rest:
             del self._of[kind, organisation, learner]
         if kind == ENROLMENT:
-            del self._enrolments[organisation, learner, object_]
+            self._touched.add(slot[1:])
+            del self._enrolments[slot[1:]]
         else:
             self._record(organisation, learner)
 
@@ -244,17 +257,22 @@ def standing(facts: Iterable[Fact], as_of_us: int) -> list[Fact]:
     return [fact for fact in past if fact.type != VOIDED and (fact.organisation, *fact.key) not in voided]
 
 
+def linked(facts: Iterable[Fact]) -> dict[str, dict[str, Link]]:
+    """The links in force among facts that stand, by organisation and the id given up."""
+    found: dict[str, list[Fact]] = {}
+    for fact in facts:
+        if fact.type == LINKED:
+            found.setdefault(fact.organisation, []).append(fact)
+    return {organisation: accept(links)[0] for organisation, links in found.items()}
+
+
 def folding_of(facts: Iterable[Fact], as_of_us: int) -> Folding:
     """The fold of all facts before an instant, to be carried forward from there by what happens later.
 
     facts  unique by (source, id), in any order; links that come later are not known to it
     """
     past = standing(facts, as_of_us)
-    linked: dict[str, list[Fact]] = {}
-    for fact in past:
-        if fact.type == LINKED:
-            linked.setdefault(fact.organisation, []).append(fact)
-    folding = Folding(links={organisation: accept(found)[0] for organisation, found in linked.items()})
+    folding = Folding(links=linked(past))
     for at_us, found in _instants(past):
         folding.step(at_us, found)
     return folding

@@ -1,0 +1,83 @@
+"""What rules would have done: they run again and again over the facts of a history, and act on what they did before.
+
+A run looks only at enrolments of which a step may be due, so a history of years costs as much as its facts, not as its
+days times its enrolments: the steps to come wait in order of time.
+"""
+
+from __future__ import annotations
+
+import heapq
+from collections.abc import Iterable, Sequence
+from itertools import groupby, pairwise
+from zoneinfo import ZoneInfo
+
+from rollbook.model.fact import Fact
+from rollbook.model.roster import EnrolmentKey
+from rollbook.roster.deciding import Deeds, decide, dues
+from rollbook.roster.rules import Rules
+from rollbook.roster.statuses import SOURCE
+from rollbook.roster.view import Folding, linked, standing
+
+
+def replay(
+    rules: Rules, facts: Iterable[Fact], runs_us: Sequence[int], zone: ZoneInfo, source: str = SOURCE
+) -> tuple[Fact, ...]:
+    """The facts that runs at these instants would have added, in order.
+
+    facts    unique by (source, id), in any order; those after the last run change nothing
+    runs_us  rising instants, UTC microseconds; each run knows what was before it
+    """
+    if any(one >= other for one, other in pairwise(runs_us)):
+        raise ValueError("runs must rise")
+    replaying = _Replaying(rules, standing(facts, runs_us[-1]) if runs_us else [], zone)
+    return tuple(fact for at_us in runs_us for fact in replaying.run(at_us, source))
+
+
+class _Replaying:
+    """The roster and the deeds up to the run before, and what waits."""
+
+    def __init__(self, rules: Rules, past: Sequence[Fact], zone: ZoneInfo) -> None:
+        self._rules, self._past, self._zone = rules, past, zone
+        self._next = 0
+        self._decided: list[Fact] = []
+        links = linked(past)
+        self._folding, self._deeds, self._links = Folding(links=links), Deeds(), links
+        self._waiting: list[tuple[int, EnrolmentKey]] = []
+
+    def run(self, at_us: int, source: str) -> Sequence[Fact]:
+        """What the run at this instant decides."""
+        self._forward(at_us)
+        among: set[EnrolmentKey] = set()
+        while self._waiting and self._waiting[0][0] <= at_us:
+            among.add(heapq.heappop(self._waiting)[1])
+        run = decide(self._rules, self._folding.roster, self._deeds, at_us, self._zone, among=among, source=source)
+        self._decided = list(run.facts)
+        # An enrolment that this run leaves alone may still have steps to come, as a deed has put off its last day.
+        for key in among:
+            self._wait(key, at_us)
+        return run.facts
+
+    def _forward(self, at_us: int) -> None:
+        """Takes in what happened before an instant, and what the run before decided."""
+        end = self._next
+        while end < len(self._past) and self._past[end].at_us < at_us:
+            end += 1
+        come = sorted((*self._decided, *self._past[self._next : end]), key=lambda fact: fact.at_us)
+        self._next, self._decided = end, []
+        touched: set[EnrolmentKey] = set()
+        for instant_us, group in groupby(come, key=lambda fact: fact.at_us):
+            found = list(group)
+            touched |= self._folding.step(instant_us, found)
+            for fact in found:
+                if sooner := self._deeds.take(fact, self._links.get(fact.organisation), at_us):
+                    touched.update(self._folding.enrolments_of(*sooner[:2]))
+        for key in touched:
+            self._wait(key, -1)
+
+    def _wait(self, key: EnrolmentKey, after_us: int) -> None:
+        """Puts the steps of an enrolment that are to come, or may have been missed, in their places."""
+        enrolment = self._folding.roster.enrolments.get(key)
+        if enrolment:
+            for due in dues(self._rules, enrolment, self._deeds, self._zone):
+                if due.at_us > after_us:
+                    heapq.heappush(self._waiting, (due.at_us, key))
