@@ -10,7 +10,7 @@ from django.http.response import HttpResponseBase
 from django.utils.translation import gettext_lazy
 
 from rollbook.errors import Problem
-from rollbook.reports.named import LEARNER, REPORTS
+from rollbook.reports.named import COMPANY, LEARNER, REPORTS
 from rollbook.server.access.principals import Principal
 from rollbook.server.api.reports import report
 from rollbook.server.live import contracts
@@ -20,30 +20,41 @@ from rollbook.server.refusals import RefusedError
 
 FORMS = ("csv", "xlsx", "json")
 
-WORDS: dict[str, tuple[Any, Any]] = {
-    "usage": (
-        gettext_lazy("Active learner usage"),
-        gettext_lazy("Active in each period, and used of what is included so far"),
-    ),
-    "mau": (gettext_lazy("Active users"), gettext_lazy("Who was active in each period, against what is included")),
-    "consumption": (gettext_lazy("Consumption"), gettext_lazy("Included, used, left and beyond, month by month")),
-    "users": (gettext_lazy("Users"), gettext_lazy("How each learner stands in the term")),
-    "metering-events": (
-        gettext_lazy("Metering events"),
-        gettext_lazy("Who became active, went on or ceased to be, and when"),
-    ),
-    "status": (
-        gettext_lazy("Status"),
-        gettext_lazy("Who was active in each period, since when and why"),
-    ),
-    "guests": (gettext_lazy("Guests"), gettext_lazy("How many entries were of guests")),
+TITLES: dict[str, Any] = {
+    "usage": gettext_lazy("Active learner usage"),
+    "mau": gettext_lazy("Active users"),
+    "consumption": gettext_lazy("Consumption"),
+    "users": gettext_lazy("Users"),
+    "metering-events": gettext_lazy("Metering events"),
+    "status": gettext_lazy("Status"),
+    "guests": gettext_lazy("Guests"),
 }
-"""Title and purpose of each report."""
+"""What each report is called."""
+
+PURPOSES: dict[tuple[str, str], Any] = {
+    ("usage", COMPANY): gettext_lazy("To see at a glance how much is used: active in each period, and used so far"),
+    ("mau", COMPANY): gettext_lazy("To hold the active users of each period against what is included"),
+    ("consumption", COMPANY): gettext_lazy("For accounting: included, used, left and beyond, month by month"),
+    ("metering-events", COMPANY): gettext_lazy("To see movement: how many were new, went on or came back, and when"),
+    ("guests", COMPANY): gettext_lazy("To see what guests make up: how many entries were theirs"),
+    ("mau", LEARNER): gettext_lazy("To hand on who was active in each period"),
+    ("users", LEARNER): gettext_lazy("To look somebody up: how each learner stands in the term"),
+    ("metering-events", LEARNER): gettext_lazy("To follow changes: who became active, went on or ceased, and when"),
+    ("status", LEARNER): gettext_lazy("To check a statement: who was active in each period, since when and why"),
+    ("guests", LEARNER): gettext_lazy("To find guests who come again and again, and could have an account"),
+}
+"""When one needs it, by report and level."""
+
+GROUPS: dict[str, Any] = {
+    COMPANY: gettext_lazy("Totals, without names"),
+    LEARNER: gettext_lazy("By learner, with names"),
+}
+"""Under which heading it stands, by its level."""
 
 
 @dataclass(frozen=True, slots=True)
 class Offered:
-    """A report at one level, with the forms in which it can be had."""
+    """A report at one level, when one needs it, and the forms in which it can be had."""
 
     name: str
     title: Any
@@ -51,18 +62,24 @@ class Offered:
     by: str
     forms: tuple[str, ...] = FORMS
 
+    @property
+    def group(self) -> Any:
+        """Under which heading it stands."""
+        return GROUPS.get(self.by, "")
+
 
 def offered(principal: Principal, row: Subscription) -> list[Offered]:
-    """What somebody may have: rows of learners are for those who may see learners."""
+    """What somebody may have, totals first: rows of learners are for those who may see learners."""
     plan = contracts.plan_of(row.plan)
-    return [
-        Offered(it.name, *WORDS.get(it.name, (it.title, it.purpose)), by)
+    found = [
+        Offered(it.name, TITLES.get(it.name, it.title), PURPOSES.get((it.name, by), it.purpose), by)
         for it in REPORTS.values()
         for by in it.levels
         if (by != LEARNER or principal.may("learners:read"))
         and any(shape.by == by and shape.applies(plan) for shape in it.shapes)
         and (it.name != "guests" or plan.meter.guests != "free")
     ]
+    return sorted(found, key=lambda it: (it.by == LEARNER, list(TITLES).index(it.name) if it.name in TITLES else 0))
 
 
 @page("subscriptions/<int:number>/reports/<str:name>.<str:by>.<str:form>", "usage:read", name="report")

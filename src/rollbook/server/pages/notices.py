@@ -5,7 +5,7 @@ A viewer sees the thresholds. Orders of reports are for those who manage what is
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -19,14 +19,18 @@ from django.utils.translation import gettext, gettext_lazy
 
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import from_us, start_of_day_us
+from rollbook.model.plan import Plan
 from rollbook.model.window import Window
 from rollbook.reports.named import LEARNER, REPORTS
+from rollbook.reports.standing import standing as standing_of
 from rollbook.server import clock
 from rollbook.server.access.principals import OWN, Principal, subscription_for
 from rollbook.server.live import contracts
+from rollbook.server.live.usage import counted
 from rollbook.server.models import Crossing, ReportOrder, Subscription, User
-from rollbook.server.notices import ordering, orders, standing
-from rollbook.server.pages import exports, own, shell
+from rollbook.server.notices import crossings, ordering, orders, standing
+from rollbook.server.notices.crossings import Level
+from rollbook.server.pages import charts, exports, own, shell
 from rollbook.server.pages.registry import page
 from rollbook.server.refusals import missing
 
@@ -39,10 +43,16 @@ EVERY = (
 
 @dataclass(frozen=True, slots=True)
 class Threshold:
-    """One threshold of the plan, and when it was reached in the window that runs; or in the term, of a term's pool."""
+    """One threshold of the plan, and when it was reached in the window that runs; or in the term, of a term's pool.
+
+    more  how many more reach it, of the pool that is nearest; 0 where it is reached, None where nothing is included
+    at    how many it is reached at, of how many, of that pool
+    """
 
     percent: int
     reached: Crossing | None
+    more: int | None
+    at: tuple[int, int]
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,9 +82,11 @@ class OrderForm(forms.Form):
 
     def __init__(self, principal: Principal, row: Subscription, *args: Any, **more: Any) -> None:
         super().__init__(*args, **more)
-        self.fields["report"].choices = [  # type: ignore[attr-defined]
-            (f"{it.name}.{it.by}", _titled(it.title, it.by)) for it in exports.offered(principal, row)
-        ]
+        grouped: dict[str, list[tuple[str, str]]] = {}
+        self.reports = exports.offered(principal, row)
+        for it in self.reports:
+            grouped.setdefault(str(it.group), []).append((f"{it.name}.{it.by}", _titled(it.title, it.by)))
+        self.fields["report"].choices = list(grouped.items())  # type: ignore[attr-defined]
 
     @property
     def wanted(self) -> ordering.Wanted:
@@ -98,7 +110,7 @@ def notices(request: HttpRequest, principal: Principal, number: int) -> HttpResp
         "plan": plan,
         "running": running,
         "per_term": plan.allowance.per == "term",
-        "thresholds": _thresholds(row, plan.limit.thresholds, running, per_term=plan.allowance.per == "term"),
+        **_near(row, plan, running, now_us),
         **own.part(request, told, lambda it: (it, term.get(it.window_number))),
         "tasks": list(row.upgrade_tasks.filter(done_at=None).order_by("pk")[: own.ROWS]),
         "owns": principal.may(OWN),
@@ -212,7 +224,7 @@ def _orders(rows: Iterable[ReportOrder]) -> list[Order]:
         if row.every not in nexts:
             nexts[row.every] = orders.next_on(row, now)
         paused = standings[whose]
-        title = exports.WORDS.get(row.report, (row.report, ""))[0]
+        title = exports.TITLES.get(row.report, row.report)
         found.append(
             Order(
                 row,
@@ -240,14 +252,33 @@ def _paused(why: str) -> str:
     }.get(why, why)
 
 
-def _thresholds(
-    row: Subscription, percents: tuple[int, ...], running: Window | None, *, per_term: bool
-) -> list[Threshold]:
-    if running is None:
-        return []
+def _near(row: Subscription, plan: Plan, running: Window | None, now_us: int) -> dict[str, Any]:
+    """How things stand now, and how far each threshold is."""
+    if running is None or not plan.limit.thresholds:
+        return {}
+    found = counted(row, now_us)
+    now = standing_of(found)
+    if now is None:
+        return {}
+    each = list(crossings.levels(found))
+    meter = charts.meter(now.used, now.included, plan.limit.thresholds) if now.included else None
+    return {"now": now, "several": len(each) > 1, "meter": meter, "thresholds": _thresholds(row, plan, running, each)}
+
+
+def _thresholds(row: Subscription, plan: Plan, running: Window, each: Sequence[Level]) -> list[Threshold]:
+    percents = plan.limit.thresholds
     rows = Crossing.objects.filter(subscription=row, forecast=False, percent__in=percents)
-    if not per_term:
+    if plan.allowance.per != "term":
         rows = rows.filter(window_number=running.number)
     # The last one of each stands: of several pools the one that reached it last.
     last = {it.percent: it for it in rows.order_by("pk")[: 100 * len(percents)]}
-    return [Threshold(it, last.get(it)) for it in sorted(set(percents))]
+    return [Threshold(it, last.get(it), *_distance(it, each)) for it in sorted(set(percents))]
+
+
+def _distance(percent: int, each: Sequence[Level]) -> tuple[int | None, tuple[int, int]]:
+    """How many more reach it, and at how many of how many: as crossings compare, in whole numbers."""
+    needed = [(-(-percent * it.allowance // 100), it) for it in each if it.allowance]
+    nearest = min(needed, key=lambda pair: pair[0] - pair[1].used, default=None)
+    if nearest is None:
+        return None, (0, 0)
+    return max(nearest[0] - nearest[1].used, 0), (nearest[0], nearest[1].allowance)

@@ -22,6 +22,7 @@ from rollbook.model.instants import from_us
 from rollbook.model.money import Money
 from rollbook.model.plan import Plan
 from rollbook.model.subscription import Subscription
+from rollbook.render.statement_words import money
 from rollbook.server.live.history import Compared
 from rollbook.server.pages import charts, reading
 from rollbook.server.pages.planner_form import Asked, Choice
@@ -41,6 +42,7 @@ class Line:
     """One plan. `low` to `high` is the range of the units that its allowance is of; `buy` on top of what it includes.
 
     risk       of going beyond what is included and bought, in words; `as_bought` the same with what is bought today
+    price      of one, in words, where one price holds for all
     cost       of the year, or of the term so far, with what is to buy
     why        why there is no figure
     """
@@ -53,12 +55,18 @@ class Line:
     high: int = 0
     included: int = 0
     buy: int | None = None
+    price: str = ""
     risk: str = ""
     bought: int = 0
     as_bought: str = ""
     cost: Money | None = None
     why: str = ""
     remedy: str = ""
+
+    @property
+    def needed(self) -> int | None:
+        """What is included and what is to buy."""
+        return None if self.buy is None else self.included + self.buy
 
 
 def next_year(zone: str, now_us: int) -> tuple[date, date]:
@@ -117,16 +125,34 @@ def _line(choice: Choice, it: Offer, as_bought: Estimate | None, bought: int) ->
         plan=it.plan,
         own=choice.own,
         per=per,
-        expected=round(float(last.so_far if by_term else first.active), 1),
+        expected=_plainly(float(last.so_far if by_term else first.active)),
         low=last.low_sum if by_term else first.low,
         high=last.high_sum if by_term else first.high,
         included=it.found.included,
         buy=it.found.to_buy,
+        price=_price(choice),
         risk=risk(float(it.fitted.beyond)),
         bought=bought if as_bought else 0,
         as_bought=risk(float(as_bought.beyond)) if as_bought else "",
         cost=it.fitted.cost.expected if choice.tariff and it.fitted.cost else None,
     )
+
+
+def _plainly(people: float) -> float:
+    """An average of people as whole ones; below ten the tenth says something."""
+    return round(people, 1) if people < 10 else round(people)  # noqa: PLR2004
+
+
+def _price(choice: Choice) -> str:
+    tariff = choice.tariff
+    if tariff is None or tariff.base is None or tariff.base.shape != "flat":
+        return ""
+    words = {
+        "held": gettext("at %(price)s a seat"),
+        "term": gettext("at %(price)s a credit"),
+        "window": gettext("at %(price)s a learner and period"),
+    }[choice.plan.allowance.per]
+    return words % {"price": money(f"{tariff.base.tiers[0].rate:f}", tariff.currency, str(reading.locale()))}
 
 
 def risk(share: float) -> str:

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
 from django.http import HttpRequest, HttpResponse
 
 from rollbook.server.access.principals import Principal, customers_of
@@ -9,12 +12,24 @@ from rollbook.server.api.fields import NUMBER_MAX
 from rollbook.server.api.paging import page as cut
 from rollbook.server.models import Audit
 from rollbook.server.pages import shell
+from rollbook.server.pages.office import audit_words as words
 from rollbook.server.pages.office import forms as typed
 from rollbook.server.pages.registry import page
 
 PAGE = 50
 LATEST = 1000
 """Of these the actions and actors are offered."""
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One act in words: who, what, to what, and details as (label, value)."""
+
+    row: Audit
+    who: str
+    did: str
+    thing: str
+    details: tuple[tuple[str, str], ...]
 
 
 @page("audit", "manage", name="audit")
@@ -31,11 +46,21 @@ def audit(request: HttpRequest, principal: Principal) -> HttpResponse:
         **asked,
         "customer_number": number,
         "of": customers_of(principal).filter(pk=number).first() if number else None,
-        "rows": found,
-        "actors": sorted({actor for actor, _ in latest} | {asked["actor"]} - {""}),
-        "actions": sorted({action for _, action in latest} | {asked["action"]} - {""}),
+        "rows": [Line(it, *_words(it)) for it in found],
+        "actors": _choices({actor for actor, _ in latest} | {asked["actor"]}, words.actor),
+        "actions": _choices({action for _, action in latest} | {asked["action"]}, words.sentence),
         "before": "" if typed.cursor(request) else None,
         "after": following,
         "filtered": bool(number or any(asked.values())),
     }
     return shell.show(request, principal, "office/audit.html", shown, here="audit")
+
+
+def _words(row: Audit) -> tuple[str, str, str, tuple[tuple[str, str], ...]]:
+    said = words.actor(row.actor), words.sentence(row.action), words.thing(row.object)
+    return *said, tuple(words.details(row.details))
+
+
+def _choices(codes: Iterable[str], told: Callable[[str], str]) -> list[tuple[str, str]]:
+    """(code, words) of each, by the words."""
+    return sorted(((it, told(it)) for it in codes if it), key=lambda pair: (pair[1].casefold(), pair[0]))

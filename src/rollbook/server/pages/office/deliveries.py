@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext, gettext_lazy
@@ -10,7 +12,7 @@ from rollbook.server.access.principals import Principal
 from rollbook.server.api.messages import resend_message
 from rollbook.server.api.paging import page as cut
 from rollbook.server.models import Message
-from rollbook.server.pages import shell
+from rollbook.server.pages import shell, webhooks
 from rollbook.server.pages.office import forms as typed
 from rollbook.server.pages.registry import page
 
@@ -20,6 +22,19 @@ STATES = (
     (Message.WAITING, gettext_lazy("Waiting")),
     (Message.SENT, gettext_lazy("Sent")),
 )
+
+
+EVENTS: dict[str, Any] = {
+    **webhooks.TITLES,
+    "statement.dispute-ended": gettext_lazy("A dispute was ended"),
+    "statement.disputed": gettext_lazy("A statement is disputed"),
+    "statement.awaiting-approval": gettext_lazy("A statement waits for an approval"),
+    "statement.withheld": gettext_lazy("A statement could not be closed"),
+    "subscription.upgrade-suggested": gettext_lazy("A larger size would fit"),
+    "facts.held": gettext_lazy("Facts wait for their organisation"),
+    "count.differs": gettext_lazy("Two counts differ"),
+}
+"""What is told, in words."""
 
 
 @page("deliveries", "manage", name="deliveries")
@@ -32,7 +47,7 @@ def deliveries(request: HttpRequest, principal: Principal) -> HttpResponse:
     shown = {
         "state": state,
         "states": STATES,
-        "rows": found,
+        "rows": [(it, EVENTS.get(it.event, it.event)) for it in found],
         "before": "" if typed.cursor(request) else None,
         "after": following,
     }

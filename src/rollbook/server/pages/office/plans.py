@@ -34,6 +34,21 @@ SECONDS = 0.5
 
 FILE = "plan.toml"
 
+KEYS = {
+    "Counts": "meter.counts",
+    "Counts from": "meter.holds",
+    "Until": "meter.holds",
+    "Begun before the term": "holds.opens",
+    "How often": "meter.unit, minimum, first_ever",
+    "Only while": "meter.while",
+    "Does not count": "meter.exempt",
+    "Guests": "meter.guests",
+    "Billing periods": "window",
+    "Included": "allowance",
+    "Beyond it": "limit.policy",
+}
+"""Which keys of a plan say what its words say, by the label of `definitions`."""
+
 NEW = """id = "my-plan"
 title = "My plan"
 vendor = "Us"
@@ -179,10 +194,13 @@ def _latest(rows: list[tuple[Plan, PlanVersion | None]]) -> Plan:
 def _described(found: Plan) -> dict[str, Any]:
     """A plan in words: what counts, what it costs, when a window is final."""
     tariff = found.tariff
+    defined = definitions.definition(found, found.window.zone)
+    keys = {gettext(label): key for label, key in KEYS.items()}
     rates = ((gettext("What is bought"), tariff.base), (gettext("Beyond it"), tariff.overage)) if tariff else ()
     return {
         "it": found,
-        "definition": definitions.definition(found, found.window.zone),
+        "definition": defined,
+        "lines": [(label, words, keys.get(label, "")) for label, words in defined.lines],
         "prices": [(label, rate_in_words(rate, tariff.currency)) for label, rate in rates if rate and tariff],
         "approve": found.governance.close == "approve",
         "grace": found.governance.grace_days,
