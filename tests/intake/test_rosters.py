@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from rollbook.errors import UsageError
+from rollbook.samples.rosters import __main__ as samples
 
 from .rosters import SCHOOL, enrolled, read, school, told, zipped
 
@@ -280,3 +281,17 @@ def test_a_roster_comes_over_standard_input(tmp_path: Path, monkeypatch: pytest.
     monkeypatch.setattr("sys.stdin", Input)
     assert sorted(enrolled(read(Path("-")))) == ["e1", "e2", "e3"]
     assert tmp_path
+
+
+def test_the_samples_are_what_their_generator_writes() -> None:
+    for name, text in samples.files():
+        assert (samples.HERE / name).read_text(encoding="utf-8") == text
+
+
+def test_the_college_of_the_samples_is_whole_in_both_months() -> None:
+    august, october = (read(samples.HERE / month) for month in ("august", "october"))
+    assert august.snapshot.complete
+    assert october.snapshot.complete
+    assert not august.problems.total
+    # 64 learners, of whom five leave, and four are new.
+    assert (len(august.snapshot.roster.learners), len(october.snapshot.roster.learners)) == (64, 63)
