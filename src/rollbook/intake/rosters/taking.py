@@ -22,13 +22,16 @@ from rollbook.intake.times import UnreadableTimeError, read_day, shown
 from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerKey, LearnerRecord
 
 FILE_BYTES_MAX = 512 * 1024 * 1024
-"""What is read of one file, unpacked. A roster of two million enrolments has half of it."""
+"""What is read of one file, unpacked. A roster of a million enrolments has a quarter of it."""
 
 LINES_MAX = 4_000_000
 """Lines of one file, blank ones too: a small archive may unpack to nothing else, and each takes its microsecond."""
 
-ROWS_MAX = 2_000_000
-"""Rows of all files of a roster: they are held in memory, in about 600 bytes each."""
+ROWS_MAX = 1_000_000
+"""Rows of all files of a roster: they are held in memory, in about 700 bytes each."""
+
+_DAYS_KEPT_MAX = 10_000
+"""Texts of days of which it is remembered what they mean: a roster has few, in very many rows."""
 
 TAKEN = "taken"
 INFORMS = "informs"
@@ -80,6 +83,7 @@ class Taking:
         self.enrolments: dict[EnrolmentKey, Enrolment] = {}
         self.organisations: set[str] = set()
         self._date_order = date_order
+        self._days: dict[str, date] = {}
         self._places: dict[LearnerKey | EnrolmentKey, str] = {}
         self._contradicted: set[LearnerKey | EnrolmentKey] = set()
 
@@ -183,11 +187,16 @@ class Taking:
         text = row.get(column, "")
         if not text:
             return None
+        if text in self._days:
+            return self._days[text]
         try:
-            return read_day(text, self._date_order)
+            day = read_day(text, self._date_order)
         except UnreadableTimeError as fault:
             faults.append((f"{column} {fault.rule}", fault.remedy))
             return None
+        if len(self._days) < _DAYS_KEPT_MAX:
+            self._days[text] = day
+        return day
 
     def enrol(self, place: str, enrolment: Enrolment) -> None:
         """Takes an enrolment, unless another row says something else of it."""
