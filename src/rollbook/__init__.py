@@ -12,10 +12,12 @@ from rollbook.errors import (
     SubscriptionError,
     UsageError,
 )
+from rollbook.foreseeing import Foreseen, foresee
 from rollbook.intake import FactStore, ReadOptions
-from rollbook.library import Result, meter
+from rollbook.library import Result, meter, roster_at
 from rollbook.model.fact import Fact
 from rollbook.model.plan import Plan, parse_plan
+from rollbook.model.roster import Roster
 from rollbook.model.subscription import Subscription
 from rollbook.model.subscription_file import parse_subscription
 from rollbook.model.window import Window
@@ -24,6 +26,7 @@ from rollbook.plans import find_plan, published
 __all__ = [
     "Fact",
     "FactStore",
+    "Foreseen",
     "MembershipUnknownError",
     "Plan",
     "PlanError",
@@ -32,13 +35,16 @@ __all__ = [
     "RejectedRowsError",
     "Result",
     "RollbookError",
+    "Roster",
     "Subscription",
     "SubscriptionError",
     "UsageError",
     "Window",
     "find_plan",
+    "foresee",
     "meter",
     "parse_plan",
     "parse_subscription",
     "published",
+    "roster_at",
 ]

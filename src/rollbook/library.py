@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from functools import cached_property
@@ -33,12 +34,14 @@ from rollbook.metering.steps import quoted, quoted_list
 from rollbook.model.fact import LINKED, TYPES, VOIDED, Fact
 from rollbook.model.instants import iso, to_us
 from rollbook.model.keys import nearest
+from rollbook.model.roster import Roster
 from rollbook.model.subscription import Subscription
 from rollbook.render.arrow import batches
 from rollbook.render.words import either
 from rollbook.reports.explain import Explanation, explain
 from rollbook.reports.named import find
 from rollbook.reports.tables import FATES_SQL, REPORTS, in_order
+from rollbook.roster.view import KINDS, roster_of
 
 NOTES_MAX = 5
 """Notes of one kind; more are counted."""
@@ -192,10 +195,8 @@ def meter(
     if engine not in ENGINES:
         rule = f'there is no engine "{engine}"{nearest(engine, ENGINES)}'
         raise UsageError(Problem("engine", rule, "use " + " or ".join(ENGINES)))
-    as_of = as_of or datetime.now(UTC)
-    if as_of.tzinfo is None:
-        raise UsageError(Problem("as_of", f"{as_of} has no offset from UTC", "give it a time zone"))
-    store = read_facts(_inputs(facts), options or ReadOptions())
+    as_of = aware(as_of or datetime.now(UTC))
+    store = read_facts(inputs(facts), options or ReadOptions())
     try:
         if strict:
             _refuse(store.problems)
@@ -206,6 +207,22 @@ def meter(
         store.close()
         raise
     return result
+
+
+def roster_at(facts: object, *, as_of: datetime | None = None, options: ReadOptions | None = None) -> Roster:
+    """Who is there, who is enrolled from when to when, and who of them is enabled, as it follows from the facts.
+
+    facts    as for `meter`
+    as_of    nothing at or after this instant is known; with its offset; by default now
+    options  how exports are to be read
+
+    Says of everybody what `meter` says of them. Bad rows never raise, and are not in it: `meter` counts them. Raises
+    UsageError for a wrong call.
+    """
+    as_of = aware(as_of or datetime.now(UTC))
+    with closing(read_facts(inputs(facts), options or ReadOptions())) as store:
+        concerned = quoted_list((*KINDS, LINKED, VOIDED))
+        return roster_of(store.iterate(f"type in ({concerned})"), to_us(as_of))
 
 
 def meter_again(
@@ -256,7 +273,14 @@ def _run(
     return Result(subscription, as_of, store, metered, members)
 
 
-def _inputs(facts: object) -> Sequence[object]:
+def aware(as_of: datetime) -> datetime:
+    """The instant itself. Raises UsageError where it has no offset from UTC."""
+    if as_of.tzinfo is None:
+        raise UsageError(Problem("as_of", f"{as_of} has no offset from UTC", "give it a time zone"))
+    return as_of
+
+
+def inputs(facts: object) -> Sequence[object]:
     """A list of inputs, whether one was given or several. A list of facts or of mappings is one input."""
     if isinstance(facts, list | tuple) and not (facts and all(isinstance(item, Fact | Mapping) for item in facts)):
         return facts
