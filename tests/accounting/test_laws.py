@@ -13,12 +13,12 @@ from itertools import pairwise
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollbook.accounting.charges import ADDED, BASE, charges
+from rollbook.accounting.charges import ADDED, BASE, charges, cost
 from rollbook.accounting.consumption import cuts
 from rollbook.accounting.grants import pools
 from rollbook.accounting.rating import cheaper, cliffs, parts, price
 from rollbook.metering.calendar import windows
-from rollbook.model.money import rounded
+from rollbook.model.money import rounded, total
 from rollbook.model.tariff import Rate, Tier
 from tests.accounting import naive
 from tests.accounting.stories import (
@@ -106,6 +106,15 @@ def test_included_and_overage_are_all_that_counted(story: Story) -> None:
     assert all(it.included + it.overage == it.active for it in found)
     assert sum(it.active for it in found) == sum(use.at_us < story.as_of_us for use in story.uses)
     assert all(sum(last - first + 1 for first, last in it.beyond) == it.overage for it in found)
+
+
+@relaxed
+@given(stories())
+def test_pricing_alike_windows_once_costs_what_all_charges_cost(story: Story) -> None:
+    used = story.consumption()
+    amounts = [it.amount for it in charges(story.to, used)]
+    currency = story.to.currency_until(story.to.end_us)
+    assert cost(story.to, used, currency) == total(amounts, currency)
 
 
 @relaxed

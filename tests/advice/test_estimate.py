@@ -117,7 +117,7 @@ def test_guests_are_counted_only_where_the_plan_counts_them() -> None:
 
 def test_draws_have_the_frequencies_of_the_binomial_distribution() -> None:
     random = Random(1)
-    drawn = Counter(fixed(random, 5, 0.3) for _ in range(40_000))
+    drawn = Counter(fixed(5, 0.3)(random) for _ in range(40_000))
     for number in range(6):
         expected = math.comb(5, number) * 0.3**number * 0.7 ** (5 - number)
         assert abs(drawn[number] / 40_000 - expected) < 4 * math.sqrt(expected * (1 - expected) / 40_000)
@@ -126,15 +126,15 @@ def test_draws_have_the_frequencies_of_the_binomial_distribution() -> None:
 @pytest.mark.parametrize(("trials", "chance"), [(10**9, 0.08), (10**6, 0.5), (7, 0.999999), (10**6, 1e-9)])
 def test_large_and_lopsided_numbers_are_drawn_about_their_mean(trials: int, chance: float) -> None:
     random = Random(1)
-    for draw in (fixed, changing):
-        mean = sum(draw(random, trials, chance) for _ in range(200)) / 200
+    for draw in (fixed(trials, chance), lambda it: changing(it, trials, chance)):
+        mean = sum(draw(random) for _ in range(200)) / 200
         assert abs(mean - trials * chance) <= 5 * math.sqrt(trials * chance * (1 - chance) / 200) + 0.1
 
 
 def test_the_normal_curve_is_close_where_it_takes_over() -> None:
     random, trials = Random(1), NORMAL_VARIANCE * 4
     values = sorted(changing(random, trials, 0.5) for _ in range(20_000))
-    exact = sorted(fixed(random, trials, 0.5) for _ in range(20_000))
+    exact = sorted(fixed(trials, 0.5)(random) for _ in range(20_000))
     assert all(abs(at_share(values, share) - at_share(exact, share)) <= 4 for share in (0.05, 0.25, 0.5, 0.75, 0.95))
 
 
@@ -148,7 +148,7 @@ def test_nobody_is_lost_when_people_are_scattered(people: int, places: int, seed
 
 @given(st.integers(0, 50), st.integers(2, 6), st.integers())
 def test_everyone_comes_once_and_those_who_return_twice_in_different_windows(n: int, within: int, seed: int) -> None:
-    found = Group(name="all", learners=60, within=within, returning=n).draw(Random(seed), 12)
+    found = Group(name="all", learners=60, within=within, returning=n).draws(12)(Random(seed))
     assert sum(found) == 60 + n
     assert max(found) <= 60
     assert not any(found[within:])

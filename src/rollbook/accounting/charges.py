@@ -16,9 +16,10 @@ from decimal import localcontext
 from rollbook.accounting.consumption import Consumption
 from rollbook.accounting.rating import Cliff, Part, cheaper, parts, price
 from rollbook.metering.calendar import windows
-from rollbook.model.money import CALCULATION_DIGITS, Money, rounded
+from rollbook.model.money import CALCULATION_DIGITS, Money, rounded, total
 from rollbook.model.subscription import Subscription
 from rollbook.model.tariff import Rate, Tariff
+from rollbook.model.window import Window
 
 BASE, ADDED, OVERAGE = "base", "base-added", "overage"
 
@@ -49,6 +50,27 @@ class Charge:
 def charges(subscription: Subscription, used: Iterable[Consumption]) -> tuple[Charge, ...]:
     """What each window costs, in the order of consumption. A window that is still open has its charges so far."""
     return tuple(charge for consumption in used for charge in _of_window(subscription, consumption))
+
+
+def cost(subscription: Subscription, used: Iterable[Consumption], currency: str) -> Money | None:
+    """What it costs, as `charges` say; None where a rate is not known. Windows that are alike are priced once."""
+    known: dict[tuple[object, ...], list[Money | None]] = {}
+    amounts: list[Money | None] = []
+    for it in used:
+        # All that charges ask of consumption.
+        use = (it.pool, it.free, it.carried, it.granted, it.included, it.overage)
+        key = (*priced_by(subscription, it.window, it.pool), *use)
+        if key not in known:
+            known[key] = [charge.amount for charge in _of_window(subscription, it)]
+        amounts += known[key]
+    return total(amounts, currency)
+
+
+def priced_by(subscription: Subscription, window: Window, pool: str = "") -> tuple[object, ...]:
+    """What a window's prices depend on: under one subscription the same use costs the same where this is equal."""
+    instants = (window.start_us - 1, window.start_us, window.end_us - 1)
+    bought = (subscription.bought(at_us, pool) for at_us in instants)
+    return (id(subscription.plan_at(window.start_us)), id(subscription.tariff_at(window.start_us)), *bought)
 
 
 def _of_window(subscription: Subscription, used: Consumption) -> Iterator[Charge]:

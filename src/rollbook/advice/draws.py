@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import lru_cache
 from itertools import accumulate
 from random import Random
@@ -19,21 +19,26 @@ _SIGMAS = 12
 """Beyond so many standard deviations lies less than one draw in 10^30."""
 
 
-def fixed(random: Random, trials: int, chance: float) -> int:
+Draw = Callable[[Random], int]
+"""Draws a number."""
+
+
+def fixed(trials: int, chance: float) -> Draw:
     """How many of `trials` come, each with the same chance. Exact; made for drawing the same again and again."""
     if trials <= 0 or chance <= 0:
-        return 0
+        return lambda random: 0  # noqa: ARG005 - nothing is left to chance
     if chance >= 1:
-        return trials
+        return lambda random: trials  # noqa: ARG005
     first, cumulated = _table(trials, chance)
-    return first + bisect_left(cumulated, random.random() * cumulated[-1])
+    most = cumulated[-1]
+    return lambda random: first + bisect_left(cumulated, random.random() * most)
 
 
 def changing(random: Random, trials: int, chance: float) -> int:
     """The same where `trials` differ from draw to draw: from the normal curve where the number is large."""
     variance = trials * chance * (1 - chance)
     if variance < NORMAL_VARIANCE:
-        return fixed(random, trials, chance)
+        return fixed(trials, chance)(random)
     return min(max(round(random.gauss(trials * chance, math.sqrt(variance))), 0), trials)
 
 

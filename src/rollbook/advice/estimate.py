@@ -9,9 +9,11 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from functools import lru_cache
 from itertools import accumulate
 from random import Random
 
+from rollbook.accounting.charges import priced_by
 from rollbook.accounting.consumption import Consumption
 from rollbook.advice.draws import at_share, between
 from rollbook.advice.hindsight import cost, with_allowance
@@ -105,8 +107,7 @@ def estimate(subscription: Subscription, scenario: Scenario, settings: Settings,
     term = windows(subscription)
     _refuse(subscription, scenario, settings, len(term))
     guests = scenario.guests if subscription.plan.meter.guests == "each-entry" else 0
-    random = Random(settings.seed)  # noqa: S311 - chance that can be repeated, not secrecy
-    runs = [_run(scenario, guests, random, len(term)) for _ in range(settings.runs)]
+    runs = _runs(scenario, guests, settings, len(term))
     allowance = subscription.plan.allowance
     included = allowance.quantity * (organisations if allowance.per_organisation else 1)
     bought = subscription.bought(subscription.end_us - 1)
@@ -141,10 +142,13 @@ def _refuse(subscription: Subscription, scenario: Scenario, settings: Settings, 
         raise UsageError(problems)
 
 
-def _run(scenario: Scenario, guests: int, random: Random, number: int) -> tuple[int, ...]:
-    """Active units of each window, as they may turn out."""
-    drawn = [group.draw(random, number) for group in scenario.groups]
-    return tuple(sum(of_window) + guests for of_window in zip(*drawn, strict=True))
+@lru_cache(maxsize=4)
+def _runs(scenario: Scenario, guests: int, settings: Settings, number: int) -> Sequence[tuple[int, ...]]:
+    """Active units of each window, as they may turn out, run by run. Plans that are compared share them."""
+    random = Random(settings.seed)  # noqa: S311 - chance that can be repeated, not secrecy
+    draws = [group.draws(number) for group in scenario.groups]
+    drawn = ([draw(random) for draw in draws] for _ in range(settings.runs))
+    return tuple(tuple(sum(of_window) + guests for of_window in zip(*groups, strict=True)) for groups in drawn)
 
 
 def _means(scenario: Scenario, guests: int, number: int) -> list[Fraction]:
@@ -186,7 +190,7 @@ def _windows(
 def _cost(
     subscription: Subscription, term: Sequence[Window], runs: Sequence[Sequence[int]], included: int, confidence: float
 ) -> Cost | None:
-    """What the runs cost. Each window with its numbers is priced once."""
+    """What the runs cost. Windows that are alike, with the same numbers, are priced once."""
     price = _pricing(subscription, included)
     costs = []
     for run in runs:
@@ -211,13 +215,15 @@ def _pricing(subscription: Subscription, included: int) -> Callable[[Sequence[Wi
     allowed = included + subscription.bought(subscription.end_us - 1)
     tariff = subscription.tariff_at(subscription.start_us)
     floor = tariff.floor if tariff else 0
+    kinds: dict[tuple[object, ...], int] = {}
+    kind = [kinds.setdefault(priced_by(subscription, it), len(kinds)) for it in windows(subscription)]
     known: dict[tuple[int, int, int], Money | None] = {}
 
     def price(term: Sequence[Window], run: Sequence[int]) -> Decimal | None:
         left, amount = allowed, Decimal(0)
         for window, active in zip(term, run, strict=True):
             # What is left of a term's allowance, beyond what this window could use, does not change its price.
-            key = (window.number, active, min(left, max(active, floor)) if per_term else left)
+            key = (kind[window.number - 1], active, min(left, max(active, floor)) if per_term else left)
             if key not in known:
                 used = Consumption(window=window, new=active, free=included, per_term=per_term)
                 known[key] = cost(subscription, [with_allowance(used, key[2])])

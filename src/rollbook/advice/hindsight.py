@@ -8,11 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 
+from rollbook.accounting import charges
 from rollbook.accounting.account import Account
-from rollbook.accounting.charges import charges
 from rollbook.accounting.consumption import Consumption, Tally, consumption
 from rollbook.metering.outcome import NEW
-from rollbook.model.money import Money, total
+from rollbook.model.money import Money
 from rollbook.model.subscription import Quantity, Subscription
 from rollbook.model.tariff import Rate, Tariff
 
@@ -73,7 +73,7 @@ def charges_beyond(account: Account) -> bool:
 def cost(subscription: Subscription, used: Iterable[Consumption]) -> Money | None:
     """What that costs; None where a rate is not known."""
     tariff = subscription.tariff_at(subscription.start_us)
-    return total((it.amount for it in charges(subscription, used)), tariff.currency if tariff else "")
+    return charges.cost(subscription, used, tariff.currency if tariff else "")
 
 
 def fits(account: Account) -> int:

@@ -9,10 +9,11 @@ A group comes in one of two ways:
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from fractions import Fraction
+from functools import partial
 from random import Random
 
 from rollbook.advice.draws import fixed, scattered
@@ -51,13 +52,19 @@ class Group:
             return Fraction(0)
         return self.rates[0] if len(self.rates) == 1 else self.rates[window - 1]
 
-    def draw(self, random: Random, windows: int) -> list[int]:
-        """Learners in each window, as they may turn out."""
-        if self.rates:
-            return [fixed(random, self.learners, float(self.rate(number))) for number in range(1, windows + 1)]
+    def draws(self, windows: int) -> Callable[[Random], list[int]]:
+        """Draws the learners in each window, as they may turn out."""
+        if not self.rates:
+            return partial(self._scattered, windows)
+        # Windows with the same rate share what is drawn from.
+        of_rate = {rate: fixed(self.learners, float(rate)) for rate in {self.rate(it + 1) for it in range(windows)}}
+        each = [of_rate[self.rate(number)] for number in range(1, windows + 1)]
+        return lambda random: [draw(random) for draw in each]
+
+    def _scattered(self, windows: int, random: Random) -> list[int]:
         found = [0] * windows
         back = self.returning
-        returning = fixed(random, self.learners, float(back)) if isinstance(back, Fraction) else back
+        returning = fixed(self.learners, float(back))(random) if isinstance(back, Fraction) else back
         once = scattered(random, self.learners - returning, self.within)
         twice = scattered(random, returning, self.within)
         for place, (ones, twos) in enumerate(zip(once, twice, strict=True)):

@@ -21,19 +21,20 @@ class Money:
 
     def __add__(self, other: Money) -> Money:
         with localcontext(prec=CALCULATION_DIGITS):
-            return Money(self.amount + self._same(other), self.currency)
+            return Money(self.amount + other.of(self.currency), self.currency)
 
     def __sub__(self, other: Money) -> Money:
         with localcontext(prec=CALCULATION_DIGITS):
-            return Money(self.amount - self._same(other), self.currency)
+            return Money(self.amount - other.of(self.currency), self.currency)
 
     def __str__(self) -> str:
         return f"{self.amount} {self.currency}"
 
-    def _same(self, other: Money) -> Decimal:
-        if other.currency != self.currency:
-            raise ValueError(f"{self.currency} and {other.currency} cannot be added")
-        return other.amount
+    def of(self, currency: str) -> Decimal:
+        """The amount, which has to be of a currency. Raises ValueError where it is of another."""
+        if self.currency != currency:
+            raise ValueError(f"{currency} and {self.currency} cannot be added")
+        return self.amount
 
 
 def is_currency(code: str) -> bool:
@@ -53,4 +54,5 @@ def total(amounts: Iterable[Money | None], currency: str) -> Money | None:
     if not currency or any(amount is None for amount in found):
         return None
     start = rounded(Decimal(0), currency)
-    return sum((amount for amount in found if amount is not None), start=start)
+    with localcontext(prec=CALCULATION_DIGITS):
+        return Money(sum((amount.of(currency) for amount in found if amount is not None), start.amount), currency)

@@ -10,7 +10,7 @@ from rollbook.server.access.principals import PERSON, Principal, subscriptions_o
 from rollbook.server.pages import shell
 from rollbook.server.pages.office.today import matters
 from rollbook.server.pages.registry import page
-from rollbook.server.pages.tile import tile
+from rollbook.server.pages.tile import tiles
 
 TILES_MAX = 12
 """Plans that are shown with their figures; each is counted for it."""
@@ -21,7 +21,7 @@ def front(request: HttpRequest, principal: Principal) -> HttpResponse:
     """/: of a customer all current plans, of the vendor what needs attention too, and the latest."""
     rows = [it for it in subscriptions_of(principal)[: 4 * TILES_MAX] if shell.when(it) == shell.CURRENT]
     shown: dict[str, Any] = {
-        "tiles": [tile(it) for it in rows[:TILES_MAX]],
+        "tiles": tiles(rows[:TILES_MAX]),
         "any": subscriptions_of(principal).exists(),
     }
     if principal.vendor:

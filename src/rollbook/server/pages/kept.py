@@ -7,13 +7,13 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import TypeVar, cast
 
 from django.utils.translation import get_language
 
 from rollbook.server import clock
-from rollbook.server.live.version import version
+from rollbook.server.live.version import versions
 from rollbook.server.models import Subscription
 from rollbook.server.pages import reading, shell
 
@@ -30,7 +30,13 @@ _lock = threading.Lock()
 
 def version_of(row: Subscription) -> str:
     """The version of figures and of where the term stands: a window that begins changes a page too."""
-    return f"{version(row)}{shell.when(row)}"
+    return versions_of([row])[row.pk]
+
+
+def versions_of(rows: Sequence[Subscription]) -> dict[int, str]:
+    """The same of several, by their numbers."""
+    seen = versions(rows)
+    return {row.pk: f"{seen[row.pk]}{shell.when(row)}" for row in rows}
 
 
 def kept(what: str, row: Subscription, seen: str, make: Callable[[int], Made]) -> Made:

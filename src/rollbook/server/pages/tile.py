@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollbook.accounting.account import Account
@@ -11,7 +12,7 @@ from rollbook.server.live import contracts
 from rollbook.server.live.usage import counted
 from rollbook.server.models import Subscription
 from rollbook.server.pages import charts, usage_shapes
-from rollbook.server.pages.kept import kept, version_of
+from rollbook.server.pages.kept import kept, versions_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,10 +45,15 @@ class Tile:
         return level_of(self.now)
 
 
-def tile(row: Subscription) -> Tile:
-    """The tile of a subscription, counted now. `row` has its plan and customer at hand."""
+def tiles(rows: Sequence[Subscription]) -> list[Tile]:
+    """The tiles of subscriptions, counted now. Rows have their plans and customers at hand."""
+    seen = versions_of(rows)
+    return [_tile(row, seen[row.pk]) for row in rows]
+
+
+def _tile(row: Subscription, seen: str) -> Tile:
     plan = contracts.plan_of(row.plan)
-    now, shape, costs = kept("tile", row, version_of(row), lambda now_us: _made(row, now_us))
+    now, shape, costs = kept("tile", row, seen, lambda now_us: _made(row, now_us))
     return Tile(row, plan.title, plan.summary, plan.window.kind.endswith("month"), now, shape, costs)
 
 

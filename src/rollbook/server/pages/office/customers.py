@@ -19,7 +19,7 @@ from rollbook.server.models import Customer, Organisation
 from rollbook.server.pages import shell, timeline
 from rollbook.server.pages.office import forms as typed
 from rollbook.server.pages.registry import page
-from rollbook.server.pages.tile import Tile, tile
+from rollbook.server.pages.tile import Tile, tiles
 
 PAGE, ORGANISATIONS, PEOPLE = 25, 200, 50
 """Of a list: customers, organisations of one, its users and keys."""
@@ -92,7 +92,7 @@ def _line(row: Customer, *, figures: bool) -> Line:
         row=row,
         organisations=row.known,  # type: ignore[attr-defined]  # annotated above
         plans=tuple(contracts.plan_of(it.plan).title for it in running[:TILES_MAX]),
-        tiles=tuple(tile(it) for it in running[:TILES_MAX]) if figures else (),
+        tiles=tuple(tiles(running[:TILES_MAX])) if figures else (),
         terms=len(terms),
     )
 
