@@ -99,7 +99,7 @@ def test_it_says_who_when_what_counts_what_is_owed_and_how_to_verify(tmp_path: P
         "Academy",
         "January 1, 2026 to January 31, 2026, both included",
         "learners with session.entered",
-        "beyond the allowance",
+        "Beyond what is included",
         "€10.00",
         "0123abcd",
         record["evidence"]["root"],
@@ -115,7 +115,7 @@ def test_adjustments_name_their_windows_and_how_many_came_and_went(tmp_path: Pat
     closed(tmp_path / "book", LATE, "2026-03-01")
     records = Book(tmp_path / "book").records
     text = said(write_pdf(records[1], before=records[:1]), tmp_path)
-    assert "window 1, closed before: 2 added" in text
+    assert "period 1, closed before: 2 added" in text
     assert "January 1, 2026 to January 31, 2026" in text
     assert "€5.00" in text
 
@@ -161,7 +161,7 @@ def test_seats_are_told_as_seats(tmp_path: Path) -> None:
     closed(tmp_path / "book", logins, "2026-04-01", to)
     text = said(write_pdf(Book(tmp_path / "book").records[0]), tmp_path)
     assert "Seats" in text
-    assert re.search(r"quantity .* peak .* 2 0 3 0 3 3", text)
+    assert re.search(r"Seats .* Most at .* 2 0 3 0 3 3", text)
 
 
 @needs_reader
@@ -173,6 +173,6 @@ def test_the_head_of_a_long_table_comes_again_on_every_page(tmp_path: Path) -> N
     assert pages(pdf) > 2
     text = said(pdf, tmp_path)
     first, *others = text.split("page ")[: pages(pdf)]
-    assert "proving fact standing" in first
-    assert all("proving fact standing" in page for page in others)
+    assert "Proof Included" in first
+    assert all("Proof Included" in page for page in others)
     assert "The first 100 of 150 rows" in text

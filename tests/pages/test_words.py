@@ -11,9 +11,11 @@ import pytest
 from django.test import Client
 
 import rollbook.server
+from rollbook.render import pdf
+from rollbook.render.statement_words import line_in_words
 from rollbook.reports.named import REPORTS
 from rollbook.server import clock, models
-from rollbook.server.pages import exports
+from rollbook.server.pages import exports, statement_lines
 from rollbook.server.pages.office import audit_words, plans
 from tests.server import callers, world
 
@@ -96,3 +98,13 @@ def test_alerts_say_how_many_are_left_to_each_threshold(monkeypatch):
     assert "At 80% 3 to go reached at 6 of 7" in words
     assert "At 90% 4 to go reached at 7 of 7" in words
     assert "At 100% 4 to go reached at 7 of 7" in words
+
+
+def test_a_statement_has_the_same_words_on_paper_and_on_its_page():
+    seats, used = (dict(it) for it in (statement_lines.SEATS, statement_lines.USED))
+    assert {name: pdf.HEADS[name] for name in seats} == {name: str(words) for name, words in seats.items()}
+    assert {name: pdf.HEADS[name] for name in used} == {name: str(words) for name, words in used.items()}
+    agreed = {"plan": {"allowance": {"quantity": 0}}, "quantities": [["2026-01-01", 5, ""]]}
+    for kind, units in (("base", 5), ("base-added", 2), ("base-added", -2), ("overage", 1)):
+        line = {"kind": kind, "units": units, "pool": "south"}
+        assert statement_lines.what_for(line, {"agreed": agreed}) == line_in_words(line, {"agreed": agreed}, pdf.KINDS)

@@ -24,16 +24,46 @@ from rollbook.render.statement_words import (
     charge_in_words,
     evidence_in_words,
     included_in_words,
+    line_in_words,
     local_day,
     meter_of,
     money,
-    moved_in_words,
     parts_in_words,
 )
 from rollbook.render.words import clean, in_words, local
 
 EVIDENCE_ROWS_MAX = 1000
 """Rows of evidence on paper; the rest by number."""
+
+KINDS = {
+    "base": "Bought",
+    "base-added": "Bought while the period ran",
+    "given-back": "Given back while the period ran",
+    "overage": "Beyond what is included",
+    "all": "Active learners",
+}
+"""Kinds of charges."""
+
+HEADS = {
+    "quantity": "Seats",
+    "held_at_start": "Held at the start",
+    "taken": "Taken",
+    "released": "Released",
+    "held_at_end": "Held at the end",
+    "peak": "Most at once",
+    "ever": "Held at any time",
+    "active": "Active",
+    "new": "New",
+    "continuing": "Continuing",
+    "reactivated": "Reactivated",
+    "allowance": "Usable",
+    "included": "Included",
+    "overage": "Beyond",
+    "available": "Left",
+}
+"""What is told of seats, and of any other allowance. A test holds these words against those of pages."""
+
+STANDINGS = {"included": "Included", "beyond": "Extra"}
 
 _EMBEDDED = ((0x20, 0x52F), (0x1E00, 0x1FFF), (0x2000, 0x22FF), (0xFFFD, 0xFFFD))
 """Letters that the template's own fonts have: Latin, Greek, Cyrillic, signs."""
@@ -106,12 +136,12 @@ class _Paper:
         yield "Plan", clean(f"{plan['title']} ({plan['id']})")
         yield "Term", f"{self._days(first, end)} (term {term['number']})"
         if window:
-            yield "Window", f"{self._window(record)} (window {window['number']} of the term)"
+            yield "Billing period", f"{self._window(record)} (period {window['number']} of the term)"
         else:
-            yield "Window", "none: this note corrects windows that were closed before"
+            yield "Billing period", "none: this note corrects periods that were closed before"
         yield "Midnights", f"in {self.zone}"
         yield "What counts", clean(in_words(meter_of(record)))
-        yield "Included", included_in_words(record)
+        yield "Included", included_in_words(record, "period")
         yield "Counted until", f"{self._moment(record['as_of'])} (excluded)"
 
     def sections(self, digest: str) -> Iterator[dict[str, Any]]:
@@ -127,19 +157,19 @@ class _Paper:
         if seats := self.record["seats"]:
             names = [name for name in SEATS if name in seats]
             rows = [[self._number(seats[name]) for name in names]]
-            return _table([name.replace("_", " ") for name in names], rows, numbers=len(names))
+            return _table([(HEADS | {"available": "Free"})[name] for name in names], rows, numbers=len(names))
         pools = self.record["consumption"]
-        named = ["organisation"] if any(used["pool"] for used in pools) else []
+        named = ["Organisation"] if any(used["pool"] for used in pools) else []
         rows = [[*([clean(used["pool"])] if named else []), *(self._number(used[it]) for it in USED)] for used in pools]
-        return _table([*named, *USED], rows, numbers=len(USED))
+        return _table([*named, *(HEADS[name] for name in USED)], rows, numbers=len(USED))
 
     def _charges(self) -> dict[str, Any]:
         record, currency = self.record, self.record["currency"]
         if not record["charges"]:
-            return {"heading": "Charges", "note": "Nothing is charged for this window."}
+            return {"heading": "Charges", "note": "Nothing is charged for this period."}
         rows = [
             [
-                clean(charge_in_words(charge, record)),
+                clean(charge_in_words(charge, record, KINDS)),
                 self._number(charge["units"]),
                 parts_in_words(charge, currency, self.locale),
                 self._day(local_day(charge["due"], record)),
@@ -149,10 +179,10 @@ class _Paper:
         ]
         shown: dict[str, Any] = {
             "heading": "Charges",
-            "table": _priced(["for", "units", "rates", "due", "amount"], rows),
+            "table": _priced(["For", "Quantity", "Rates", "Due", "Amount"], rows),
         }
         if any(charge["amount"] is None for charge in record["charges"]):
-            shown["note"] = "Where no price is known there is no amount; units are as counted."
+            shown["note"] = "Where no price is known there is no amount; quantities are as counted."
         return shown
 
     def _adjustments(self) -> Iterator[dict[str, Any]]:
@@ -160,23 +190,24 @@ class _Paper:
         rows = []
         for it in record["adjustments"]:
             when = [
-                f"window {number}: {self._window(self.closed[number])}"
+                f"period {number}: {self._window(self.closed[number])}"
                 for number in it["windows"]
                 if number in self.closed
             ]
-            rows.append([f"{adjustment_in_words(it)} ({'; '.join(when)})", "", "" if it["charges"] else "no charge"])
+            what = f"{adjustment_in_words(it, 'period')} ({'; '.join(when)})"
+            rows.append([what, "", "" if it["charges"] else "no charge"])
             rows += [
                 [
-                    f"\N{EM SPACE}{clean(moved_in_words(moved, record))}",
+                    f"\N{EM SPACE}Period {moved['window']}: {clean(line_in_words(moved, record, KINDS))}",
                     self._number(moved["units"], signed=True),
                     money(moved["amount"], currency, self.locale),
                 ]
                 for moved in it["charges"]
             ]
         if rows:
-            note = "What arrived after a window was closed. Closed statements stay as they are; the difference is here."
-            table = _table(["of", "units", "amount"], rows, numbers=2)
-            yield {"heading": "Adjustments of windows closed before", "note": note, "table": table}
+            note = "What arrived after a period was closed. Closed statements stay as they are; the difference is here."
+            table = _table(["For", "Quantity", "Amount"], rows, numbers=2)
+            yield {"heading": "Adjustments of periods closed before", "note": note, "table": table}
 
     @property
     def total(self) -> dict[str, Any]:
@@ -194,15 +225,15 @@ class _Paper:
         digests = {
             "This statement": digest,
             "The one before": record["previous"] or "none",
-            "Evidence, root": record["evidence"]["root"],
-            "Facts": record["facts"]["digest"],
+            "Evidence": record["evidence"]["root"],
+            "Activities": record["facts"]["digest"],
             "Plan": record["plan"]["digest"],
         }
         new = record["facts"]["rows"]
-        came = f"{self._number(new)} facts that came since" if new else "none has come since"
+        came = f"{self._number(new)} that arrived since" if new else "none has arrived since"
         note = (
-            f"This statement rests on the facts of the statements before it, and {came}. It lists "
-            f"{self._number(record['evidence']['rows'])} rows of evidence, each with the fact that proves it. "
+            f"This statement rests on the activities (facts) of the statements before it, and {came}. It lists "
+            f"{self._number(record['evidence']['rows'])} rows of evidence, each with the activity that proves it. "
             "Whoever has its bundle can count anew: rollbook verify BUNDLE. Digests are SHA-256."
         )
         if record["rejected"]:
@@ -218,11 +249,23 @@ class _Paper:
         note = f"{self._number(total)} rows."
         if total > len(rows):
             note = f"The first {self._number(len(rows))} of {self._number(total)} rows; a file of the evidence has all."
-        shown = [[str(row["window"]), *map(clean, evidence_in_words(row, self.record))] for row in rows]
-        headers = ["window", "organisation", "unit", "class", "first", "proving fact", "standing"]
+        shown = [[str(row["window"]), *self._evidence(row)] for row in rows]
+        headers = [
+            "Period",
+            "Organisation",
+            "Learner",
+            "New or returning",
+            "Counts since",
+            "Proof",
+            "Included or extra",
+        ]
         widths = [0, 2, 3, 0, 0, 3, 0]
         table = {"headers": headers, "rows": shown, "widths": widths, "aligns": [_RIGHT, *[_LEFT] * 6], "size": 8}
         yield {"heading": "Evidence", "note": note, "table": table}
+
+    def _evidence(self, row: Mapping[str, Any]) -> list[str]:
+        organisation, unit, class_, first, proof, standing = map(clean, evidence_in_words(row, self.record))
+        return [organisation, unit, class_.capitalize(), first, proof, STANDINGS.get(standing, standing.capitalize())]
 
     def _window(self, record: Mapping[str, Any]) -> str:
         start, until = (local_day(record["window"][name], record) for name in ("start", "end"))

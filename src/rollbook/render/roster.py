@@ -11,9 +11,10 @@ from rich.table import Table
 from rollbook.model.fact import Fact
 from rollbook.model.instants import iso
 from rollbook.model.roster import Roster
+from rollbook.model.subscription import Subscription
 from rollbook.render.advice import filled
 from rollbook.render.terminal import ROWS_MAX, say, show
-from rollbook.render.words import local
+from rollbook.render.words import local, title
 
 COLUMNS = ("organisation", "learner", "course", "unit", "start", "end", "status", "active", "since", "id")
 """A row for each enrolment, and for each learner who has none; as a plain roster is read, but for `since`."""
@@ -101,6 +102,14 @@ def in_words(facts: Iterable[Fact]) -> Iterator[str]:
             yield f"{counts[type_]:>8,} {one if counts[type_] == 1 else several}"
     if unknown:
         yield f"{len(unknown):>8,} of these were so before this first roster; since when is unknown"
+
+
+def print_foreseen(out: Console, rows: Sequence[Mapping[str, object]], subscription: Subscription) -> None:
+    """Windows as they are and as they would be. Where nothing has a price, nothing is said of costs."""
+    say(out, f"foreseen under {title(subscription)}", bold=True)
+    if rows:
+        kept = [name for name in rows[0] if any(row[name] != "" for row in rows)]
+        show(out, filled(kept, ([row[name] for name in kept] for row in rows), texts=["from"]))
 
 
 def print_fates(out: Console, fates: Mapping[str, int], words: Mapping[str, str]) -> None:

@@ -20,9 +20,11 @@ from rollbook.render.words import local
 CHARGES = {
     "base": "bought",
     "base-added": "bought while the window ran",
+    "given-back": "given back while the window ran",
     "overage": "beyond the allowance",
+    "all": "active learners",
 }
-"""Kinds of charges, in words."""
+"""Kinds of charges, in words; `all` where nothing is included."""
 
 
 def known_locale(name: str) -> str:
@@ -65,22 +67,23 @@ def money(amount: str | None, currency: str, locale: str = "en") -> str:
     return str(format_currency(Decimal(amount), currency, locale=locale, decimal_quantization=False))
 
 
-def charge_in_words(charge: Mapping[str, Any], record: Mapping[str, Any]) -> str:
-    """What a charge is for."""
-    words = _line_in_words(charge, record)
+def charge_in_words(charge: Mapping[str, Any], record: Mapping[str, Any], kinds: Mapping[str, str] = CHARGES) -> str:
+    """What a charge is for. `kinds` are other words for kinds of charges."""
+    words = line_in_words(charge, record, kinds)
     return words + (f" (of these {charge['minimum']:,} up to the minimum)" if charge.get("minimum") else "")
 
 
 def moved_in_words(moved: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     """What a line of an adjustment corrects."""
-    return f"window {moved['window']}: {_line_in_words(moved, record)}"
+    return f"window {moved['window']}: {line_in_words(moved, record)}"
 
 
-def _line_in_words(line: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+def line_in_words(line: Mapping[str, Any], record: Mapping[str, Any], kinds: Mapping[str, str] = CHARGES) -> str:
+    """What a line of money is for, without the window that it corrects."""
     nothing_included = not record["agreed"]["plan"]["allowance"]["quantity"] and not record["agreed"]["quantities"]
-    words = "active learners" if line["kind"] == "overage" and nothing_included else CHARGES[line["kind"]]
+    words = kinds["all" if line["kind"] == "overage" and nothing_included else line["kind"]]
     if line["kind"] == "base-added" and line["units"] < 0:
-        words = "given back while the window ran"
+        words = kinds["given-back"]
     return words + (f", {line['pool']}" if line["pool"] else "")
 
 
@@ -94,13 +97,13 @@ def parts_in_words(charge: Mapping[str, Any], currency: str, locale: str = "en")
     return " + ".join(words)
 
 
-def adjustment_in_words(adjustment: Mapping[str, Any]) -> str:
-    """What an adjustment corrects."""
+def adjustment_in_words(adjustment: Mapping[str, Any], window: str = "window") -> str:
+    """What an adjustment corrects. `window` is what one is called."""
     numbers = adjustment["windows"]
     if len(numbers) == 1:
-        windows = f"window {numbers[0]}"
+        windows = f"{window} {numbers[0]}"
     else:
-        windows = "windows " + ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
+        windows = f"{window}s " + ", ".join(map(str, numbers[:-1])) + f" and {numbers[-1]}"
     changed = [f"{adjustment[name]:,} {name}" for name in ("added", "removed") if adjustment[name]]
     return f"{windows}, closed before: {' and '.join(changed) or 'nobody added or removed'}"
 
@@ -115,11 +118,11 @@ def meter_of(record: Mapping[str, Any]) -> Meter:
     return Meter(**plain | {"counts": tuple(plain["counts"])})
 
 
-def included_in_words(record: Mapping[str, Any]) -> str:
-    """What is included, for how long, and who shares it."""
+def included_in_words(record: Mapping[str, Any], window: str = "window") -> str:
+    """What is included, for how long, and who shares it. `window` is what one is called."""
     allowance = record["agreed"]["plan"]["allowance"]
     bought = [units for _, units, _ in record["agreed"]["quantities"]]
-    of = {"window": "in each window", "term": "for the term", "held": "at a time"}[allowance["per"]]
+    of = {"window": f"in each {window}", "term": "for the term", "held": "at a time"}[allowance["per"]]
     each = " for each organisation" if allowance["per_organisation"] else ""
     parts = [f"{allowance['quantity']:,} by the plan{each}"] if allowance["quantity"] else []
     parts += ["what is bought"] if bought else []
@@ -127,7 +130,7 @@ def included_in_words(record: Mapping[str, Any]) -> str:
         return "nothing; whatever counts is beyond it"
     shared = "; each organisation has its own" if allowance["pool_scope"] == "organisation" else ""
     rolls = allowance["rollover_windows"]
-    kept = f"; what is unused stays usable for {rolls} more window{'s' * (rolls > 1)}" if rolls else ""
+    kept = f"; what is unused stays usable for {rolls} more {window}{'s' * (rolls > 1)}" if rolls else ""
     return f"{' and '.join(parts)}, {of}{shared}{kept}"
 
 

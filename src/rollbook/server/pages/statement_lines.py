@@ -81,7 +81,7 @@ def window_of(record: Mapping[str, Any]) -> Instants | None:
 
 
 def _charge(charge: Mapping[str, Any], record: Mapping[str, Any]) -> Line:
-    words = _kind(charge, record)
+    words = what_for(charge, record)
     if charge.get("minimum"):
         least = gettext("of these %(n)s up to the minimum") % {"n": reading.number(charge["minimum"])}
         words = f"{words} ({least})"
@@ -92,7 +92,7 @@ def _charge(charge: Mapping[str, Any], record: Mapping[str, Any]) -> Line:
 def _correction(it: Mapping[str, Any], record: Mapping[str, Any], closed_in: Mapping[int, int]) -> Correction:
     lines = [
         Line(
-            gettext("Period %(window)s: %(what)s") % {"window": moved["window"], "what": _kind(moved, record)},
+            gettext("Period %(window)s: %(what)s") % {"window": moved["window"], "what": what_for(moved, record)},
             moved["units"],
             "",
             None,
@@ -115,7 +115,7 @@ def _changed(it: Mapping[str, Any]) -> Iterator[str]:
         yield gettext("the same people counted, at another price")
 
 
-def _kind(line: Mapping[str, Any], record: Mapping[str, Any]) -> str:
+def what_for(line: Mapping[str, Any], record: Mapping[str, Any]) -> str:
     """What money is for."""
     agreed, kind = record["agreed"], line["kind"]
     if kind == "overage" and not agreed["plan"]["allowance"]["quantity"] and not agreed["quantities"]:

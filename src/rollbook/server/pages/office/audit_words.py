@@ -40,6 +40,7 @@ SENTENCES: Mapping[str, Any] = {
     "session.begun": gettext_lazy("Signed in"),
     "session.ended": gettext_lazy("Signed out"),
     "statement.approved": gettext_lazy("Approved a statement"),
+    "statement.awaiting-approval": gettext_lazy("Asked for the approval of a statement"),
     "statement.closed": gettext_lazy("Closed a statement"),
     "statement.disputed": gettext_lazy("Disputed a statement"),
     "statement.resolved": gettext_lazy("Ended a dispute about a statement"),
