@@ -23,7 +23,8 @@ from rollbook.server.pages.office import subscription, today
 from rollbook.server.pages.registry import page
 
 NEEDS, CLOSES = "manage", "statements:close"
-PAGE = 25
+PAGE = 10
+"""Entries of each of the five lists: the page shows them all."""
 
 
 @dataclass(frozen=True, slots=True)
