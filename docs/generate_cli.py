@@ -16,8 +16,8 @@ HEAD = """# The command line
 Written by `make docs` from the commands themselves; a test fails where it is stale.
 
 Results go to standard output, everything said about them to standard error. Exit codes: 0 done; 1 something
-differs (`verify`, `recount`); 2 the call, the plan or the subscription is wrong, or nothing could be read; 3 done, and
-rows were rejected or links refused (`--strict`: nothing was printed).
+differs (`verify`, `recount`), or a budget stopped it (`roster run`); 2 the call, the plan or the subscription is wrong,
+or nothing could be read; 3 done, and rows were rejected or links refused (`--strict`: nothing was printed).
 """
 
 

@@ -1,8 +1,8 @@
 """The command line. No rules live here.
 
 Results go to standard output, everything said about them to standard error. Exit codes: 0 done; 1 something
-differs (`verify`, `recount`); 2 the call, the plan or the subscription is wrong, or nothing could be read; 3 done, and
-rows were rejected or links refused.
+differs (`verify`, `recount`), or a budget stopped it (`roster run`); 2 the call, the plan or the subscription is wrong,
+or nothing could be read; 3 done, and rows were rejected or links refused.
 
 Owns: options, exit codes, and the order in which things are said.
 Does not own: any figure (`library`), or how it looks (`render`).

@@ -13,8 +13,10 @@ from typing import Annotated
 import typer
 
 from rollbook.cli import roster_acting as acting
+from rollbook.cli import roster_running as running
 from rollbook.cli.metering import over_facts
 from rollbook.cli.options import Format, pairs
+from rollbook.cli.roster_foreseen import say_foreseen
 from rollbook.cli.roster_options import Seen, Synced, Whose, fresh_of, statuses, view_at, write
 from rollbook.cli.said import PROBLEMS_SHOWN, in_words_or_end, refuse_target
 from rollbook.errors import Problem
@@ -81,6 +83,7 @@ def diff(
             facts = difference(view, reading.over(view), at_us)
             fresh = fresh_of(facts, known)
             _say_changes(fresh, facts, reading)
+            say_foreseen(terminal.console(stderr=True), store, fresh, synced)
             write(fresh, synced.to)
             sys.stdout.flush()
             if reading.problems.total or store.problems.total:
@@ -105,6 +108,7 @@ def show(
 
 app.command("change")(acting.change)
 app.command("clean-up")(acting.clean_up)
+app.command("run")(running.run)
 
 
 def _show(view: Roster, at_us: int, zone: str, output: Format) -> None:

@@ -11,6 +11,7 @@ import typer
 
 from rollbook.cli.metering import over_facts
 from rollbook.cli.options import pairs
+from rollbook.cli.roster_foreseen import say_foreseen
 from rollbook.cli.roster_options import (
     Action,
     Actor,
@@ -185,6 +186,7 @@ def conclude(store: FactStore, known: Sequence[Fact], changed: Changed, decided:
         terminal.say(out, already)
     for line in shown.in_words(fresh):
         terminal.say(out, line)
+    say_foreseen(out, store, fresh, changed)
     if yes and fresh:
         write(fresh, changed.to)
     elif fresh:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import IO
 
 import duckdb
+import pyarrow as pa
 
 from rollbook.errors import Problem, UsageError
 from rollbook.intake.store import FactStore
@@ -43,6 +44,12 @@ def write_canonical(store: FactStore, to: str | Path) -> int:
         words = " ".join(str(error).split())[:200]
         raise UsageError(Problem(str(path), f"it cannot be written: {words}", "name another file")) from None
     return store.facts
+
+
+def canonical_table(store: FactStore) -> pa.Table:
+    """Every fact of a store as a table of canonical columns, to be read again: standard input cannot be."""
+    columns = ", ".join(f"{_column(name, typed=True)} as {name}" for name in COLUMNS)
+    return store.connection.sql(f"select {columns} from facts").to_arrow_table()
 
 
 def _column(name: str, *, typed: bool) -> str:

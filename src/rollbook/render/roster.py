@@ -104,12 +104,19 @@ def in_words(facts: Iterable[Fact]) -> Iterator[str]:
         yield f"{len(unknown):>8,} of these were so before this first roster; since when is unknown"
 
 
-def print_foreseen(out: Console, rows: Sequence[Mapping[str, object]], subscription: Subscription) -> None:
-    """Windows as they are and as they would be. Where nothing has a price, nothing is said of costs."""
+def print_foreseen(
+    out: Console, names: Sequence[str], figures: Sequence[Mapping[str, str]], subscription: Subscription
+) -> None:
+    """Windows as they are and as they would be, in columns. Where nothing has a price, nothing is said of costs.
+
+    names    of the windows
+    figures  by what they are: of each window as it is, then as it would be
+    """
     say(out, f"foreseen under {title(subscription)}", bold=True)
-    if rows:
-        kept = [name for name in rows[0] if any(row[name] != "" for row in rows)]
-        show(out, filled(kept, ([row[name] for name in kept] for row in rows), texts=["from"]))
+    if figures:
+        columns = ["", *(name for window in names for name in (window, "would be"))]
+        rows = ([what, *(of[what] for of in figures)] for what in figures[0] if any(of[what] for of in figures))
+        show(out, filled(columns, rows, texts=[""]))
 
 
 def print_fates(out: Console, fates: Mapping[str, int], words: Mapping[str, str]) -> None:
