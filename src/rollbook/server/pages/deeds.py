@@ -1,13 +1,14 @@
 """What people who did not count did in a window: which types, how often, from when to when, beside each reason.
 
 `live.uncounted` says how many facts did not count for which reason. Here each reason is told with what was done, as far
-as that is certain: a type that the plan does not count has that reason, and every other type has the one that is left,
-where only one is. Where the numbers do not agree, as facts were taken back or came meanwhile, the reason stands alone.
+as that is certain: where no other reason can be one of its types, and the numbers agree. Where they do not, as where
+facts came meanwhile, the reason stands alone.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -17,7 +18,7 @@ from rollbook.metering import outcome
 from rollbook.metering.steps import quoted_list
 from rollbook.model.fact import CORRECTIONS
 from rollbook.model.instants import from_us
-from rollbook.model.plan import Plan
+from rollbook.model.plan import Meter, Plan
 from rollbook.server.live import driver
 from rollbook.server.pages import reading, reasons
 
@@ -65,17 +66,27 @@ def told(plan: Plan, zone: str, facts: Iterable[Mapping[str, Any]], done: Sequen
     numbers: dict[str, int] = {}
     for it in facts:
         numbers[it["disposition"]] = numbers.get(it["disposition"], 0) + it["facts"]
-    types = plan.meter.holds.types if plan.meter.holds else plan.meter.counts
+    may = {it: _types(plan.meter, it, {deed.type_ for deed in done}) for it in numbers}
     said: list[Reason] = []
     for disposition, number in numbers.items():
-        is_type = disposition == outcome.TYPE
-        of = [it for it in done if (it.type_ not in types) == is_type]
-        alone = is_type or len(set(numbers) - {outcome.TYPE}) == 1
+        of = [it for it in done if it.type_ in may[disposition]]
+        alone = not any(may[disposition] & may[it] for it in numbers if it != disposition)
         if alone and sum(it.facts for it in of) == number:
             said += [_reason(it, disposition, zone) for it in of]
         else:
             said.append(Reason(number, reasons.WORDS[disposition]))
     return said
+
+
+def _types(meter: Meter, disposition: str, done: AbstractSet[str]) -> AbstractSet[str]:
+    """Of what was done, the types of which a disposition can be."""
+    states = [it for it in (meter.holds, meter.member_while) if it]
+    on, off = ({type_ for it in states for type_ in getattr(it, name)} for name in ("on", "off"))
+    counted = set(meter.holds.types if meter.holds else meter.counts)
+    may = {outcome.OPENED: on, outcome.CLOSED: off, outcome.REDUNDANT: on | off}
+    if disposition == outcome.TYPE:
+        return done - counted - on - off
+    return done & may.get(disposition, counted)
 
 
 def _reason(it: Deed, disposition: str, zone: str) -> Reason:

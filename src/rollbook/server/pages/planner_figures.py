@@ -147,12 +147,8 @@ def _price(choice: Choice) -> str:
     tariff = choice.tariff
     if tariff is None or tariff.base is None or tariff.base.shape != "flat":
         return ""
-    words = {
-        "held": gettext("at %(price)s a seat"),
-        "term": gettext("at %(price)s a credit"),
-        "window": gettext("at %(price)s a learner and period"),
-    }[choice.plan.allowance.per]
-    return words % {"price": money(f"{tariff.base.tiers[0].rate:f}", tariff.currency, str(reading.locale()))}
+    price = money(f"{tariff.base.tiers[0].rate:f}", tariff.currency, str(reading.locale()))
+    return gettext("%(price)s each") % {"price": price}
 
 
 def risk(share: float) -> str:

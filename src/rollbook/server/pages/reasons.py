@@ -17,8 +17,8 @@ from rollbook.server.pages import definitions, reading
 
 WORDS: Mapping[str, Any] = {
     outcome.COUNTED: gettext_lazy("this counts"),
-    outcome.OPENED: gettext_lazy("this switched something on"),
-    outcome.CLOSED: gettext_lazy("this switched something off"),
+    outcome.OPENED: gettext_lazy("from then on they count, or can count"),
+    outcome.CLOSED: gettext_lazy("from then on they do not count any more"),
     outcome.REDUNDANT: gettext_lazy("this was so already"),
     outcome.HISTORY: gettext_lazy("this lies before the term: it only tells newcomers from those who come back"),
     outcome.DUPLICATE: gettext_lazy("this was delivered before, with the same content"),

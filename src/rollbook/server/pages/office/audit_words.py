@@ -66,7 +66,7 @@ THINGS: Mapping[str, Any] = {
     "statement": pgettext_lazy("audit", "statement"),
     "subscription": pgettext_lazy("audit", "subscription"),
     "upgrade task": pgettext_lazy("audit", "task"),
-    "user": pgettext_lazy("audit", "person who signs in"),
+    "user": pgettext_lazy("audit", "account"),
 }
 """What an act is done to, before its number or name."""
 
@@ -129,6 +129,6 @@ def actor(who: str) -> str:
 def details(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     """(label, value) of what is worth reading; an empty value says nothing."""
     for name, value in found.items():
-        if value in ("", None, []):
+        if value in ("", None, [], 0):
             continue
         yield str(DETAILS.get(name, name)), ", ".join(map(str, value)) if isinstance(value, list) else str(value)
