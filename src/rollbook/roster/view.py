@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 from rollbook.metering.identities import Link, accept, unit_at
 from rollbook.model.fact import LINKED, VOIDED, Fact
-from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerRecord, Roster
+from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerKey, LearnerRecord, Roster
 from rollbook.roster.statuses import (
     CHANGED,
     CLEAN_UP,
@@ -78,9 +78,9 @@ class Folding:
     _synced: dict[str, int] = field(default_factory=dict)
     _cleaned: dict[str, int] = field(default_factory=dict)
     _enrolments: dict[EnrolmentKey, Enrolment] = field(default_factory=dict)
-    _learners: dict[tuple[str, str], LearnerRecord] = field(default_factory=dict)
+    _learners: dict[LearnerKey, LearnerRecord] = field(default_factory=dict)
     _passing: list[tuple[int, str, str]] = field(default_factory=list)
-    _touched: set[EnrolmentKey] = field(default_factory=set)
+    _touched: set[LearnerKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """What the links will pass on, the next at the end."""
@@ -107,10 +107,10 @@ class Folding:
         for object_ in self._of.get((ENROLMENT, organisation, learner), ()):
             yield (organisation, learner, object_)
 
-    def step(self, at_us: int, facts: Iterable[Fact]) -> set[EnrolmentKey]:
+    def step(self, at_us: int, facts: Iterable[Fact]) -> set[LearnerKey]:
         """Everything that happens at one instant: call it once an instant, with instants that rise.
 
-        Gives the enrolments that it concerned, whether or not they are still there.
+        Gives the learners whom it concerned, whether or not they are still there.
         """
         self._touched = set()
         self._pass_on(at_us)
@@ -170,11 +170,11 @@ class Folding:
 
     def _put(self, slot: Slot, state: _State) -> None:
         kind, organisation, learner, object_ = slot
+        self._touched.add((organisation, learner))
         self._slots[slot] = state
         self._of.setdefault((kind, organisation, learner), {})[object_] = None
         if kind == ENROLMENT:
             told = state.told or Enrolment(organisation="", learner="", object="", course=object_)
-            self._touched.add(slot[1:])
             self._enrolments[slot[1:]] = Enrolment(
                 organisation=organisation,
                 learner=learner,
@@ -194,12 +194,12 @@ class Folding:
         kind, organisation, learner, object_ = slot
         if self._slots.pop(slot, None) is None:
             return
+        self._touched.add((organisation, learner))
         rest = self._of[kind, organisation, learner]
         del rest[object_]
         if not rest:
             del self._of[kind, organisation, learner]
         if kind == ENROLMENT:
-            self._touched.add(slot[1:])
             del self._enrolments[slot[1:]]
         else:
             self._record(organisation, learner)
