@@ -131,4 +131,6 @@ def details(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in found.items():
         if value in ("", None, [], 0):
             continue
+        if name == "digest":
+            value = f"{value[:12]}…"  # noqa: PLW2901 - enough to find it by
         yield str(DETAILS.get(name, name)), ", ".join(map(str, value)) if isinstance(value, list) else str(value)
