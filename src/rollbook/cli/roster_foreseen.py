@@ -62,14 +62,13 @@ def _in_words(found: Sequence[Foreseen], more: Sequence[Fact], subscription: Sub
         learners = f"{abs(it.more_active):,} {'more' if it.more_active > 0 else 'fewer'} active"
         days = from_until(it.window, it.window, subscription.zone)
         yield f"window {it.window.number}, {days}: {learners if it.more_active else 'as many active'}, {_cost(it)}"
-    if not any(fact.type in OFF for fact in more):
-        return
-    until = saving(subscription, at_us)
-    if until is None:
-        yield "no window follows in this term, so nothing that is switched off now saves anything in it"
-    else:
-        day = f"{local(until.until_us, subscription.zone)} ({subscription.zone})"
-        yield f"do it before {day}: window {until.saves.number} begins then, and the one before it counts them anyhow"
+    if found and found[-1].more_active < 0 and any(fact.type in OFF for fact in more):
+        until = saving(subscription, at_us)
+        if until is None:
+            yield "no window follows in this term, so nothing is saved in it"
+        else:
+            day = f"{local(until.until_us, subscription.zone)} ({subscription.zone})"
+            yield f"to save window {until.saves.number}, do it before {day}; a window that has begun counts them anyhow"
 
 
 def _cost(it: Foreseen) -> str:
