@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from rollbook.cli.metering import over_facts
-from rollbook.cli.options import pairs
 from rollbook.cli.roster_foreseen import say_foreseen
 from rollbook.cli.roster_options import (
     Action,
@@ -20,6 +19,7 @@ from rollbook.cli.roster_options import (
     Yes,
     fresh_of,
     only_organisation,
+    sole_organisation,
     statuses,
     view_at,
     write,
@@ -79,15 +79,11 @@ def change(
     with in_words_or_end():
         _refuse_wrong(changed, do, course, learner, actions)
         at_us, author = changed.at_us(), Author(actor=actor)
-        rows, unread = (
-            read_actions(actions, organisation, pairs("--map", changed.mapping, "learner=ID"))
-            if actions
-            else ((), None)
-        )
         with changed.store() as store:
             known = statuses(store)
             view = view_at(known, at_us)
-            if unread is not None:
+            if actions:
+                rows, unread = read_actions(actions, organisation or sole_organisation(view))
                 decided = from_rows(view, rows, at_us, author)
                 decided = Decided(facts=decided.facts, problems=(*unread, *decided.problems))
             else:

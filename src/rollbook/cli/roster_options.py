@@ -58,6 +58,10 @@ Whose = Annotated[
 Actor = Annotated[str, typer.Option("--actor", metavar="NAME", help="Who does it; stands in the facts.")]
 
 
+_LISTED_MAX = 10
+"""Organisations that are listed."""
+
+
 class Action(StrEnum):
     """What is done to enrolments, or to learners."""
 
@@ -185,11 +189,22 @@ def view_at(facts: tuple[Fact, ...], at_us: int) -> Roster:
 
 def only_organisation(view: Roster, named: str) -> str:
     """Whose learners are meant: who is named, else the only organisation there is."""
-    found = sorted({key[0] for key in (*view.learners, *view.enrolments)})
+    found = _organisations(view)
     if named or len(found) < 2:  # noqa: PLR2004 - where there is one, or none, it need not be named
-        return named or next(iter(found), "")
-    rule = f"there are {len(found):,} organisations: " + ", ".join(found[:10]) + (", …" if len(found) > 10 else "")  # noqa: PLR2004
+        return named or sole_organisation(view)
+    listed = ", ".join(found[:_LISTED_MAX]) + (", …" if len(found) > _LISTED_MAX else "")
+    rule = f"there are {len(found):,} organisations: {listed}"
     raise UsageError(Problem("--organisation", rule, "name one of them"))
+
+
+def sole_organisation(view: Roster) -> str:
+    """The only organisation there is; '' where there are several, or none."""
+    found = _organisations(view)
+    return found[0] if len(found) == 1 else ""
+
+
+def _organisations(view: Roster) -> list[str]:
+    return sorted({key[0] for key in (*view.learners, *view.enrolments)})
 
 
 def fresh_of(facts: Iterable[Fact], known: Iterable[Fact]) -> tuple[Fact, ...]:

@@ -120,7 +120,7 @@ class Taking:
     ) -> Iterator[tuple[str, Row]]:
         """(place, row) of every row of a file that can be read and is not blank; the others are dealt with.
 
-        mapping  column → what it is called in the file; None where a standard says what columns are called
+        mapping  column → what it is called in the file; None where columns have one name only
         """
         try:
             stream = BoundedStream(source)
@@ -153,7 +153,7 @@ class Taking:
         else:
             header = find_columns(names, {}, columns)
             missing = [column for column in needed if column not in header.positions]
-            header.faults += [(f"there is no column {it}", "export it: OneRoster calls it so") for it in missing]
+            header.faults += [(f"there is no column {it}", "give it under this name") for it in missing]
         for rule, remedy in header.faults:
             self.fault(name, rule, remedy)
         for rule, remedy in header.notes:
