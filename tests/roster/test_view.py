@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -139,6 +140,31 @@ def test_a_profile_set_inactive_leaves_enrolments_as_they_are() -> None:
     roster = roster_of(facts, us("2026-03-03T00:00Z"))
     assert not roster.learners["", "ana"].active
     assert roster.enrolments["", "ana", "Maths"].enabled
+
+
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        '{"course": "\\ud800", "start": "2026-13-01"}',
+        '{"course": "\\u0000", "end": {"a": 1}}',
+        '{"course": 7, "start": 20260301, "end": "yesterday"}',
+        '{"course": "' + 10 * "[" + '"',
+        "[" * 4000,
+        "{" + '"a":{' * 2000,
+        '{"start": ' + "9" * 4000 + "}",
+        "null",
+    ],
+)
+def test_attributes_that_make_no_sense_tell_nothing(attributes: str) -> None:
+    [fact] = written(
+        """
+        at                 id  learner  type                object
+        2026-03-01T00:00Z  e1  ana      enrolment.created   Maths
+        """
+    )
+    [found] = roster_of([fact.replace(attributes=attributes)], us("2026-03-02T00:00Z")).enrolments.values()
+    assert (found.course in {"Maths", ""}, found.start, found.end) == (True, None, None)
+    found.course.encode()
 
 
 def test_two_names_never_make_one_object() -> None:

@@ -43,6 +43,7 @@ class _Replaying:
         links = linked(past)
         self._folding, self._deeds, self._links = Folding(links=links), Deeds(), links
         self._waiting: list[tuple[int, LearnerKey]] = []
+        self._ran_us = -1
 
     def run(self, at_us: int, source: str) -> Sequence[Fact]:
         """What the run at this instant decides."""
@@ -52,28 +53,36 @@ class _Replaying:
             learner = heapq.heappop(self._waiting)[1]
             among[learner] = tuple(self._folding.enrolments_of(*learner))
         run = decide(self._rules, self._folding.roster, self._deeds, at_us, self._zone, among=among, source=source)
-        self._decided = list(run.facts)
+        self._decided, self._ran_us = list(run.facts), at_us
         # A learner whom this run leaves alone may still have steps to come, as a deed has put off the last day.
-        for learner in among:
+        for learner in among.keys() - {(fact.organisation, fact.learner) for fact in run.facts}:
             self._wait(learner, at_us)
         return run.facts
 
     def _forward(self, at_us: int) -> None:
         """Takes in what happened before an instant, and what the run before decided."""
-        end = self._next
+        end, own = self._next, {fact.key for fact in self._decided}
         while end < len(self._past) and self._past[end].at_us < at_us:
             end += 1
         come = sorted((*self._decided, *self._past[self._next : end]), key=lambda fact: fact.at_us)
         self._next, self._decided = end, []
         touched: set[LearnerKey] = set()
+        by_rules: set[LearnerKey] = set()
         for instant_us, group in groupby(come, key=lambda fact: fact.at_us):
             found = list(group)
-            touched |= self._folding.step(instant_us, found)
+            concerned = self._folding.step(instant_us, found)
+            if all(fact.key in own for fact in found):
+                by_rules |= concerned
+                continue
+            touched |= concerned
             for fact in found:
                 if sooner := self._deeds.take(fact, self._links.get(fact.organisation, {})):
                     touched.add(sooner)
         for learner in touched:
             self._wait(learner, -1)
+        # What the rules did themselves makes nothing due that was due before.
+        for learner in by_rules - touched:
+            self._wait(learner, self._ran_us)
 
     def _wait(self, learner: LearnerKey, after_us: int) -> None:
         """Puts the steps of a learner that are to come, or may have been missed, in their places."""
