@@ -99,6 +99,18 @@ def test_a_roster_of_which_a_row_is_rejected_removes_nobody_and_ends_with_3(tmp_
     assert "nobody is taken to be missing: not all of it could be read" in ran.err
 
 
+def test_every_problem_of_a_roster_and_of_actions_goes_to_the_file_for_them(tmp_path: Path, facts: str) -> None:
+    roster, problems = tmp_path / "broken.csv", tmp_path / "problems.csv"
+    roster.write_text("learner,course,status\n" + "ann,welding,perhaps\n" * 150, encoding="utf-8")
+    ran = call("roster", "diff", str(roster), "--at", OCTOBER, "--problems", str(problems))
+    assert (ran.code, len(problems.read_text(encoding="utf-8").splitlines())) == (3, 151)
+    assert "and 50 more problems" in ran.err
+    actions = tmp_path / "do.csv"
+    actions.write_text("action,learner\nfly,ann\n", encoding="utf-8")
+    call("roster", "change", facts, "--from", str(actions), "--at", OCTOBER, "--problems", str(problems))
+    assert 'there is no action ""fly""' in problems.read_text(encoding="utf-8")
+
+
 def test_statuses_that_people_decide_are_not_undone_by_the_next_roster(tmp_path: Path) -> None:
     to = tmp_path / "facts.csv"
     folder = school(tmp_path / "school")

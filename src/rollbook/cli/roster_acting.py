@@ -24,7 +24,7 @@ from rollbook.cli.roster_options import (
     view_at,
     write,
 )
-from rollbook.cli.said import PROBLEMS_SHOWN, in_words_or_end, refuse_target
+from rollbook.cli.said import in_words_or_end, refuse_target, say_all, write_problems
 from rollbook.errors import Problem, UsageError
 from rollbook.intake import FactStore
 from rollbook.intake.rosters.actions import read_actions
@@ -172,10 +172,9 @@ def conclude(store: FactStore, known: Sequence[Fact], changed: Changed, decided:
     err = terminal.console(stderr=True)
     # Where facts go to standard output, words do not.
     out = err if yes and not changed.to else terminal.console()
-    for problem in decided.problems[:PROBLEMS_SHOWN]:
-        terminal.say(err, str(problem))
-    if len(decided.problems) > PROBLEMS_SHOWN:
-        terminal.say(err, f"and {len(decided.problems) - PROBLEMS_SHOWN:,} more problems")
+    say_all(decided.problems, len(decided.problems), changed.problems)
+    if changed.problems:
+        write_problems(changed.problems, [*store.problems, *decided.problems])
     fresh = fresh_of(decided.facts, known)
     if not fresh:
         already = "it is done already: its facts are among those that were read" if decided.facts else "nothing to do"

@@ -61,7 +61,9 @@ def _in_words(found: Sequence[Foreseen], more: Sequence[Fact], subscription: Sub
     for it in found:
         learners = f"{abs(it.more_active):,} {'more' if it.more_active > 0 else 'fewer'} active"
         days = from_until(it.window, it.window, subscription.zone)
-        yield f"window {it.window.number}, {days}: {learners if it.more_active else 'as many active'}, {_cost(it)}"
+        yield f"window {it.window.number}, {days}: {learners if it.more_active else 'as many active'}{_cost(it)}"
+    if any(it.after.total is None for it in found):
+        yield "no prices: --rates FILE, or [tariff] in the subscription, says what it costs"
     if found and found[-1].more_active < 0 and any(fact.type in OFF for fact in more):
         until = saving(subscription, at_us)
         if until is None:
@@ -72,10 +74,10 @@ def _in_words(found: Sequence[Foreseen], more: Sequence[Fact], subscription: Sub
 
 
 def _cost(it: Foreseen) -> str:
-    """How much more or less a window would cost."""
+    """How much more or less a window would cost; nothing, where nothing has a price."""
     before, after = it.before.total, it.after.total
     if before is None or after is None:
-        return "no prices: --rates FILE, or [tariff] in the subscription, says what it costs"
+        return ""
     if before == after:
-        return "at the same cost"
-    return f"{money(after - before)} more" if after.amount > before.amount else f"{money(before - after)} less"
+        return ", at the same cost"
+    return f", {money(after - before)} more" if after.amount > before.amount else f", {money(before - after)} less"
