@@ -115,6 +115,7 @@ class Folding:
         self._touched = set()
         self._pass_on(at_us)
         by_slot: dict[Slot, list[Fact]] = {}
+        named: dict[tuple[str, str, str], dict[str, None]] = {}
         wide: list[tuple[str, str, str, Fact]] = []
         for fact in sorted(facts, key=lambda fact: fact.rank):
             kind = KINDS.get(fact.type)
@@ -127,8 +128,7 @@ class Folding:
             else:
                 by_slot.setdefault((kind, fact.organisation, learner, fact.object), []).append(fact)
         for kind, organisation, learner, fact in wide:
-            known = dict(self._of.get((kind, organisation, learner), {}))
-            known |= {slot[3]: None for slot in by_slot if slot[:3] == (kind, organisation, learner)}
+            known = self._of.get((kind, organisation, learner), {}) | named.get((kind, organisation, learner), {})
             # An account has no object; one that is first met when it is disabled is there, inactive.
             if not known and kind == ACCOUNT:
                 known = {"": None}
