@@ -234,6 +234,8 @@ def test_the_clean_up_sets_inactive_whose_enrolments_are_over_and_is_done_once(f
     [
         ((), "--do, --from: nothing says what is to be done"),
         (("--do", "enable"), "--course, --learner: nothing says to whom"),
+        (("--do", "enable", "--learner", "ann", "--unit", "arc"), "--unit: a unit is one of a course"),
+        (("--do", "enable", "--learner", "ann", "--actor", "k\x07"), "--actor: the name is"),
         (("--do", "enable", "--from", "x.csv"), "--from: the file says what is to be done, and to whom"),
         (("--do", "enable", "--course", "weldin"), '--course: nobody is enrolled in "weldin" (nearest: welding)'),
         (("--do", "enable", "--learner", "anne"), '--learner anne: nobody in "north" has this id (nearest: ann)'),

@@ -17,6 +17,7 @@ from rollbook.cli.roster_options import (
     Changed,
     Whose,
     Yes,
+    actor_of,
     fresh_of,
     only_organisation,
     sole_organisation,
@@ -78,7 +79,9 @@ def change(
     """
     with in_words_or_end():
         _refuse_wrong(changed, do, course, learner, actions)
-        at_us, author = changed.at_us(), Author(actor=actor)
+        if unit and not course:
+            raise UsageError(Problem("--unit", "a unit is one of a course", "name the course, too"))
+        at_us, author = changed.at_us(), Author(actor=actor_of(actor))
         with changed.store() as store:
             known = statuses(store)
             view = view_at(known, at_us)
@@ -161,7 +164,7 @@ def clean_up(changed: Changed, organisation: Whose = "", actor: Actor = "", yes:
             whose = only_organisation(view, organisation)
             # Once is once, also where somebody names an instant before it.
             view = replace(view, cleaned=roster_of(known, LATEST_US).cleaned)
-            decided = cleaned_up(view, whose, at_us, changed.zone_of(), actor=actor)
+            decided = cleaned_up(view, whose, at_us, changed.zone_of(), actor=actor_of(actor))
             if decided.problems and not decided.facts:
                 raise UsageError(decided.problems)
             conclude(store, known, changed, decided, yes=yes)

@@ -30,6 +30,7 @@ from rollbook.cli.options import (
 from rollbook.cli.said import refuse_target, say_read
 from rollbook.errors import Problem, UsageError
 from rollbook.intake import FactStore, ReadOptions, read_facts
+from rollbook.intake.gate import text_of
 from rollbook.intake.writing import append_facts, write_facts
 from rollbook.metering.steps import quoted_list
 from rollbook.model.fact import LINKED, VOIDED, Fact
@@ -169,6 +170,15 @@ class Synced(Changed):
     def reading(self) -> ReadOptions:
         """How the facts so far are to be read: the columns that are mapped are the roster's."""
         return ReadOptions(input_zone=self.input_zone or None, date_order=self.date_order)
+
+
+def actor_of(actor: str) -> str:
+    """Who acts, as it will stand in facts. Raises UsageError for what no fact can hold."""
+    faults: list[tuple[str, str]] = []
+    text = text_of("the name", actor, faults)
+    if faults:
+        raise UsageError([Problem("--actor", *fault) for fault in faults])
+    return text
 
 
 def statuses(store: FactStore) -> tuple[Fact, ...]:

@@ -30,6 +30,9 @@ LINES_MAX = 4_000_000
 ROWS_MAX = 1_000_000
 """Rows of all files of a roster: they are held in memory, in about 700 bytes each."""
 
+NAME_LENGTH_MAX = 1_000
+"""Characters of a course or a unit: both stand together in one text of a fact, some of them twice as long."""
+
 _DAYS_KEPT_MAX = 10_000
 """Texts of days of which it is remembered what they mean: a roster has few, in very many rows."""
 
@@ -200,6 +203,10 @@ class Taking:
 
     def enrol(self, place: str, enrolment: Enrolment) -> None:
         """Takes an enrolment, unless another row says something else of it."""
+        if max(len(enrolment.course), len(enrolment.unit)) > NAME_LENGTH_MAX:
+            rule = f"course or unit has more than {NAME_LENGTH_MAX:,} characters"
+            self.reject(place, (rule, "shorten it; a text this long is a broken export"))
+            return
         if not self._contradicts(place, enrolment, self.enrolments.get(enrolment.key), "enrolment"):
             self.enrolments[enrolment.key] = enrolment
             self.organisations.add(enrolment.organisation)
