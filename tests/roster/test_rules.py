@@ -149,8 +149,9 @@ def test_an_enrolment_that_ends_when_it_begins_or_before_is_never_enabled_for_no
 
 def test_whoever_acts_by_hand_has_the_last_word_until_another_step_falls_due() -> None:
     rules = cycle(ENABLE, DISABLE)
-    by_hand = enrolment("ana", "Maths", "03-15 04-01", switched=True, since_us=us("2026-03-20T00:00Z"))
-    assert run(rules, by_hand, "2026-03-21T00:00Z") == []
+    for at in ("2026-03-15T00:00Z", "2026-03-20T00:00Z"):
+        by_hand = enrolment("ana", "Maths", "03-15 04-01", switched=True, since_us=us(at))
+        assert run(rules, by_hand, "2026-03-21T00:00Z") == []
     again = enrolment("ana", "Maths", "03-15 04-01", switched=True, enabled=True, since_us=us("2026-03-25T00:00Z"))
     assert run(rules, again, "2026-03-31T00:00Z") == []
     assert run(rules, again, "2026-04-01T00:00Z") == OFF
