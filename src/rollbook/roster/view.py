@@ -127,6 +127,7 @@ class Folding:
                 wide.append((kind, fact.organisation, learner, fact))
             else:
                 by_slot.setdefault((kind, fact.organisation, learner, fact.object), []).append(fact)
+                named.setdefault((kind, fact.organisation, learner), {})[fact.object] = None
         for kind, organisation, learner, fact in wide:
             known = self._of.get((kind, organisation, learner), {}) | named.get((kind, organisation, learner), {})
             # An account has no object; one that is first met when it is disabled is there, inactive.
