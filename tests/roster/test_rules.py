@@ -147,6 +147,14 @@ def test_an_enrolment_that_ends_when_it_begins_or_before_is_never_enabled_for_no
         assert run(cycle(DISABLE, ENABLE), enrolment("ana", "Maths", "03-15 03-15"), at) == []
 
 
+def test_no_rule_enables_what_is_over() -> None:
+    """The rule says nothing of the end: of two that began on 1 March, one is over since 10 March, the other is not."""
+    over, running = enrolment("ana", "Maths", "03-01 03-10"), enrolment("ana", "Maths", "03-01 03-12")
+    assert run(cycle(ENABLE), over, "2026-03-10T00:00Z") == []
+    assert run(cycle(ENABLE), running, "2026-03-10T00:00Z") == ON
+    assert run(cycle(ENABLE), over, "2026-03-09T00:00Z") == ON
+
+
 def test_whoever_acts_by_hand_has_the_last_word_until_another_step_falls_due() -> None:
     rules = cycle(ENABLE, DISABLE)
     for at in ("2026-03-15T00:00Z", "2026-03-20T00:00Z"):

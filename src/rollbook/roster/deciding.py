@@ -167,7 +167,9 @@ def decide(
         enrolments = [view.enrolments[key] for key in sorted(keys)]
         for enrolment in enrolments:
             due = [it for it in dues(rules, enrolment, deeds, zone) if it.at_us <= as_of_us]
-            if fact := _switched(enrolment, due, as_of_us, source):
+            ended_us = _midnight_us(enrolment.end, 0, zone)
+            is_over = ended_us is not None and ended_us <= as_of_us
+            if fact := _switched(enrolment, due, as_of_us, source, is_over=is_over):
                 facts.append(fact)
             if previous_us is not None:
                 told = (it for it in due if it.step.do == NOTIFY and it.at_us > previous_us)
@@ -218,13 +220,16 @@ def dues_of_learner(
                 yield Due(at_us, cycle, step)
 
 
-def _switched(enrolment: Enrolment, due: list[Due], as_of_us: int, source: str) -> Fact | None:
-    """The fact by which the latest of the steps that are due is done; None where nothing is to do."""
+def _switched(enrolment: Enrolment, due: list[Due], as_of_us: int, source: str, *, is_over: bool) -> Fact | None:
+    """The fact by which the latest of the steps that are due is done; None where nothing is to do.
+
+    No rule enables what is over (W-14): one that says nothing of the end would bill everybody who ever began.
+    """
     switching = [it for it in due if it.step.do != NOTIFY]
     if not switching:
         return None
     latest = max(switching, key=lambda it: (it.at_us, it.step.do == DISABLE))
-    if enrolment.enabled == (latest.step.do == ENABLE):
+    if enrolment.enabled == (latest.step.do == ENABLE) or (is_over and latest.step.do == ENABLE):
         return None
     since_us = enrolment.since_us
     if enrolment.switched and since_us is not None and since_us >= latest.at_us:
