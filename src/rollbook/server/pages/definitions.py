@@ -34,6 +34,7 @@ TYPES: dict[str, Any] = {
     "material.accessed": gettext_lazy("opening training material"),
     "ilt.attended": gettext_lazy("attending a session with an instructor"),
     "enrolment.created": gettext_lazy("an enrolment is made"),
+    "enrolment.changed": gettext_lazy("an enrolment is changed"),
     "enrolment.enabled": gettext_lazy("an enrolment is enabled"),
     "enrolment.disabled": gettext_lazy("an enrolment is disabled"),
     "enrolment.ended": gettext_lazy("an enrolment ends"),

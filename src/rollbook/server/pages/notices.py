@@ -183,17 +183,16 @@ def _form(
         request,
         principal,
         "notices/order.html",
-        # Of another plan there is no such order: nothing to switch to.
         {
             "form": form,
             "order": _orders([found])[0] if found else None,
-            "terms": [],
             "last": _period(row, period),
             "mine": request.user.email if isinstance(request.user, User) else "",
         },
         row=row,
         here="notices",
         crumbs=[*shell.of_customer(row), mine],
+        switches=False,  # of another plan there is no such order
         status=422 if form.is_bound and form.errors else 200,
     )
 

@@ -60,9 +60,14 @@ def show(
     customer: Customer | None = None,
     here: str = "",
     crumbs: Sequence[Crumb] = (),
+    switches: bool = True,
     status: int = 200,
 ) -> HttpResponse:
-    """A page. `row` or `customer` is what it is about; `here` the name of the page, for the navigation."""
+    """A page. `row` or `customer` is what it is about; `here` the name of the page, for the navigation.
+
+    shown     the page's own: it names nothing otherwise than every page does
+    switches  whether it is offered for the other terms, too
+    """
     customer = row.customer if row else customer or _own(principal)
     terms = terms_of(principal, customer, row, here) if customer else []
     at_hand = row.pk if row else default_of(terms) if not principal.vendor else None
@@ -73,11 +78,13 @@ def show(
         ),
         "customer": customer,
         "row": row,
-        "terms": _grouped(terms) if row else [],
+        "terms": _grouped(terms) if row and switches else [],
         "term": next((it for it in terms if it.here), None),
         "guide": guide.of(request) if status in (HTTPStatus.OK, HTTPStatus.UNPROCESSABLE_ENTITY) else "",
         "crumbs": crumbs if principal.vendor or not customer else crumbs[1:],
     }
+    if twice := [name for name in around.keys() & (shown or {}).keys() if shown and shown[name] is not around[name]]:
+        raise ValueError(f"{template} is shown another {' and '.join(sorted(twice))} than every page has")
     return render(request, template, {**around, **(shown or {})}, status=status)
 
 
