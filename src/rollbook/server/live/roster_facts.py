@@ -73,7 +73,7 @@ def of_course(organisations: Sequence[str], course: str) -> set[str]:
         select distinct learner from fact
         where status = true and organisation {_among("organisations")} and type in ({_OF_COURSES})
           and (object = {{name}} or substr(object, 1, {{length}}) = {{units}}
-               or (attributes <> '' and (attributes like {{within}} escape '!' or attributes like '%%\\u%%' escape '!')))
+               or attributes like {{within}} escape '!' or attributes like '%%\\u%%' escape '!')
         """
     if not driver.on_postgresql():
         sql = sql.replace("%%", "%")
