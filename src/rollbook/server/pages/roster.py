@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -19,15 +20,15 @@ from rollbook.model.roster import Enrolment
 from rollbook.server import clock
 from rollbook.server.access.principals import Principal, customer_for
 from rollbook.server.live import roster as live
-from rollbook.server.models import Customer
+from rollbook.server.models import Audit, Customer
 from rollbook.server.pages import roster_counting as counting
 from rollbook.server.pages import shell
 from rollbook.server.pages.declared import PAGES
 from rollbook.server.pages.learners import Choice
 from rollbook.server.pages.office.forms import cursor
 from rollbook.server.pages.registry import page
-from rollbook.server.pages.roster_asking import ROWS_MAX
-from rollbook.server.refusals import missing, refused
+from rollbook.server.pages.roster_asking import CLEAN_UP, ROWS_MAX
+from rollbook.server.refusals import RefusedError, missing, refused
 
 READ, WRITE = "roster:read", "roster:write"
 
@@ -35,7 +36,7 @@ PAGE_MAX = 50
 """Learners of one page."""
 
 CHOICES_MAX = 200
-"""Organisations and courses that stand in a list to choose from."""
+"""Organisations that stand in a list to choose from."""
 
 COURSES_MAX = 200
 """Courses of one page."""
@@ -93,8 +94,9 @@ def roster(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
         "first": 0 if after else None,
         "asked": asked,
         "filtered": asked != Filters(),
-        "choices": list(_choices(customer, asked, organisations, now_us)),
+        "choices": list(_choices(asked, organisations)),
         "several": len(organisations) > 1,
+        "courses_href": reverse("roster-courses", kwargs={"number": number}),
         "connects": "connect" in PAGES and any(map(principal.may, PAGES["connect"].needs)),
     }
     return _show(request, principal, "roster/learners.html", shown, customer, now_us, "learners")
@@ -121,9 +123,15 @@ def courses(request: HttpRequest, principal: Principal, number: int) -> HttpResp
     """/customers/{number}/roster/courses: the course offers; with `course`, what can be done with one."""
     customer, now_us = customer_for(principal, number), clock.now_us()
     organisation, name = request.GET.get("organisation", ""), request.GET.get("course", "")
-    found = live.courses(customer, now_us, organisation)
-    chosen = None
-    if name:
+    found: tuple[live.Course, ...] = ()
+    wrong, chosen, organisations = [], None, _organisations(customer)
+    try:
+        found = live.courses(customer, now_us, organisation)
+    except RefusedError as error:  # there is too much to list: less can be chosen
+        if error.code != "too-many":
+            raise
+        wrong = [*error.problems]
+    if name and not wrong:
         chosen = next((it for it in found if (it.organisation, it.course) == (organisation, name)), None)
         if chosen is None:
             raise missing("course")
@@ -133,7 +141,9 @@ def courses(request: HttpRequest, principal: Principal, number: int) -> HttpResp
         "courses": [_offer(customer, it) for it in found[after : after + COURSES_MAX]],
         "next": after + COURSES_MAX if len(found) > after + COURSES_MAX else None,
         "first": 0 if after else None,
-        "several": len({it.organisation for it in found}) > 1,
+        "several": len(organisations) > 1,
+        "wrong": wrong,
+        "choices": list(_choices(Filters(organisation=organisation), organisations))[:-1],
     }
     return _show(request, principal, "roster/courses.html", shown, customer, now_us, "courses")
 
@@ -151,8 +161,9 @@ def show_ways(
     """The page of the four ways; `wrong` is what is wrong with a file that was sent from it."""
     name, _, heading = CYCLES.partition("#")
     organisations = _organisations(customer)
+    done = _cleaned(customer)
     shown = {
-        "organisations": organisations,
+        "organisations": [(it, done.get(it)) for it in organisations],
         "cycles": f"{reverse('help-page', kwargs={'name': name})}#{heading}",
         "example": organisations[0] if organisations else "north",
         "rows_max": ROWS_MAX,
@@ -205,6 +216,12 @@ def _organisations(customer: Customer) -> list[str]:
     return list(customer.organisations.order_by("name").values_list("name", flat=True)[:CHOICES_MAX])
 
 
+def _cleaned(customer: Customer) -> dict[str, datetime]:
+    """When the clean-up of organisations was done here; one that came with facts is told to whoever asks for it."""
+    rows = Audit.objects.filter(customer=customer, action="roster.changed", details__kind=CLEAN_UP)
+    return dict(rows.order_by("-id").values_list("object", "at")[:CHOICES_MAX])
+
+
 def _asked(request: HttpRequest) -> Filters:
     """What the address asks for. Raises RefusedError 422 for what is no choice."""
     given = {name: request.GET.get(name, "") for name in ("organisation", "course", "standing")}
@@ -213,14 +230,12 @@ def _asked(request: HttpRequest) -> Filters:
     return Filters(search=request.GET.get("search", "").strip()[:320], **given)
 
 
-def _choices(customer: Customer, asked: Filters, organisations: Sequence[str], now_us: int) -> Iterator[Choice]:
+def _choices(asked: Filters, organisations: Sequence[str]) -> Iterator[Choice]:
+    """Lists to choose from. Courses are not among them: to know them all, every status fact would have to be read."""
     everyone = ("", gettext("All"))
     if len(organisations) > 1:
         options = [everyone, *((it, it) for it in organisations)]
         yield Choice("organisation", gettext("Organisation"), asked.organisation, options)
-    names = sorted({it.course for it in live.courses(customer, now_us)} | {asked.course})[:CHOICES_MAX]
-    options = [everyone, *((it, it) for it in names if it)]
-    yield Choice("course", gettext("Course"), asked.course, options)
     yield Choice("standing", gettext("State"), asked.standing, [everyone, *STANDINGS])
 
 

@@ -15,7 +15,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from django.http import HttpRequest
-from django.utils.translation import gettext
 
 from rollbook.errors import Problem
 from rollbook.intake.rosters.actions import read_actions
@@ -112,9 +111,9 @@ def _content(request: HttpRequest) -> bytes:
 
 
 def _line(place: str) -> str:
-    """Where in the file, for somebody who has it open."""
+    """The number of the line, in no language: what is confirmed is what was shown, also in another one."""
     found = re.search(r":(\d+)$", place)
-    return gettext("Line %(line)s") % {"line": found[1]} if found else ""
+    return found[1] if found else ""
 
 
 def _unusable(rule: str, remedy: str) -> Exception:

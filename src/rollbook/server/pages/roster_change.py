@@ -6,6 +6,7 @@ where it would be another now, nothing is done, and what would be now is shown i
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -14,8 +15,10 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext
 
+from rollbook.model.roster import LearnerKey
 from rollbook.server import clock
 from rollbook.server.access.principals import Principal, customer_for
+from rollbook.server.live import people
 from rollbook.server.live import roster as live
 from rollbook.server.models import Customer
 from rollbook.server.pages import roster_asking as asking
@@ -30,6 +33,9 @@ from rollbook.server.refusals import RefusedError, missing
 
 PROBLEMS_MAX = 20
 """What is left undone, and is told one by one."""
+
+MANY = 2
+"""From so many on, those whom it is about are listed; one stands in the heading, or in the file."""
 
 ORGANISATIONS_MAX = 2
 """More than one: then a file has to say which it means."""
@@ -66,6 +72,7 @@ def _preview(
 ) -> HttpResponse:
     found = doing.foresee(principal, customer, wish.asked, now_us)
     problems = (*wish.unread, *found.problems)
+    total = len(wish.unread) + found.problems_total
     kept = [(name, request.POST.get(name, "")) for name in asking.KEPT]
     said = words.said(wish, _who(customer, wish, now_us), found)
     shown: dict[str, Any] = {
@@ -83,7 +90,11 @@ def _preview(
         "packed": wish.packed,
         "back": _back(customer, wish),
         "problems": problems[:PROBLEMS_MAX],
-        "more_problems": max(0, len(problems) - PROBLEMS_MAX),
+        "more_problems": max(0, total - PROBLEMS_MAX),
+        "whom_named": [] if len(found.whom) < MANY else _named(found.whom),
+        "more_whom": found.learners - len(found.whom),
+        "of_lines": wish.act == asking.LIST,
+        "once": wish.act == asking.CLEAN_UP,
     }
     crumbs = [*shell.to_customer(customer), (gettext("Roster"), reverse("roster", kwargs={"number": customer.pk}))]
     status = HTTPStatus.CONFLICT if stale else HTTPStatus.OK
@@ -111,6 +122,16 @@ def _who(customer: Customer, wish: Wish, now_us: int) -> live.Line | None:
     if line is None:
         raise missing("learner")
     return line
+
+
+def _named(whom: Sequence[LearnerKey]) -> list[tuple[int, str]]:
+    """(number, what they are called) of some people."""
+    found = people.named({number for _, number in whom})
+    return [
+        (it.pk, it.name or it.learner or gettext("somebody who was erased"))
+        for number in dict.fromkeys(number for _, number in whom)
+        if (it := found.get(number))
+    ]
 
 
 def _back(customer: Customer, wish: Wish) -> str:

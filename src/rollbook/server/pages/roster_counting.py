@@ -15,9 +15,9 @@ from rollbook.server.pages import shell
 
 @dataclass(frozen=True, slots=True)
 class Until:
-    """Until when somebody must be switched off to save the next period of a plan; UTC microseconds."""
+    """Until when somebody must be switched off to save the next period of plans; UTC microseconds."""
 
-    plan: str
+    plans: list[str]
     until_us: int
     zone: str
 
@@ -42,13 +42,13 @@ def of(principal: Principal, customer: Customer, now_us: int) -> Counting:
     rows = subscriptions_of(principal).filter(customer=customer)[: shell.TERMS_MAX]
     running = [contracts.subscription_of(it) for it in rows if shell.when(it) == shell.CURRENT]
     by = {kind: [it for it in running if kind in _kinds(it, now_us)] for kind in (ACCOUNT, ENROLMENT)}
-    found = [
-        Until(it.plan.title, until.until_us, it.zone)
-        for it in running
-        if _kinds(it, now_us) and (until := saving(it, now_us))
-    ]
+    found: dict[tuple[int, str], list[str]] = {}
+    for it in running:
+        if _kinds(it, now_us) and (until := saving(it, now_us)):
+            found.setdefault((until.until_us, it.zone), []).append(it.plan.title)
+    savings = [Until(plans, *until) for until, plans in sorted(found.items())]
     zone = next((it.zone for it in (*by[ACCOUNT], *by[ENROLMENT], *running)), "UTC")
-    return Counting(_titles(by[ACCOUNT]), _titles(by[ENROLMENT]), found, zone)
+    return Counting(_titles(by[ACCOUNT]), _titles(by[ENROLMENT]), savings, zone)
 
 
 def _kinds(it: Subscription, now_us: int) -> set[str]:

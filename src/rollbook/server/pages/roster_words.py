@@ -72,9 +72,9 @@ def said(wish: Wish, who: live.Line | None, found: Preview) -> Said:
     learners = ngettext("%(n)s learner", "%(n)s learners", found.learners) % {"n": reading.number(found.learners)}
     if wish.act == LIST:
         return Said(gettext("Do what the file says?"), learners, gettext("Confirm: do it"))
-    whom = f"{asked.organisation} · {learners}"
+    whom = f"{asked.organisation} · {learners}" if found.learners else asked.organisation
     if wish.act == CLEAN_UP:
-        title = gettext("Clean up %(organisation)s, once and for all?") % {"organisation": asked.organisation}
+        title = gettext("Do the first clean-up of %(organisation)s?") % {"organisation": asked.organisation}
         return Said(title, whom, gettext("Confirm: do the clean-up"))
     titles = {
         DEACTIVATE: gettext("Set everybody in %(course)s inactive?"),
@@ -142,17 +142,22 @@ def deadlines(effect: Effect) -> Iterator[str]:
     for it in effect.windows:
         filled = {
             "plan": effect.title,
-            "days": reading.days(it.window.start_us, it.window.end_us, effect.zone),
+            "days": _unbroken(reading.days(it.window.start_us, it.window.end_us, effect.zone)),
             "zone": effect.zone,
             "n": reading.number(abs(it.more_active)),
         }
         money = it.more_money
         filled["money"] = reading.money(abs(money.amount), money.currency) if money and money.amount else ""
         if effect.saving and it.window.start_us == effect.saving.saves.start_us and it.more_active < 0:
-            filled["at"] = reading.moment(effect.saving.until_us, effect.zone)
+            filled["at"] = reading.minute(effect.saving.until_us, effect.zone)
             yield _saves(it) % filled
         elif it.more_active > 0:
             yield _adds(it) % filled
+
+
+def _unbroken(words: str) -> str:
+    """The same, never broken at a dash."""
+    return words.replace("\N{EN DASH}", "\N{WORD JOINER}\N{EN DASH}\N{WORD JOINER}")
 
 
 def _saves(it: Foreseen) -> str:

@@ -26,6 +26,7 @@ from rollbook.engines.database import LiveSubscription
 from rollbook.errors import Problem
 from rollbook.foreseeing import Foreseen, figures
 from rollbook.model.fact import Fact
+from rollbook.model.roster import LearnerKey
 from rollbook.roster.budget import horizon
 from rollbook.roster.changes import Saving, saving
 from rollbook.roster.view import OFF
@@ -71,6 +72,9 @@ __all__ = [
 VALID_SECONDS = 3600
 """How long a preview can be confirmed."""
 
+WHOM_MAX = 50
+"""Learners whom a preview names."""
+
 PROBLEMS_MAX = 1_000
 """Problems of one preview that are told; there may be one for each row."""
 
@@ -99,6 +103,8 @@ class Preview:
     at_us          when it would happen, UTC microseconds: now
     decided        facts by type, such as {"enrolment.disabled": 12}
     learners       how many learners they are about
+    whom           the first `WHOM_MAX` of them, (organisation, number of the person) in order; of a roster that a
+                   platform exports, none
     problems       what cannot be done, or need not, and why: at most `PROBLEMS_MAX`
     problems_total all of them
     effects        of the subscriptions that the asker may see, those alone that would change
@@ -108,6 +114,7 @@ class Preview:
     at_us: int
     decided: dict[str, int]
     learners: int
+    whom: tuple[LearnerKey, ...]
     problems: tuple[Problem, ...]
     problems_total: int
     effects: tuple[Effect, ...]
@@ -140,6 +147,7 @@ def foresee(principal: Principal, customer: Customer, asked: Asked, now_us: int)
         at_us=now_us,
         decided=_by_type(deciding.decided.facts),
         learners=len(deciding.learners),
+        whom=() if asked.kind == SNAPSHOT else tuple(sorted(deciding.learners)[:WHOM_MAX]),
         problems=deciding.decided.problems[:PROBLEMS_MAX],
         problems_total=len(deciding.decided.problems),
         effects=tuple(it for it in effects if it.subscription in seen),
