@@ -158,9 +158,9 @@ class World:
         self.start = (timezone.now() - timedelta(days=180)).date()
         now = timezone.now().strftime("%Y-%m-%dT%H:%M")
         self.subscription = world.subscribe(self.north, "monthly-login", self.start, now=now)
-        created = world.row("1", "ana", self.start.isoformat() + "T09:00", "enrolment.created", object="Welding")
+        created = world.row("1", "dora", self.start.isoformat() + "T09:00", "enrolment.created", object="Welding")
         world.send([created], now)
-        self.enrolled = Person.objects.get(customer=self.north, learner="ana").pk
+        self.enrolled = Person.objects.get(customer=self.north, learner="dora").pk
 
     def callers(self) -> dict[str, Callable[[], Caller]]:
         others = ("facts:write", "usage:read", "learners:read", "admissions:write", "statements:read")
