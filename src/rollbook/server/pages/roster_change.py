@@ -91,7 +91,7 @@ def _preview(
         "back": _back(customer, wish),
         "problems": problems[:PROBLEMS_MAX],
         "more_problems": max(0, total - PROBLEMS_MAX),
-        "whom_named": [] if len(found.whom) < MANY else _named(found.whom),
+        "whom_named": _named(found.whom) if len(found.whom) >= MANY or wish.act == asking.LIST else [],
         "more_whom": found.learners - len(found.whom),
         "of_lines": wish.act == asking.LIST,
         "once": wish.act == asking.CLEAN_UP,
