@@ -11,8 +11,8 @@ from typing import Any
 
 NORTH, SOUTH = "banksia-north", "banksia-south"
 OF_NORTH = 70
-OVER, RUNNING, AID, COMING = "Seamanship 2025", "Seamanship", "First aid", "Welding"
-UNITS = ("Knots", "Charts")
+OVER, RUNNING, AID, COMING = "Seamanship 2025", "Seamanship", "Radio", "Welding"
+UNITS = ("Knots", "Tides")
 OF_COURSE = (OVER, RUNNING, AID, COMING)
 
 QUOTE = '[tariff]\ncurrency = "AUD"\nbase = {{ rate = {} }}\noverage = {{ rate = {} }}\n'
@@ -79,7 +79,7 @@ def _everybody(today: date) -> tuple[dict[Any, Any], dict[Any, Any]]:
                 unit=unit,
                 start=today + timedelta(days=begins),
                 end=today + timedelta(days=ends),
-                enabled=course in (RUNNING, AID) or (course == OVER and unit == "Charts"),
+                enabled=course in (RUNNING, AID) or (course == OVER and unit == "Tides"),
             )
             enrolments[it.key] = it
     return learners, enrolments

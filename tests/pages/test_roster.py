@@ -98,7 +98,7 @@ def test_a_file_does_many_things_and_says_which_lines_it_leaves_as_they_are(visi
         "action,organisation,learner,course,unit",
         "deactivate,banksia-south,amina.gupta,,",
         "enable,banksia-south,amina.gupta,Seamanship 2025,Knots",
-        "enable,banksia-south,amina.gupta,Seamanship 2025,Charts",
+        "enable,banksia-south,amina.gupta,Seamanship 2025,Tides",
         "fly,banksia-south,amina.gupta,,",
         "deactivate,banksia-south,nobody.here,,",
     )
