@@ -22,7 +22,6 @@ SECTIONS: Mapping[str, str] = {
     "roster-learner": "server/pages#roster",
     "roster-courses": "server/pages#roster",
     "roster-ways": "server/pages#roster",
-    "roster-change": "server/pages#roster",
     "planner": "server/pages#planner",
     "planner-history": "server/pages#planner",
     "statements": "server/pages#statements",

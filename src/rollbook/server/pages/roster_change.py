@@ -16,6 +16,7 @@ from django.utils.http import urlencode
 from django.utils.translation import gettext
 
 from rollbook.model.roster import LearnerKey
+from rollbook.roster.changes import DEACTIVATE
 from rollbook.server import clock
 from rollbook.server.access.principals import Principal, customer_for
 from rollbook.server.live import people
@@ -64,11 +65,18 @@ def change(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
             stale = True
         else:
             return shell.back(request, back, words.done(done))
-    return _preview(request, principal, customer, wish, now_us, stale=stale)
+    return _preview(request, principal, customer, wish, counted, now_us, stale=stale)
 
 
 def _preview(
-    request: HttpRequest, principal: Principal, customer: Customer, wish: Wish, now_us: int, *, stale: bool
+    request: HttpRequest,
+    principal: Principal,
+    customer: Customer,
+    wish: Wish,
+    counted: counting.Counting,
+    now_us: int,
+    *,
+    stale: bool,
 ) -> HttpResponse:
     found = doing.foresee(principal, customer, wish.asked, now_us)
     problems = (*wish.unread, *found.problems)
@@ -94,6 +102,8 @@ def _preview(
         "whom_named": _named(found.whom) if len(found.whom) >= MANY or wish.act == asking.LIST else [],
         "more_whom": found.learners - len(found.whom),
         "of_lines": wish.act == asking.LIST,
+        # Who is set inactive may still be paid for, by another plan.
+        "still_counted": counted.by_enrolment if wish.act in (DEACTIVATE, asking.CLEAN_UP) else [],
         "once": wish.act == asking.CLEAN_UP,
     }
     crumbs = [*shell.to_customer(customer), (gettext("Roster"), reverse("roster", kwargs={"number": customer.pk}))]

@@ -74,6 +74,7 @@ SENTENCES = (
     gettext_noop("somebody who is signed in may call %(n)s times in a minute"),
     gettext_noop("this may be done %(n)s times in a quarter of an hour"),
     # What is not there, or not known.
+    gettext_noop("there is no such course"),
     gettext_noop("there is no such customer"),
     gettext_noop("there is no such decision"),
     gettext_noop("there is no such endpoint"),
