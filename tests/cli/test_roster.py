@@ -99,6 +99,18 @@ def test_a_roster_of_which_a_row_is_rejected_removes_nobody_and_ends_with_3(tmp_
     assert "nobody is taken to be missing: not all of it could be read" in ran.err
 
 
+def test_every_problem_of_a_roster_and_of_actions_goes_to_the_file_for_them(tmp_path: Path, facts: str) -> None:
+    roster, problems = tmp_path / "broken.csv", tmp_path / "problems.csv"
+    roster.write_text("learner,course,status\n" + "ann,welding,perhaps\n" * 150, encoding="utf-8")
+    ran = call("roster", "diff", str(roster), "--at", OCTOBER, "--problems", str(problems))
+    assert (ran.code, len(problems.read_text(encoding="utf-8").splitlines())) == (3, 151)
+    assert "and 50 more problems" in ran.err
+    actions = tmp_path / "do.csv"
+    actions.write_text("action,learner\nfly,ann\n", encoding="utf-8")
+    call("roster", "change", facts, "--from", str(actions), "--at", OCTOBER, "--problems", str(problems))
+    assert 'there is no action ""fly""' in problems.read_text(encoding="utf-8")
+
+
 def test_statuses_that_people_decide_are_not_undone_by_the_next_roster(tmp_path: Path) -> None:
     to = tmp_path / "facts.csv"
     folder = school(tmp_path / "school")
@@ -184,6 +196,27 @@ def test_a_list_of_actions_does_what_can_be_done_and_tells_the_rest(tmp_path: Pa
     assert "do.csv:6: no learner of this organisation has this id" in ran.err
 
 
+def test_a_file_of_actions_without_its_columns_and_one_that_is_none_do_nothing(tmp_path: Path, facts: str) -> None:
+    actions = tmp_path / "do.csv"
+    for content, said in (
+        ("learner,course\nann,welding\n", "do.csv: there is no column action; give it under this name"),
+        ("", "do.csv: is empty"),
+        ("action,learner\nenable,a\0nn\n", "do.csv:2: learner is"),
+    ):
+        actions.write_text(content, encoding="utf-8")
+        ran = call("roster", "change", facts, "--from", str(actions), "--at", OCTOBER, "--yes")
+        assert (ran.code, ran.rows) == (3, [])
+        assert said in ran.err
+    assert "does not exist" in call("roster", "change", facts, "--from", "nowhere.csv", "--at", OCTOBER).err
+
+
+def test_a_row_without_an_organisation_is_of_the_only_one_there_is(tmp_path: Path, facts: str) -> None:
+    actions = tmp_path / "do.csv"
+    actions.write_text("action,learner,id\ndisable,ann,welding\n", encoding="utf-8")
+    ran = call("roster", "change", facts, "--from", str(actions), "--at", OCTOBER, "--yes")
+    assert types(ran) == {("ann", "welding"): "enrolment.disabled"}
+
+
 def test_the_clean_up_sets_inactive_whose_enrolments_are_over_and_is_done_once(facts: str) -> None:
     first = call("roster", "clean-up", facts, "--at", OCTOBER)
     assert "1 learner is set inactive" in first.out
@@ -201,6 +234,8 @@ def test_the_clean_up_sets_inactive_whose_enrolments_are_over_and_is_done_once(f
     [
         ((), "--do, --from: nothing says what is to be done"),
         (("--do", "enable"), "--course, --learner: nothing says to whom"),
+        (("--do", "enable", "--learner", "ann", "--unit", "arc"), "--unit: a unit is one of a course"),
+        (("--do", "enable", "--learner", "ann", "--actor", "k\x07"), "--actor: the name is"),
         (("--do", "enable", "--from", "x.csv"), "--from: the file says what is to be done, and to whom"),
         (("--do", "enable", "--course", "weldin"), '--course: nobody is enrolled in "weldin" (nearest: welding)'),
         (("--do", "enable", "--learner", "anne"), '--learner anne: nobody in "north" has this id (nearest: ann)'),
@@ -260,5 +295,5 @@ def test_the_counts_of_the_college_follow_from_its_rosters(tmp_path: Path) -> No
     diffed(COLLEGE / "october", "2026-10-06T09:00:00+11:00", to, *plan)
     ran = call("meter", str(to), *plan, "--as-of", "2026-12-01T00:00:00+11:00", "--format", "csv")
     # July: nobody was seen yet. August, September: 64. October: 64 at its start, of whom 5 leave, and 4 more come.
-    # In November the 59 who stayed and the 4 who came.
-    assert ran.active == [0, 64, 64, 68, 63]
+    # November: of the 59 who stayed 8 were set inactive by then, seven of the second term and one more; and the 4 new ones.
+    assert ran.active == [0, 64, 64, 68, 55]

@@ -36,6 +36,7 @@ TYPED = (
     "two of our testers are in it",
     "history is still to be taken in",
     "Old dashboard",
+    "Weekly figures",
     "sample",  # the source of its facts
     "„nobody“",  # what is searched for
     "The live counts and a fresh count of all facts differ in window 1: count the subscription again",

@@ -153,7 +153,8 @@ def test_thresholds_say_when_and_at_which_figure_they_were_reached():
     said = " ".join(re.sub(r"<[^>]+>", " ", client.get(f"/subscriptions/{row.pk}/notices").content.decode()).split())
     assert "at 8 of 10" in said
     # 90 and 100 % were not: what is foreseen is told apart from what happened.
-    assert said.count("not reached") == 2
+    assert "At 90% 9 to go reached at 9 of 10" in said
+    assert "At 100% 10 to go reached at 10 of 10" in said
     assert "More than is included is likely forecast" in said
     # Orders of reports are not a viewer's.
     assert "Reports by mail" not in said

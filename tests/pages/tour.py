@@ -111,6 +111,7 @@ TOUR = (
         "/customers/{c:roster}/roster/courses?organisation=banksia-north&course=Seamanship+2025",
         "administrator roster",
         "roster-courses",
+        photographed=False,
     ),
     Stop("roster-ways", "/customers/{c:roster}/roster/ways", "administrator roster", "roster-ways"),
     Stop("roster-ways-operator", "/customers/{c:mau}/roster/ways", "operator", "roster-ways", photographed=False),

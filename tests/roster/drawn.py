@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.model.roster import Enrolment, LearnerRecord, Roster, Snapshot, object_of
 from rollbook.roster.statuses import ROLES
-from rollbook.roster.view import KINDS
+from rollbook.roster.view import KINDS, OFF
 from tests.metering.written import at_midnight
 
 FIRST = date(2026, 3, 1)
@@ -51,7 +51,9 @@ def ledgers(draw: st.DrawFn) -> list[Fact]:
             # What happens to one slot at one instant: the hardest rule there is.
             echoed = draw(st.sampled_from(facts))
             type_ = echoed.type if echoed.type in (LINKED, VOIDED) else base.type
-            base = echoed.replace(id=base.id, source=base.source, type=type_, voids="")
+            wide = type_ in OFF and draw(st.booleans())
+            object_ = "" if wide else echoed.object
+            base = echoed.replace(id=base.id, source=base.source, type=type_, object=object_, voids="")
             if type_ == VOIDED:
                 continue
         facts.append(base)

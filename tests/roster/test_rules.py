@@ -12,8 +12,8 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from rollbook.metering import reference
-from rollbook.model.fact import Fact
-from rollbook.model.roster import Enrolment
+from rollbook.model.fact import LINKED, Fact
+from rollbook.model.roster import Enrolment, Roster
 from rollbook.model.subscription import Subscription
 from rollbook.plans import published
 from rollbook.roster.deciding import Deeds, Run, decide, deeds_of
@@ -22,7 +22,7 @@ from rollbook.roster.rules import Cycle, Rules, RulesError, Step, parse_rules, s
 from rollbook.roster.view import roster_of
 from tests.metering.written import at_midnight, us
 from tests.roster.drawn import LEARNERS, ORGANISATIONS
-from tests.roster.written import enrolment, roster
+from tests.roster.written import enrolment, record, roster
 
 relaxed = settings(deadline=None, suppress_health_check=list(HealthCheck))
 UTC = ZoneInfo("UTC")
@@ -95,6 +95,7 @@ RULE = '[[rule]]\nname = "r"\n'
         (RULE + 'when = "ends"\ndays = 3\ndo = "disable"', 'days goes with when = "idle" only'),
         (RULE + 'when = "completes"\nafter_days = -1\ndo = "notify"', "a whole number from 0"),
         (RULE + 'when = "idle"\ndays = 3\ndo = "enable"', "would bill whoever has stopped learning"),
+        (RULE + 'when = "begins"\ndo = "deactivate"', "all enrolments of a learner together"),
         (RULE + 'when = "begins"\ndo = "enable"\nactivity = "learner"', 'about when = "idle" only'),
         (2 * (RULE + 'when = "begins"\ndo = "enable"\n'), 'two rules or cycles are called "r"'),
         ('[[cycle]]\nname = "c"\n', "a cycle has 1 to 20 steps"),
@@ -148,8 +149,9 @@ def test_an_enrolment_that_ends_when_it_begins_or_before_is_never_enabled_for_no
 
 def test_whoever_acts_by_hand_has_the_last_word_until_another_step_falls_due() -> None:
     rules = cycle(ENABLE, DISABLE)
-    by_hand = enrolment("ana", "Maths", "03-15 04-01", switched=True, since_us=us("2026-03-20T00:00Z"))
-    assert run(rules, by_hand, "2026-03-21T00:00Z") == []
+    for at in ("2026-03-15T00:00Z", "2026-03-20T00:00Z"):
+        by_hand = enrolment("ana", "Maths", "03-15 04-01", switched=True, since_us=us(at))
+        assert run(rules, by_hand, "2026-03-21T00:00Z") == []
     again = enrolment("ana", "Maths", "03-15 04-01", switched=True, enabled=True, since_us=us("2026-03-25T00:00Z"))
     assert run(rules, again, "2026-03-31T00:00Z") == []
     assert run(rules, again, "2026-04-01T00:00Z") == OFF
@@ -218,6 +220,29 @@ def test_an_enrolment_is_disabled_when_its_course_is_completed_and_not_by_what_w
     assert run(at_once, of, "2026-03-10T15:00Z", completed("2026-03-10T15:00Z")) == OFF
 
 
+def test_a_learner_is_set_inactive_when_the_last_of_all_their_enrolments_ends() -> None:
+    """W-31, and W-29: by units where there are some. Maths ends on 1 April, Art on 1 May, and then there is no more."""
+    rules = cycle(Step(when="ends", do="deactivate"), courses=("Maths",))
+    maths, art = enrolment("ana", "Maths", "03-01 04-01"), enrolment("ana", "Art", "03-01 05-01")
+    view, alone = roster(record("ana"), maths, art), roster(record("ana"), maths)
+
+    def decided(of: Roster, at: str) -> list[str]:
+        return [f"{it.type} {it.learner}" for it in decide(rules, of, Deeds(), us(at), UTC).facts]
+
+    assert decided(alone, "2026-03-31T23:59Z") == []
+    assert decided(alone, "2026-04-01T00:00Z") == ["account.disabled ana"]
+    assert decided(view, "2026-04-30T23:59Z") == []
+    assert decided(view, "2026-05-01T00:00Z") == ["account.disabled ana"]
+    assert decided(roster(record("ana"), maths, enrolment("ana", "Art", "03-01 -")), "2027-01-01T00:00Z") == []
+    assert decided(roster(record("ana"), art), "2027-01-01T00:00Z") == []
+    by_hand = record("ana", since_us=us("2026-04-02T00:00Z"))
+    assert decided(roster(by_hand, maths), "2026-05-01T00:00Z") == []
+    assert decided(roster(record("ana", active=False), maths), "2026-05-01T00:00Z") == []
+    assert decided(roster(maths), "2026-05-01T00:00Z") == []
+    unit = enrolment("ana", "Maths", "03-01 03-15", unit="1")
+    assert decided(roster(record("ana"), maths, unit), "2026-03-15T00:00Z") == ["account.disabled ana"]
+
+
 def test_messages_are_told_once_and_none_is_told_of_the_time_before_the_rules() -> None:
     rules = cycle(Step(when="ends", do="notify", after_days=-3))
     view, days = roster(enrolment("ana", "Maths", "03-01 04-01")), [us(f"2026-03-{n}T06:00Z") for n in range(28, 31)]
@@ -252,6 +277,8 @@ STEPS = (
     Step(when="idle", do="disable", days=2),
     Step(when="completes", do="disable"),
     Step(when="completes", do="disable", after_days=1),
+    Step(when="ends", do="deactivate", after_days=1),
+    Step(when="idle", do="deactivate", days=1),
 )
 
 
@@ -269,7 +296,7 @@ def histories(draw: st.DrawFn) -> tuple[Rules, list[Fact], list[int]]:
     ]
     when = st.sampled_from(DAYS)
     facts = []
-    for n in range(draw(st.integers(1, 12))):
+    for n in range(draw(st.integers(4, 14))):
         start, end = (draw(st.sampled_from(("", "2026-03-02", "2026-03-04", "2026-03-09"))) for _ in range(2))
         dated = (
             "{" + ", ".join(f'"{k}": "{v}"' for k, v in (("course", "A"), ("start", start), ("end", end)) if v) + "}"
@@ -279,7 +306,8 @@ def histories(draw: st.DrawFn) -> tuple[Rules, list[Fact], list[int]]:
                 (
                     *("enrolment.created", "enrolment.changed") * 3,
                     *("enrolment.enabled", "enrolment.disabled", "enrolment.ended"),
-                    *("login", "course.completed"),
+                    *("login", "course.completed") * 2,
+                    *("account.created", "account.created", "account.enabled", "account.deleted"),
                 )
             )
         )
@@ -288,13 +316,20 @@ def histories(draw: st.DrawFn) -> tuple[Rules, list[Fact], list[int]]:
                 id=f"ü{n}",
                 at_us=draw(when) + draw(st.sampled_from((0, 0, 3_600_000_000))),
                 type=type_,
-                organisation=draw(st.sampled_from(ORGANISATIONS)),
+                organisation=draw(st.sampled_from(ORGANISATIONS[:1] * 4 + ORGANISATIONS)),
                 learner=draw(st.sampled_from(LEARNERS[1:3])),
-                object=draw(st.sampled_from(("A", "B"))),
+                object="" if type_.startswith("account.") else draw(st.sampled_from(("A", "B"))),
                 attributes=dated if type_ in ("enrolment.created", "enrolment.changed") else "",
             )
         )
-    runs = sorted(draw(st.sets(when, max_size=8)))
+    if draw(st.integers(0, 2)) == 0:
+        met = draw(st.sampled_from(facts))
+        survivor, given_up = LEARNERS[1:3] if met.learner == LEARNERS[2] else LEARNERS[2:0:-1]
+        late_us = draw(st.sampled_from((met.at_us, DAYS[-3], DAYS[-1])))
+        facts.append(
+            met.replace(id="link", type=LINKED, learner=survivor, object=given_up, at_us=late_us, attributes="")
+        )
+    runs = sorted(draw(st.sets(when, min_size=2, max_size=8)))
     return Rules(cycles=tuple(cycles)), facts, runs
 
 
@@ -333,7 +368,16 @@ def test_a_run_that_follows_at_once_decides_nothing_new(history: tuple[Rules, li
 
 HARD = {
     "something decided": lambda rules, facts, runs: bool(slowly(rules, facts, runs)),
-    "enabled and disabled again": lambda rules, facts, runs: len({it.type for it in slowly(rules, facts, runs)}) == 2,
+    "enabled and disabled": lambda rules, facts, runs: (
+        {it.type for it in slowly(rules, facts, runs)} >= {"enrolment.enabled", "enrolment.disabled"}
+    ),
+    "set inactive": lambda rules, facts, runs: any(it.type == "account.disabled" for it in slowly(rules, facts, runs)),
+    "a link after a deed": lambda _, facts, __: any(
+        deed.type in ("login", "course.completed") and deed.learner == link.object and deed.at_us < link.at_us
+        for deed in facts
+        for link in facts
+        if link.type == LINKED
+    ),
     "a date that moves": lambda _, facts, __: any(it.type == "enrolment.changed" for it in facts),
     "something completed": lambda _, facts, __: any(it.type == "course.completed" for it in facts),
     "a run at the instant of a fact": lambda _, facts, runs: any(it.at_us in runs for it in facts),

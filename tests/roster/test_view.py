@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 from datetime import date
 
+import pytest
 from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
@@ -114,6 +115,20 @@ def test_an_enrolment_has_the_dates_that_were_told_last_and_is_disabled_until_en
     )
 
 
+def test_an_off_without_an_object_meets_what_is_switched_on_at_that_very_instant() -> None:
+    """Maths stays as it was, off; Art was on and is off."""
+    facts = written(
+        """
+        at                 id  learner  type                 object
+        2026-03-01T00:00Z  e1  ana      enrolment.enabled    Art
+        2026-03-02T00:00Z  e2  ana      enrolment.enabled    Maths
+        2026-03-02T00:00Z  e3  ana      enrolment.disabled   -
+        """
+    )
+    found = roster_of(facts, us("2026-03-03T00:00Z")).enrolments
+    assert {key[2]: it.enabled for key, it in found.items()} == {"Art": False, "Maths": False}
+
+
 def test_facts_at_the_instant_asked_for_are_not_yet_in_the_roster() -> None:
     facts = written(
         """
@@ -141,6 +156,31 @@ def test_a_profile_set_inactive_leaves_enrolments_as_they_are() -> None:
     assert roster.enrolments["", "ana", "Maths"].enabled
 
 
+@pytest.mark.parametrize(
+    "attributes",
+    [
+        '{"course": "\\ud800", "start": "2026-13-01"}',
+        '{"course": "\\u0000", "end": {"a": 1}}',
+        '{"course": 7, "start": 20260301, "end": "yesterday"}',
+        '{"course": "' + 10 * "[" + '"',
+        "[" * 4000,
+        "{" + '"a":{' * 2000,
+        '{"start": ' + "9" * 4000 + "}",
+        "null",
+    ],
+)
+def test_attributes_that_make_no_sense_tell_nothing(attributes: str) -> None:
+    [fact] = written(
+        """
+        at                 id  learner  type                object
+        2026-03-01T00:00Z  e1  ana      enrolment.created   Maths
+        """
+    )
+    [found] = roster_of([fact.replace(attributes=attributes)], us("2026-03-02T00:00Z")).enrolments.values()
+    assert (found.course in {"Maths", ""}, found.start, found.end) == (True, None, None)
+    found.course.encode()
+
+
 def test_two_names_never_make_one_object() -> None:
     pairs = [("a|b", ""), ("a", "b"), ("a\\", "b"), ("a\\|b", ""), ("a", "|b"), ("a|", "b"), ("a", "\\b"), ("a", "")]
     assert len({object_of(*pair) for pair in pairs}) == len(pairs)
@@ -157,6 +197,16 @@ HARD = {
         if b.type in OFF and ON[a.type] == OFF[b.type]
     ),
     "an off without an object": lambda facts: any(it.type in OFF and not it.object for it in facts),
+    "an off without an object as something is switched on": lambda facts: any(
+        on.type in ON
+        and off.type in OFF
+        and ON[on.type] == OFF[off.type]
+        and on.object
+        and not off.object
+        and (on.organisation, on.learner, on.at_us) == (off.organisation, off.learner, off.at_us)
+        for on in facts
+        for off in facts
+    ),
     "the same status twice": lambda facts: (
         len({(it.at_us, it.type, it.learner, it.object) for it in facts}) < len(facts)
     ),

@@ -18,8 +18,7 @@ from rollbook.cli.metering import over_facts
 from rollbook.cli.options import Format, pairs
 from rollbook.cli.roster_foreseen import say_foreseen
 from rollbook.cli.roster_options import Seen, Synced, Whose, fresh_of, statuses, view_at, write
-from rollbook.cli.said import PROBLEMS_SHOWN, in_words_or_end, refuse_target
-from rollbook.errors import Problem
+from rollbook.cli.said import in_words_or_end, refuse_target, say_all, write_problems
 from rollbook.intake.rosters import RosterOptions, RosterReading, read_roster
 from rollbook.intake.rosters.taking import FATES
 from rollbook.model.fact import Fact
@@ -76,8 +75,10 @@ def diff(
             keeps_status=keep_status,
         )
         reading = read_roster(roster, options)
-        _say_reading(reading, roster)
+        _say_reading(reading, roster, synced.problems)
         with synced.store() as store:
+            if synced.problems:
+                write_problems(synced.problems, [*reading.problems, *store.problems])
             known = statuses(store)
             view = view_at(known, at_us)
             facts = difference(view, reading.over(view), at_us)
@@ -122,27 +123,19 @@ def _show(view: Roster, at_us: int, zone: str, output: Format) -> None:
         write_json(table, {"as_of": iso(at_us), "zone": zone}, sys.stdout)
 
 
-def _say_reading(reading: RosterReading, name: str) -> None:
+def _say_reading(reading: RosterReading, name: str, problems_file: str) -> None:
     """Says what a roster is, what is wrong with it, and what became of its rows; ends the run where it is none."""
     err = terminal.console(stderr=True)
     terminal.say(err, f"{name}: read as {reading.kind}")
     for note in reading.problems.notes:
         terminal.say(err, f"note: {note}")
-    _say_all([*reading.problems], reading.problems.total)
+    say_all([*reading.problems], reading.problems.total, problems_file)
     if not reading.rows:
         terminal.say(err, "no result: nothing could be read")
         raise typer.Exit(2)
     shown.print_fates(err, reading.fates, FATES)
     if reading.why_partial:
         terminal.say(err, f"nobody is taken to be missing: {reading.why_partial}")
-
-
-def _say_all(problems: Sequence[Problem], total: int) -> None:
-    err = terminal.console(stderr=True)
-    for problem in problems[:PROBLEMS_SHOWN]:
-        terminal.say(err, str(problem))
-    if total > PROBLEMS_SHOWN:
-        terminal.say(err, f"and {total - PROBLEMS_SHOWN:,} more problems")
 
 
 def _say_changes(fresh: Sequence[Fact], facts: Sequence[Fact], reading: RosterReading) -> None:

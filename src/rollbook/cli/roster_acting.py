@@ -10,7 +10,6 @@ from typing import Annotated
 import typer
 
 from rollbook.cli.metering import over_facts
-from rollbook.cli.options import pairs
 from rollbook.cli.roster_foreseen import say_foreseen
 from rollbook.cli.roster_options import (
     Action,
@@ -18,13 +17,15 @@ from rollbook.cli.roster_options import (
     Changed,
     Whose,
     Yes,
+    actor_of,
     fresh_of,
     only_organisation,
+    sole_organisation,
     statuses,
     view_at,
     write,
 )
-from rollbook.cli.said import PROBLEMS_SHOWN, in_words_or_end, refuse_target
+from rollbook.cli.said import in_words_or_end, refuse_target, say_all, write_problems
 from rollbook.errors import Problem, UsageError
 from rollbook.intake import FactStore
 from rollbook.intake.rosters.actions import read_actions
@@ -78,16 +79,14 @@ def change(
     """
     with in_words_or_end():
         _refuse_wrong(changed, do, course, learner, actions)
-        at_us, author = changed.at_us(), Author(actor=actor)
-        rows, unread = (
-            read_actions(actions, organisation, pairs("--map", changed.mapping, "learner=ID"))
-            if actions
-            else ((), None)
-        )
+        if unit and not course:
+            raise UsageError(Problem("--unit", "a unit is one of a course", "name the course, too"))
+        at_us, author = changed.at_us(), Author(actor=actor_of(actor))
         with changed.store() as store:
             known = statuses(store)
             view = view_at(known, at_us)
-            if unread is not None:
+            if actions:
+                rows, unread = read_actions(actions, organisation or sole_organisation(view))
                 decided = from_rows(view, rows, at_us, author)
                 decided = Decided(facts=decided.facts, problems=(*unread, *decided.problems))
             else:
@@ -165,7 +164,7 @@ def clean_up(changed: Changed, organisation: Whose = "", actor: Actor = "", yes:
             whose = only_organisation(view, organisation)
             # Once is once, also where somebody names an instant before it.
             view = replace(view, cleaned=roster_of(known, LATEST_US).cleaned)
-            decided = cleaned_up(view, whose, at_us, changed.zone_of(), actor=actor)
+            decided = cleaned_up(view, whose, at_us, changed.zone_of(), actor=actor_of(actor))
             if decided.problems and not decided.facts:
                 raise UsageError(decided.problems)
             conclude(store, known, changed, decided, yes=yes)
@@ -176,10 +175,9 @@ def conclude(store: FactStore, known: Sequence[Fact], changed: Changed, decided:
     err = terminal.console(stderr=True)
     # Where facts go to standard output, words do not.
     out = err if yes and not changed.to else terminal.console()
-    for problem in decided.problems[:PROBLEMS_SHOWN]:
-        terminal.say(err, str(problem))
-    if len(decided.problems) > PROBLEMS_SHOWN:
-        terminal.say(err, f"and {len(decided.problems) - PROBLEMS_SHOWN:,} more problems")
+    say_all(decided.problems, len(decided.problems), changed.problems)
+    if changed.problems:
+        write_problems(changed.problems, [*store.problems, *decided.problems])
     fresh = fresh_of(decided.facts, known)
     if not fresh:
         already = "it is done already: its facts are among those that were read" if decided.facts else "nothing to do"

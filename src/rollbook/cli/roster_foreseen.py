@@ -61,22 +61,23 @@ def _in_words(found: Sequence[Foreseen], more: Sequence[Fact], subscription: Sub
     for it in found:
         learners = f"{abs(it.more_active):,} {'more' if it.more_active > 0 else 'fewer'} active"
         days = from_until(it.window, it.window, subscription.zone)
-        yield f"window {it.window.number}, {days}: {learners if it.more_active else 'as many active'}, {_cost(it)}"
-    if not any(fact.type in OFF for fact in more):
-        return
-    until = saving(subscription, at_us)
-    if until is None:
-        yield "no window follows in this term, so nothing that is switched off now saves anything in it"
-    else:
-        day = f"{local(until.until_us, subscription.zone)} ({subscription.zone})"
-        yield f"do it before {day}: window {until.saves.number} begins then, and the one before it counts them anyhow"
+        yield f"window {it.window.number}, {days}: {learners if it.more_active else 'as many active'}{_cost(it)}"
+    if any(it.after.total is None for it in found):
+        yield "no prices: --rates FILE, or [tariff] in the subscription, says what it costs"
+    if found and found[-1].more_active < 0 and any(fact.type in OFF for fact in more):
+        until = saving(subscription, at_us)
+        if until is None:
+            yield "no window follows in this term, so nothing is saved in it"
+        else:
+            day = f"{local(until.until_us, subscription.zone)} ({subscription.zone})"
+            yield f"to save window {until.saves.number}, do it before {day}; a window that has begun counts them anyhow"
 
 
 def _cost(it: Foreseen) -> str:
-    """How much more or less a window would cost."""
+    """How much more or less a window would cost; nothing, where nothing has a price."""
     before, after = it.before.total, it.after.total
     if before is None or after is None:
-        return "no prices: --rates FILE, or [tariff] in the subscription, says what it costs"
+        return ""
     if before == after:
-        return "at the same cost"
-    return f"{money(after - before)} more" if after.amount > before.amount else f"{money(before - after)} less"
+        return ", at the same cost"
+    return f", {money(after - before)} more" if after.amount > before.amount else f", {money(before - after)} less"

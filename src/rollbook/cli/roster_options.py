@@ -30,6 +30,7 @@ from rollbook.cli.options import (
 from rollbook.cli.said import refuse_target, say_read
 from rollbook.errors import Problem, UsageError
 from rollbook.intake import FactStore, ReadOptions, read_facts
+from rollbook.intake.gate import text_of
 from rollbook.intake.writing import append_facts, write_facts
 from rollbook.metering.steps import quoted_list
 from rollbook.model.fact import LINKED, VOIDED, Fact
@@ -56,6 +57,10 @@ Whose = Annotated[
     str, typer.Option("--organisation", metavar="NAME", help="Whose learners they are, where there are several.")
 ]
 Actor = Annotated[str, typer.Option("--actor", metavar="NAME", help="Who does it; stands in the facts.")]
+
+
+_LISTED_MAX = 10
+"""Organisations that are listed."""
 
 
 class Action(StrEnum):
@@ -167,6 +172,15 @@ class Synced(Changed):
         return ReadOptions(input_zone=self.input_zone or None, date_order=self.date_order)
 
 
+def actor_of(actor: str) -> str:
+    """Who acts, as it will stand in facts. Raises UsageError for what no fact can hold."""
+    faults: list[tuple[str, str]] = []
+    text = text_of("the name", actor, faults)
+    if faults:
+        raise UsageError([Problem("--actor", *fault) for fault in faults])
+    return text
+
+
 def statuses(store: FactStore) -> tuple[Fact, ...]:
     """The facts that a roster follows from."""
     return tuple(store.iterate(f"type in ({quoted_list((*KINDS, LINKED, VOIDED))})"))
@@ -185,11 +199,22 @@ def view_at(facts: tuple[Fact, ...], at_us: int) -> Roster:
 
 def only_organisation(view: Roster, named: str) -> str:
     """Whose learners are meant: who is named, else the only organisation there is."""
-    found = sorted({key[0] for key in (*view.learners, *view.enrolments)})
+    found = _organisations(view)
     if named or len(found) < 2:  # noqa: PLR2004 - where there is one, or none, it need not be named
-        return named or next(iter(found), "")
-    rule = f"there are {len(found):,} organisations: " + ", ".join(found[:10]) + (", …" if len(found) > 10 else "")  # noqa: PLR2004
+        return named or sole_organisation(view)
+    listed = ", ".join(found[:_LISTED_MAX]) + (", …" if len(found) > _LISTED_MAX else "")
+    rule = f"there are {len(found):,} organisations: {listed}"
     raise UsageError(Problem("--organisation", rule, "name one of them"))
+
+
+def sole_organisation(view: Roster) -> str:
+    """The only organisation there is; '' where there are several, or none."""
+    found = _organisations(view)
+    return found[0] if len(found) == 1 else ""
+
+
+def _organisations(view: Roster) -> list[str]:
+    return sorted({key[0] for key in (*view.learners, *view.enrolments)})
 
 
 def fresh_of(facts: Iterable[Fact], known: Iterable[Fact]) -> tuple[Fact, ...]:

@@ -79,15 +79,21 @@ def say_read(
     total = problems.total + len(conflicts)
     for note in (*problems.notes, *notes):
         terminal.say(err, f"note: {note}")
-    for problem in found[:PROBLEMS_SHOWN]:
+    say_all(found, total, problems_file)
+    if problems_file:
+        write_problems(problems_file, found)
+        if total > len(found):
+            terminal.say(err, f"{problems_file} has the first {len(found):,} of {total:,} problems")
+
+
+def say_all(problems: Sequence[Problem], total: int, problems_file: str) -> None:
+    """Says the first problems, and how many more of `total` there are."""
+    err = terminal.console(stderr=True)
+    for problem in problems[:PROBLEMS_SHOWN]:
         terminal.say(err, str(problem))
     if total > PROBLEMS_SHOWN:
         rest = "" if problems_file else ": --problems FILE writes them all"
         terminal.say(err, f"and {total - PROBLEMS_SHOWN:,} more problems{rest}")
-    if problems_file:
-        _write_problems(problems_file, found)
-        if total > len(found):
-            terminal.say(err, f"{problems_file} has the first {len(found):,} of {total:,} problems")
 
 
 def say_zones(err: Console, zone: str, input_zone: str | None) -> None:
@@ -149,7 +155,8 @@ def _is_book(folder: Path) -> bool:
     return all((folder / f"0001.{ending}").exists() for ending in ("json", "secret"))
 
 
-def _write_problems(file: str, problems: list[Problem]) -> None:
+def write_problems(file: str, problems: Iterable[Problem]) -> None:
+    """Writes problems to a CSV file. Raises UsageError where that cannot be done."""
     try:
         with Path(file).open("w", encoding="utf-8", newline="") as out:
             writer = csv.writer(out, lineterminator="\n")

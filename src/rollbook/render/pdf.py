@@ -56,8 +56,8 @@ HEADS = {
     "new": "New",
     "continuing": "Continuing",
     "reactivated": "Reactivated",
-    "allowance": "Usable",
-    "included": "Included",
+    "allowance": "Included",
+    "included": "Within it",
     "overage": "Beyond",
     "available": "Left",
 }

@@ -12,11 +12,11 @@ from dataclasses import dataclass
 from rollbook.errors import Problem
 from rollbook.metering import reference
 from rollbook.metering.calendar import windows
-from rollbook.metering.identities import cluster_of
+from rollbook.metering.identities import FOREVER_US, accept, unit_at
 from rollbook.model.fact import CORRECTIONS, LINKED, Fact
 from rollbook.model.subscription import Subscription
 from rollbook.roster.statuses import Decided
-from rollbook.roster.view import linked, standing
+from rollbook.roster.view import standing
 
 Unit = tuple[str, str, str]
 """(organisation, learner, object) of what counts; the organisation is '' where a learner is one in all of them."""
@@ -70,12 +70,14 @@ def newly_active(facts: Iterable[Fact], more: Sequence[Fact], subscription: Subs
     """Who counts with these facts and not without, in the window in which they lie, or the one after it."""
     if not more:
         return frozenset()
+    across = subscription.plan.meter.across
     known = list(facts)
-    concerned = _concerned(known, more)
-    within = [fact for fact in known if fact.type in CORRECTIONS or (fact.organisation, fact.learner) in concerned]
-    if subscription.plan.meter.across:
-        learners = {learner for _, learner in concerned}
-        within = [fact for fact in known if fact.type in CORRECTIONS or fact.learner in learners]
+    concerned = _concerned(known, more, across=across)
+    within = [
+        fact
+        for fact in known
+        if fact.type in CORRECTIONS or ("" if across else fact.organisation, fact.learner) in concerned
+    ]
     horizon_us = horizon(subscription, max(fact.at_us for fact in more))
     present = {fact.key for fact in within}
     added = [fact for fact in more if fact.key not in present]
@@ -83,7 +85,7 @@ def newly_active(facts: Iterable[Fact], more: Sequence[Fact], subscription: Subs
     running = [it.number for it in windows(subscription) if it.end_us > first_us and it.start_us < horizon_us]
     before, after = (
         {
-            (it.window, "" if subscription.plan.meter.across else it.organisation, it.unit, it.object)
+            (it.window, "" if across else it.organisation, it.unit, it.object)
             for it in reference.meter(found, subscription, horizon_us).activations
             if it.window in running
         }
@@ -99,13 +101,18 @@ def horizon(subscription: Subscription, at_us: int) -> int:
     return max(at_us, running.end_us) + 1
 
 
-def _concerned(facts: Sequence[Fact], more: Sequence[Fact]) -> set[tuple[str, str]]:
-    """(organisation, learner) of the facts that are to come, with every id that is linked to them."""
-    found = {(fact.organisation, fact.learner) for fact in more}
-    links = linked(standing((*facts, *more), 2**62)) if any(fact.type == LINKED for fact in facts) else {}
-    return found | {
-        (organisation, id_)
-        for organisation, learner in found
-        if organisation in links
-        for id_ in cluster_of(links[organisation], learner)
-    }
+def _concerned(facts: Sequence[Fact], more: Sequence[Fact], *, across: bool) -> set[tuple[str, str]]:
+    """(organisation, learner) of the facts that are to come, with every id that is linked to them.
+
+    across  whether a learner is one in all organisations; then '' stands for them
+    """
+    linking: dict[str, list[Fact]] = {}
+    for fact in standing((*facts, *more), FOREVER_US):
+        if fact.type == LINKED:
+            linking.setdefault("" if across else fact.organisation, []).append(fact)
+    found = {("" if across else fact.organisation, fact.learner) for fact in more}
+    for organisation, links in ((scope, accept(it)[0]) for scope, it in linking.items()):
+        roots = {unit_at(links, learner, FOREVER_US) for scope, learner in found if scope == organisation}
+        found |= {(organisation, root) for root in roots}
+        found |= {(organisation, id_) for id_ in links if unit_at(links, id_, FOREVER_US) in roots}
+    return found

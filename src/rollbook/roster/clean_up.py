@@ -58,11 +58,16 @@ def standing(enrolments: Iterable[Enrolment], today: date) -> str:
 
     enrolments  all of one learner, at least one
     """
-    found = list(enrolments)
-    deciding = [it for it in found if it.unit] or found
-    starts, ends = [it.start for it in deciding], [it.end for it in deciding]
+    found = deciding(enrolments)
+    starts, ends = [it.start for it in found], [it.end for it in found]
     if all(end is not None and end <= today for end in ends):
         return OVER
     if all(start is not None and start > today for start in starts):
         return NOT_BEGUN
     return CURRENT
+
+
+def deciding(enrolments: Iterable[Enrolment]) -> list[Enrolment]:
+    """Those of one learner's enrolments whose dates decide: of units (W-29), else of courses (W-30)."""
+    found = list(enrolments)
+    return [it for it in found if it.unit] or found

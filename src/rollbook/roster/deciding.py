@@ -11,19 +11,33 @@ those before it; only messages do, which say something without changing anything
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from functools import lru_cache
 from zoneinfo import ZoneInfo
 
 from rollbook.metering.identities import Link, unit_at
-from rollbook.model.fact import CORRECTIONS, Fact, is_status
+from rollbook.model.fact import CORRECTIONS, LINKED, Fact, is_status
 from rollbook.model.instants import FIRST_YEAR, LAST_YEAR, from_us, start_of_day_us
-from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerKey, Roster
-from rollbook.roster.rules import BEGINS, BY_LEARNER, COMPLETES, DISABLE, ENABLE, ENDS, NOTIFY, Cycle, Rules, Step
+from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerKey, LearnerRecord, Roster
+from rollbook.roster.clean_up import deciding
+from rollbook.roster.rules import (
+    BEGINS,
+    BY_LEARNER,
+    COMPLETES,
+    DEACTIVATE,
+    DISABLE,
+    ENABLE,
+    ENDS,
+    NOTIFY,
+    Cycle,
+    Rules,
+    Step,
+)
 from rollbook.roster.statuses import (
     CYCLE,
+    DISABLED,
     ENROLMENT_DISABLED,
     ENROLMENT_ENABLED,
     SOURCE,
@@ -36,32 +50,55 @@ COMPLETED = "course.completed"
 
 
 @dataclass(slots=True)
+class Done:
+    """What one learner did: the last deed, the last in each object, and when each was last completed; microseconds."""
+
+    last: int | None = None
+    last_in: dict[str, int] = field(default_factory=dict)
+    completed: dict[str, int] = field(default_factory=dict)
+
+
+NOTHING = Done()
+
+
+@dataclass(slots=True)
 class Deeds:
-    """The last deed of each learner, of each in each object, and when each object was last completed; UTC microseconds.
+    """What each learner did, up to some instant.
 
     Deeds are the learner's own: what somebody else did in their name, or in another role, keeps nothing from lying
-    idle.
+    idle. What was done under an id that was given up since is the survivor's.
     """
 
-    last: dict[LearnerKey, int] = field(default_factory=dict)
-    last_in: dict[EnrolmentKey, int] = field(default_factory=dict)
-    completed: dict[EnrolmentKey, int] = field(default_factory=dict)
+    of: dict[LearnerKey, Done] = field(default_factory=dict)
 
-    def take(self, fact: Fact, links: Mapping[str, Link] | None = None, as_of_us: int = 0) -> EnrolmentKey | None:
-        """Takes one fact into account; facts come in order of time.
+    def take(self, fact: Fact, links: Mapping[str, Link]) -> LearnerKey | None:
+        """Takes one fact into account; facts come in order of time. `links` are those in force in its organisation.
 
-        Gives whom it concerns where a step may fall due sooner by it: by a first deed, or by completing something.
-        Every other deed only puts off what lies idle.
+        Gives whom it concerns where a step may fall due sooner by it: by a first deed, by completing something, or by
+        a link. Every other deed only puts off what lies idle.
         """
+        survivor = (fact.organisation, unit_at(links, fact.learner, fact.at_us))
+        if fact.type == LINKED:
+            given_up = (fact.organisation, fact.object)
+            if fact.object in links and given_up in self.of:
+                _merge(self.of.setdefault(survivor, Done()), self.of.pop(given_up))
+            return survivor
         if is_status(fact.type) or fact.type in CORRECTIONS or fact.role != "learner" or fact.impersonator:
             return None
-        learner = unit_at(links, fact.learner, as_of_us) if links else fact.learner
-        key = (fact.organisation, learner, fact.object)
-        sooner = fact.type == COMPLETED or key not in self.last_in
-        self.last[key[:2]] = self.last_in[key] = fact.at_us
+        done = self.of.setdefault(survivor, Done())
+        sooner = fact.type == COMPLETED or fact.object not in done.last_in
+        done.last = done.last_in[fact.object] = fact.at_us
         if fact.type == COMPLETED:
-            self.completed[key] = fact.at_us
-        return key if sooner else None
+            done.completed[fact.object] = fact.at_us
+        return survivor if sooner else None
+
+
+def _merge(into: Done, other: Done) -> None:
+    """What two ids did is what one learner did."""
+    into.last = _latest(into.last, other.last)
+    for mine, theirs in ((into.last_in, other.last_in), (into.completed, other.completed)):
+        for object_, at_us in theirs.items():
+            mine[object_] = max(at_us, mine.get(object_, at_us))
 
 
 @dataclass(frozen=True, slots=True, order=True, kw_only=True)
@@ -95,12 +132,12 @@ class Due:
 
 
 def deeds_of(facts: Iterable[Fact], as_of_us: int) -> Deeds:
-    """What was done before an instant. What a learner did under an id that was given up is theirs."""
+    """What was done before an instant."""
     past = standing(facts, as_of_us)
     links = linked(past)
     deeds = Deeds()
     for fact in past:
-        deeds.take(fact, links.get(fact.organisation), as_of_us)
+        deeds.take(fact, links.get(fact.organisation, {}))
     return deeds
 
 
@@ -112,7 +149,7 @@ def decide(
     zone: ZoneInfo,
     *,
     previous_us: int | None = None,
-    among: Iterable[EnrolmentKey] | None = None,
+    among: Mapping[LearnerKey, Collection[EnrolmentKey]] | None = None,
     source: str = SOURCE,
 ) -> Run:
     """What is to happen at `as_of_us`; nothing has happened yet.
@@ -120,19 +157,34 @@ def decide(
     view, deeds  of all facts before `as_of_us`, UTC microseconds
     zone         whose midnights the days begin at
     previous_us  when rules last ran: messages that fell due since then are told; none where they never ran
-    among        only these enrolments, where it is known that no step of any other is due
+    among        all enrolments of some learners, where it is known that no step is due of any other learner
     source       of the facts
     """
+    if among is None:
+        among = by_learner(view)
     facts, notices = [], []
-    for key in sorted(view.enrolments if among is None else set(among) & view.enrolments.keys()):
-        enrolment = view.enrolments[key]
-        due = [it for it in dues(rules, enrolment, deeds, zone) if it.at_us <= as_of_us]
-        if fact := _switched(enrolment, due, as_of_us, source):
-            facts.append(fact)
-        if previous_us is not None:
-            told = (it for it in due if it.step.do == NOTIFY and it.at_us > previous_us)
-            notices += [_notice(enrolment, it) for it in told]
+    for learner, keys in sorted(among.items()):
+        enrolments = [view.enrolments[key] for key in sorted(keys)]
+        for enrolment in enrolments:
+            due = [it for it in dues(rules, enrolment, deeds, zone) if it.at_us <= as_of_us]
+            if fact := _switched(enrolment, due, as_of_us, source):
+                facts.append(fact)
+            if previous_us is not None:
+                told = (it for it in due if it.step.do == NOTIFY and it.at_us > previous_us)
+                notices += [_notice(enrolment, it) for it in told]
+        if record := view.learners.get(learner):
+            due = [it for it in dues_of_learner(rules, record, enrolments, deeds, zone) if it.at_us <= as_of_us]
+            if fact := _deactivated(record, due, as_of_us, source):
+                facts.append(fact)
     return Run(facts=tuple(facts), notices=tuple(sorted(notices)))
+
+
+def by_learner(view: Roster) -> dict[LearnerKey, list[EnrolmentKey]]:
+    """The enrolments that are there, of each learner."""
+    found: dict[LearnerKey, list[EnrolmentKey]] = {}
+    for key in view.enrolments:
+        found.setdefault(key[:2], []).append(key)
+    return found
 
 
 def dues(rules: Rules, enrolment: Enrolment, deeds: Deeds, zone: ZoneInfo) -> Iterator[Due]:
@@ -140,8 +192,30 @@ def dues(rules: Rules, enrolment: Enrolment, deeds: Deeds, zone: ZoneInfo) -> It
     for cycle in rules.cycles:
         if cycle.concerns(enrolment):
             for step in cycle.steps:
-                if (at_us := _due_us(cycle, step, enrolment, deeds, zone)) is not None:
+                at_us = None if step.do == DEACTIVATE else _due_us(cycle, step, enrolment, deeds, zone)
+                if at_us is not None:
                     yield Due(at_us, cycle, step)
+
+
+def dues_of_learner(
+    rules: Rules, record: LearnerRecord, enrolments: Sequence[Enrolment], deeds: Deeds, zone: ZoneInfo
+) -> Iterator[Due]:
+    """Every step that sets a learner inactive, by all of their enrolments together; of cycles that concern any."""
+    ends = [it.end for it in deciding(enrolments)]
+    for cycle in rules.cycles:
+        for step in cycle.steps:
+            if step.do != DEACTIVATE or not any(cycle.concerns(it) for it in enrolments):
+                continue
+            if step.when == ENDS:
+                # One that has no end is not over.
+                last = None if None in ends else max((end for end in ends if end), default=None)
+                at_us = _midnight_us(last, step.after_days, zone)
+            else:
+                begun = [_midnight_us(it.start, 0, zone) for it in enrolments]
+                since_us = record.since_us if record.active else None
+                at_us = _idle_us(step, _latest(deeds.of.get(record.key, NOTHING).last, since_us, *begun), zone)
+            if at_us is not None:
+                yield Due(at_us, cycle, step)
 
 
 def _switched(enrolment: Enrolment, due: list[Due], as_of_us: int, source: str) -> Fact | None:
@@ -157,8 +231,22 @@ def _switched(enrolment: Enrolment, due: list[Due], as_of_us: int, source: str) 
         return None
     if latest.step.do == DISABLE and not enrolment.object:
         return None  # It would disable all others of the learner; see `changes`.
-    author = Author(by=CYCLE, source=source, actor=latest.cycle.name, role="system", cycle=latest.cycle.name)
-    return author.fact(ENROLMENT_ENABLED if latest.step.do == ENABLE else ENROLMENT_DISABLED, as_of_us, *enrolment.key)
+    type_ = ENROLMENT_ENABLED if latest.step.do == ENABLE else ENROLMENT_DISABLED
+    return _author(latest.cycle, source).fact(type_, as_of_us, *enrolment.key)
+
+
+def _deactivated(record: LearnerRecord, due: list[Due], as_of_us: int, source: str) -> Fact | None:
+    """The fact that sets a learner inactive; None where they are, or were set active since."""
+    if not due or not record.active:
+        return None
+    latest = max(due, key=lambda it: it.at_us)
+    if record.since_us is not None and record.since_us >= latest.at_us:
+        return None
+    return _author(latest.cycle, source).fact(DISABLED, as_of_us, *record.key)
+
+
+def _author(cycle: Cycle, source: str) -> Author:
+    return Author(by=CYCLE, source=source, actor=cycle.name, role="system", cycle=cycle.name)
 
 
 def _notice(enrolment: Enrolment, due: Due) -> Notice:
@@ -179,21 +267,23 @@ def _due_us(cycle: Cycle, step: Step, enrolment: Enrolment, deeds: Deeds, zone: 
         day = enrolment.start if step.when == BEGINS else enrolment.end
         return _midnight_us(day, step.after_days, zone)
     begun_us = _midnight_us(enrolment.start, 0, zone)
-    key = enrolment.key
+    done = deeds.of.get(enrolment.key[:2], NOTHING)
     if step.when == COMPLETES:
-        done_us = _latest(deeds.completed.get(key), deeds.completed.get((*key[:2], enrolment.course)))
+        done_us = _latest(done.completed.get(enrolment.object), done.completed.get(enrolment.course))
         # What was completed before it began was completed in an earlier enrolment.
         if done_us is None or (begun_us is not None and done_us < begun_us):
             return None
         return _latest(done_us, _midnight_us(_day(done_us, zone), step.after_days, zone))
-    done_us = deeds.last.get(key[:2])
+    done_us = done.last
     if cycle.activity != BY_LEARNER:
-        done_us = _latest(deeds.last_in.get(key), deeds.last_in.get((*key[:2], enrolment.course)))
+        done_us = _latest(done.last_in.get(enrolment.object), done.last_in.get(enrolment.course))
     # Whoever has just been enabled has all of the days before them.
-    base_us = _latest(done_us, begun_us, enrolment.since_us if enrolment.enabled else None)
-    if base_us is None:
-        return None  # Since when nothing was done is unknown (S-33).
-    return _midnight_us(_day(base_us, zone), 1 + step.days + step.after_days, zone)
+    return _idle_us(step, _latest(done_us, begun_us, enrolment.since_us if enrolment.enabled else None), zone)
+
+
+def _idle_us(step: Step, base_us: int | None, zone: ZoneInfo) -> int | None:
+    """When so many whole days without any deed are over. Since when there was none may be unknown (S-33)."""
+    return None if base_us is None else _midnight_us(_day(base_us, zone), 1 + step.days + step.after_days, zone)
 
 
 @lru_cache(maxsize=16_384)

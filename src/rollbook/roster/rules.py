@@ -33,12 +33,15 @@ BEGINS, ENDS, COMPLETES, IDLE = "begins", "ends", "completes", "idle"
 WHEN = (BEGINS, ENDS, COMPLETES, IDLE)
 """Its first day comes; the first day after it comes; its course is completed; nothing was done for some days."""
 
-ENABLE, DISABLE, NOTIFY = "enable", "disable", "notify"
-DO = (ENABLE, DISABLE, NOTIFY)
+ENABLE, DISABLE, DEACTIVATE, NOTIFY = "enable", "disable", "deactivate", "notify"
+DO = (ENABLE, DISABLE, DEACTIVATE, NOTIFY)
+"""With an enrolment: enable or disable it, or tell somebody. With its learner: set "Is active?" to no. That goes by all
+of the learner's enrolments together, as the clean-up does: when the last of them ends, or nothing is done in any."""
 
 BY_LEARNER, BY_ENROLMENT = "learner", "enrolment"
 ACTIVITY = (BY_LEARNER, BY_ENROLMENT)
-"""Whose deeds keep an enrolment from lying idle: all of the learner's in the organisation, or those in its course."""
+"""Whose deeds keep an enrolment from lying idle: all of the learner's in the organisation, or those in its course.
+A learner is deactivated by all of theirs."""
 
 CYCLES_MAX, STEPS_MAX, OFFSET_DAYS_MAX = 100, 20, 3660
 BUDGET_MAX = 10_000_000
@@ -162,6 +165,9 @@ def _step(keys: Keys) -> Step:
         keys.report("days", f'days goes with when = "{IDLE}" only', "say after_days, or leave it out")
     earliest = -OFFSET_DAYS_MAX if when in (BEGINS, ENDS) else 0
     after_days = keys.integer("after_days", 0, least=earliest, most=OFFSET_DAYS_MAX)
+    if do == DEACTIVATE and when not in (ENDS, IDLE):
+        rule = f'"{DEACTIVATE}" does not go with "{when}": it is about all enrolments of a learner together'
+        keys.report("do", rule, f"use {DISABLE}, or when = {ENDS} or {IDLE}")
     if do == ENABLE and when in (COMPLETES, IDLE):
         rule = f'"{ENABLE}" does not go with "{when}": it would bill whoever has stopped learning'
         keys.report("do", rule, f"use {DISABLE} or {NOTIFY}")

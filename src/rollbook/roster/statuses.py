@@ -121,9 +121,11 @@ def _read(text: str) -> Mapping[str, Any]:
 
 
 def text_of(attributes: Mapping[str, Any], name: str) -> str:
-    """A text of the attributes; '' where it is something else."""
+    """A text of the attributes; '' where it is something else, or holds what no file or database could."""
     value = attributes.get(name)
-    return value if isinstance(value, str) else ""
+    if not isinstance(value, str) or "\0" in value or any("\ud800" <= letter <= "\udfff" for letter in value):
+        return ""
+    return value
 
 
 def day_of(attributes: Mapping[str, Any], name: str) -> date | None:

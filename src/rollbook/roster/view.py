@@ -21,7 +21,7 @@ from typing import TypeAlias
 
 from rollbook.metering.identities import Link, accept, unit_at
 from rollbook.model.fact import LINKED, VOIDED, Fact
-from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerRecord, Roster
+from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerKey, LearnerRecord, Roster
 from rollbook.roster.statuses import (
     CHANGED,
     CLEAN_UP,
@@ -78,9 +78,9 @@ class Folding:
     _synced: dict[str, int] = field(default_factory=dict)
     _cleaned: dict[str, int] = field(default_factory=dict)
     _enrolments: dict[EnrolmentKey, Enrolment] = field(default_factory=dict)
-    _learners: dict[tuple[str, str], LearnerRecord] = field(default_factory=dict)
+    _learners: dict[LearnerKey, LearnerRecord] = field(default_factory=dict)
     _passing: list[tuple[int, str, str]] = field(default_factory=list)
-    _touched: set[EnrolmentKey] = field(default_factory=set)
+    _touched: set[LearnerKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
         """What the links will pass on, the next at the end."""
@@ -107,14 +107,15 @@ class Folding:
         for object_ in self._of.get((ENROLMENT, organisation, learner), ()):
             yield (organisation, learner, object_)
 
-    def step(self, at_us: int, facts: Iterable[Fact]) -> set[EnrolmentKey]:
+    def step(self, at_us: int, facts: Iterable[Fact]) -> set[LearnerKey]:
         """Everything that happens at one instant: call it once an instant, with instants that rise.
 
-        Gives the enrolments that it concerned, whether or not they are still there.
+        Gives the learners whom it concerned, whether or not they are still there.
         """
         self._touched = set()
         self._pass_on(at_us)
         by_slot: dict[Slot, list[Fact]] = {}
+        named: dict[tuple[str, str, str], dict[str, None]] = {}
         wide: list[tuple[str, str, str, Fact]] = []
         for fact in sorted(facts, key=lambda fact: fact.rank):
             kind = KINDS.get(fact.type)
@@ -126,9 +127,9 @@ class Folding:
                 wide.append((kind, fact.organisation, learner, fact))
             else:
                 by_slot.setdefault((kind, fact.organisation, learner, fact.object), []).append(fact)
+                named.setdefault((kind, fact.organisation, learner), {})[fact.object] = None
         for kind, organisation, learner, fact in wide:
-            known = dict(self._of.get((kind, organisation, learner), {}))
-            known |= {slot[3]: None for slot in by_slot if slot[:3] == (kind, organisation, learner)}
+            known = self._of.get((kind, organisation, learner), {}) | named.get((kind, organisation, learner), {})
             # An account has no object; one that is first met when it is disabled is there, inactive.
             if not known and kind == ACCOUNT:
                 known = {"": None}
@@ -170,11 +171,11 @@ class Folding:
 
     def _put(self, slot: Slot, state: _State) -> None:
         kind, organisation, learner, object_ = slot
+        self._touched.add((organisation, learner))
         self._slots[slot] = state
         self._of.setdefault((kind, organisation, learner), {})[object_] = None
         if kind == ENROLMENT:
             told = state.told or Enrolment(organisation="", learner="", object="", course=object_)
-            self._touched.add(slot[1:])
             self._enrolments[slot[1:]] = Enrolment(
                 organisation=organisation,
                 learner=learner,
@@ -194,12 +195,12 @@ class Folding:
         kind, organisation, learner, object_ = slot
         if self._slots.pop(slot, None) is None:
             return
+        self._touched.add((organisation, learner))
         rest = self._of[kind, organisation, learner]
         del rest[object_]
         if not rest:
             del self._of[kind, organisation, learner]
         if kind == ENROLMENT:
-            self._touched.add(slot[1:])
             del self._enrolments[slot[1:]]
         else:
             self._record(organisation, learner)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Mapping
 from pathlib import Path
 
 from rollbook.intake.problems import Problems
@@ -15,9 +14,7 @@ COLUMNS = ("action", "organisation", "learner", "course", "unit", "id")
 """What a file of actions may have: `action` is enable, disable, activate or deactivate; `id` is the enrolment's own."""
 
 
-def read_actions(
-    path: str | os.PathLike[str], organisation: str = "", mapping: Mapping[str, str] | None = None
-) -> tuple[tuple[Row, ...], Problems]:
+def read_actions(path: str | os.PathLike[str], organisation: str = "") -> tuple[tuple[Row, ...], Problems]:
     """The rows of a file of actions, and what could not be read of it.
 
     organisation  whose learners they are, where a row does not say
@@ -34,6 +31,6 @@ def read_actions(
             course=row.get("course", ""),
             unit=row.get("unit", ""),
         )
-        for place, row in taking.table(Source(name, Path(name)), COLUMNS, ("action",), mapping or {})
+        for place, row in taking.table(Source(name, Path(name)), COLUMNS, ("action", "learner"))
     )
     return rows, taking.problems

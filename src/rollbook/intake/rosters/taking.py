@@ -30,6 +30,9 @@ LINES_MAX = 4_000_000
 ROWS_MAX = 1_000_000
 """Rows of all files of a roster: they are held in memory, in about 700 bytes each."""
 
+NAME_LENGTH_MAX = 1_000
+"""Characters of a course or a unit: both stand together in one text of a fact, some of them twice as long."""
+
 _DAYS_KEPT_MAX = 10_000
 """Texts of days of which it is remembered what they mean: a roster has few, in very many rows."""
 
@@ -120,7 +123,7 @@ class Taking:
     ) -> Iterator[tuple[str, Row]]:
         """(place, row) of every row of a file that can be read and is not blank; the others are dealt with.
 
-        mapping  column → what it is called in the file; None where a standard says what columns are called
+        mapping  column → what it is called in the file; None where columns have one name only
         """
         try:
             stream = BoundedStream(source)
@@ -153,7 +156,7 @@ class Taking:
         else:
             header = find_columns(names, {}, columns)
             missing = [column for column in needed if column not in header.positions]
-            header.faults += [(f"there is no column {it}", "export it: OneRoster calls it so") for it in missing]
+            header.faults += [(f"there is no column {it}", "give it under this name") for it in missing]
         for rule, remedy in header.faults:
             self.fault(name, rule, remedy)
         for rule, remedy in header.notes:
@@ -200,6 +203,10 @@ class Taking:
 
     def enrol(self, place: str, enrolment: Enrolment) -> None:
         """Takes an enrolment, unless another row says something else of it."""
+        if max(len(enrolment.course), len(enrolment.unit)) > NAME_LENGTH_MAX:
+            rule = f"course or unit has more than {NAME_LENGTH_MAX:,} characters"
+            self.reject(place, (rule, "shorten it; a text this long is a broken export"))
+            return
         if not self._contradicts(place, enrolment, self.enrolments.get(enrolment.key), "enrolment"):
             self.enrolments[enrolment.key] = enrolment
             self.organisations.add(enrolment.organisation)

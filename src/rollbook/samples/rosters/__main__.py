@@ -1,14 +1,15 @@
 """Writes the rosters of the college: the same bytes every time.
 
 In August it has 64 learners. Terms cut its year; classes have the days of their term. Twelve learners were in the
-second term only, six are in the fourth only, all others learn now. In October five have left and four are new.
+second term only, six are in the fourth only, all others learn now. In October five have left and four are new; some
+are set inactive by then.
 """
 
 from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -29,12 +30,16 @@ LEARNERS, NEW, LEFT = 64, 4, 5
 PAST, TO_COME = 12, 6
 """How many of the learners of August were in the second term only, and how many are in the fourth only."""
 
+STOPPED = 19
+"""One who learns and is set inactive by October, beside those of the second term."""
+
 Rows = Iterable[Sequence[str]]
 
 SUBSCRIPTIONS = {
     "lrm.toml": """# Active learners: whoever "Is Active?". 50 are included; the price is made up.
 plan = "wisenet-lrm"
 customer = "Harbour College"
+organisations = ["harbour-college"]
 start = 2026-07-01
 end = 2027-07-01
 zone = "Australia/Melbourne"
@@ -46,6 +51,7 @@ overage = { rate = 6.00 }
     "elearning.toml": """# Active elearning learners: with an enabled enrolment. 40 are bought; prices are made up.
 plan = "wisenet-elearning"
 customer = "Harbour College"
+organisations = ["harbour-college"]
 start = 2026-07-01
 end = 2027-07-01
 zone = "Australia/Melbourne"
@@ -73,33 +79,43 @@ do = "disable"
     "rules-gone-wrong.toml": """# Somebody meant two days before the term, and wrote 20.
 budget_learners_active = 5
 
-[[rule]]
-name = "Enable in advance"
+[[cycle]]
+name = "Terms"
+
+[[cycle.steps]]
 when = "begins"
 after_days = -20
 do = "enable"
+
+[[cycle.steps]]
+when = "ends"
+do = "disable"
 """,
 }
 
 
 def files() -> Iterator[tuple[str, str]]:
     """(path, text) of every sample."""
-    for month, numbers in (("august", range(LEARNERS)), ("october", range(LEFT, LEARNERS + NEW))):
-        for name, (columns, rows) in roster(list(numbers)).items():
+    inactive = {*range(LEFT, PAST), STOPPED}
+    for month, numbers, off in (
+        ("august", range(LEARNERS), set[int]()),
+        ("october", range(LEFT, LEARNERS + NEW), inactive),
+    ):
+        for name, (columns, rows) in roster(numbers, off).items():
             text = io.StringIO()
             csv.writer(text, lineterminator="\n").writerows([columns.split(","), *rows])
             yield f"{month}/{name}.csv", text.getvalue()
     yield from SUBSCRIPTIONS.items()
 
 
-def roster(numbers: Sequence[int]) -> Mapping[str, tuple[str, Rows]]:
-    """The columns and rows of each file of OneRoster 1.1, in bulk."""
+def roster(numbers: Sequence[int], inactive: Container[int]) -> Mapping[str, tuple[str, Rows]]:
+    """The columns and rows of each file of OneRoster 1.1, in bulk: of these learners, some of them switched off."""
     there = ("academicSessions", "classes", "courses", "enrollments", "orgs", "users")
     absent = ("categories", "classResources", "courseResources", "demographics", "lineItems", "resources", "results")
     properties = [("manifest.version", "1.0"), ("oneroster.version", "1.1")]
     properties += sorted([(f"file.{it}", "bulk") for it in there] + [(f"file.{it}", "absent") for it in absent])
     classes = [f"{course}-{term}" for course in COURSES for term in TERMS]
-    users = [_user(name, "student") for name in map(_name, numbers)]
+    users = [_user(_name(it), "student", enabled=it not in inactive) for it in numbers]
     enrolled = [row for number in numbers for row in _enrolments(number)]
     common = "sourcedId,status,dateLastModified"
     return {
@@ -135,8 +151,8 @@ def _name(number: int) -> str:
     return f"learner-{number + 1:02}"
 
 
-def _user(name: str, role: str) -> tuple[str, ...]:
-    return (name, "", "", "true", COLLEGE, role, name, *[""] * 11)
+def _user(name: str, role: str, *, enabled: bool = True) -> tuple[str, ...]:
+    return (name, "", "", str(enabled).lower(), COLLEGE, role, name, *[""] * 11)
 
 
 def _enrolments(number: int) -> Iterator[tuple[str, ...]]:

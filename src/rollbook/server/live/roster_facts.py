@@ -77,7 +77,7 @@ def of_course(organisations: Sequence[str], course: str) -> set[str]:
         """
     if not driver.on_postgresql():
         sql = sql.replace("%%", "%")
-    units, written = f"{name}|", json.dumps(course, ensure_ascii=False)[1:-1]
+    units, written = f"{name}|", json.dumps(course, ensure_ascii=False)
     for mark in "!%_":
         written = written.replace(mark, f"!{mark}")
     written = written.replace("/", "%")  # JSON may have a backslash before it

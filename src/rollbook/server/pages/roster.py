@@ -41,7 +41,7 @@ CHOICES_MAX = 200
 COURSES_MAX = 200
 """Courses of one page."""
 
-CYCLES = "cli#rollbook-roster-run"
+CYCLES = "guides/roster#4-let-rules-do-it"
 """Where rules are explained."""
 
 STANDINGS = (

@@ -27,8 +27,8 @@ USED = (
     ("new", gettext_lazy("New")),
     ("continuing", gettext_lazy("Continuing")),
     ("reactivated", gettext_lazy("Reactivated")),
-    ("allowance", gettext_lazy("Usable")),
-    ("included", gettext_lazy("Included")),
+    ("allowance", gettext_lazy("Included")),
+    ("included", gettext_lazy("Within it")),
     ("overage", gettext_lazy("Beyond")),
 )
 """What the table of a statement has, in order: name in the record, and heading."""

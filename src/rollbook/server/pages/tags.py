@@ -41,6 +41,14 @@ def summary(sentence: str) -> str:
 
 
 @register.filter
+def may(scope: str) -> str:
+    """What a key with a scope may do."""
+    from rollbook.server.pages.keys import WORDS  # noqa: PLC0415 - pages import what templates are made of
+
+    return str(WORDS.get(scope, scope))
+
+
+@register.filter
 def number(value: float | Decimal | None) -> str:
     """1,234; a dash for nothing."""
     return NOTHING if value is None else reading.number(value)

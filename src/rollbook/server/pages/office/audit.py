@@ -17,6 +17,9 @@ from rollbook.server.pages.office import forms as typed
 from rollbook.server.pages.registry import page
 
 PAGE = 50
+DIGITS = 12
+"""Of a number that can be an address."""
+
 LATEST = 1000
 """Of these the actions and actors are offered."""
 
@@ -30,6 +33,12 @@ class Line:
     did: str
     thing: str
     details: tuple[tuple[str, str], ...]
+
+    @property
+    def subscription(self) -> int | None:
+        """The number of the subscription that it was done to."""
+        kind, _, number = self.row.object.partition(" ")
+        return int(number) if kind == "subscription" and number.isdecimal() and len(number) < DIGITS else None
 
 
 @page("audit", "manage", name="audit")

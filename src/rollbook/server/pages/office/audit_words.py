@@ -137,4 +137,6 @@ def details(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
             continue
         if isinstance(value, dict):
             value = [f"{each} {of_it}" for each, of_it in value.items()]  # noqa: PLW2901 - the same, to be read
+        if name == "digest":
+            value = f"{value[:12]}…"  # noqa: PLW2901 - enough to find it by
         yield str(DETAILS.get(name, name)), ", ".join(map(str, value)) if isinstance(value, list) else str(value)

@@ -124,7 +124,7 @@ class Organisation(forms.Form):
     name = forms.CharField(
         label=gettext_lazy("Organisation"),
         max_length=200,
-        help_text=gettext_lazy("Exactly as facts name it. It belongs to this customer for ever."),
+        help_text=gettext_lazy("Exactly as the platform sends it. It belongs to this customer for ever."),
     )
 
 
@@ -134,7 +134,7 @@ class Erasure(forms.Form):
     learner = forms.CharField(
         label=gettext_lazy("The learner's id"),
         max_length=1024,
-        help_text=gettext_lazy("As facts carry it, not a name or an address."),
+        help_text=gettext_lazy("As the platform sends it, not a name or an address."),
         widget=forms.TextInput(attrs={"autocomplete": "off", "spellcheck": "false"}),
     )
 
@@ -239,7 +239,10 @@ class Recount(forms.Form):
     """Which subscription is counted again."""
 
     subscription = forms.IntegerField(
-        label=gettext_lazy("Number of the subscription"), min_value=1, max_value=NUMBER_MAX
+        label=gettext_lazy("Number of the subscription"),
+        min_value=1,
+        max_value=NUMBER_MAX,
+        help_text=gettext_lazy("It stands in the address of its page, and in the audit."),
     )
 
 
@@ -324,7 +327,7 @@ class Subscription(forms.Form):
         help_text=gettext_lazy("Without one, the plan's own length. What is paid for runs a year."),
     )
     meter = forms.CharField(
-        label=gettext_lazy("Meter"),
+        label=gettext_lazy("Counted as"),
         required=False,
         max_length=100,
         help_text=gettext_lazy("A name, where the customer has another plan that runs at the same time."),
