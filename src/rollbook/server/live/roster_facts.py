@@ -66,13 +66,14 @@ def of_course(organisations: Sequence[str], course: str) -> set[str]:
     """Surrogates of whoever may be enrolled in a course, and of those linked to them: some of them may not be.
 
     An enrolment without an id of its own is called as its course; what others belong to stands in their attributes,
-    as JSON, in which letters may be written by their numbers.
+    as JSON, in which letters may be written by their numbers. Where nobody told the course, it is called as the
+    enrolment.
     """
     name = object_of(course)
     sql = f"""
         select distinct learner from fact
         where status = true and organisation {_among("organisations")} and type in ({_OF_COURSES})
-          and (object = {{name}} or substr(object, 1, {{length}}) = {{units}}
+          and (object = {{name}} or object = {{course}} or substr(object, 1, {{length}}) = {{units}}
                or attributes like {{within}} escape '!' or attributes like '%%\\u%%' escape '!')
         """
     if not driver.on_postgresql():
@@ -84,6 +85,7 @@ def of_course(organisations: Sequence[str], course: str) -> set[str]:
     given = {
         "organisations": _given(organisations),
         "name": name,
+        "course": course,
         "units": units,
         "length": len(units),
         "within": f"%{written}%",
