@@ -117,7 +117,7 @@ def moment(at: datetime | int, zone: str) -> str:
 def minute(at: datetime | int, zone: str) -> str:
     """30 Nov 2026, 14:05, where the zone is: what begins or ends with a minute."""
     local = _local(at, zone)
-    pattern = get_datetime_format("medium", locale=locale())
+    pattern = str(get_datetime_format("medium", locale=locale())).replace("'", "")
     return pattern.format(format_time(local, "short", tzinfo=ZoneInfo(zone), locale=locale()), day(local.date()))
 
 
