@@ -202,3 +202,19 @@ def test_the_roster_is_that_of_the_facts_after_any_actions(drawn, random, action
         if it.off_us is None
     }
     assert held == {key for key, it in view.enrolments.items() if it.enabled}
+
+
+@pytest.mark.parametrize("names", [("a", "b"), ("b", "a")])
+def test_what_ids_are_called_does_not_decide_which_link_of_an_instant_comes_first(names):
+    """Both are given up to di on the 5th, the first by link 1: it was off, so di is off; the other was on, so di is on
+    from the 5th. By names it would be on since the 3rd, where the other came first.
+    """
+    off, on = names
+    told = [("account.disabled", off, 1, ""), ("account.created", on, 2, "")]
+    told += [("identity.linked", "di", 4, off), ("identity.linked", "di", 4, on)]
+    facts = [
+        Fact(id=str(n), source="lms", at_us=FIRST_US + day * DAY_US, type=type_, learner=who, role="learner", object=of)
+        for n, (type_, who, day, of) in enumerate(told)
+    ]
+    [record] = roster_of(facts, FIRST_US + 9 * DAY_US).learners.values()
+    assert (record.learner, record.active, record.since_us) == ("di", True, FIRST_US + 4 * DAY_US)
