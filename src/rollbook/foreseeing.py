@@ -97,11 +97,12 @@ def foresee(
     before, after = accounts
     shown = [it for it in before.windows if it.end_us > to_us(as_of) and it.start_us < to_us(until)]
     return tuple(
-        Foreseen(window=it, before=_figures(before, it.number), after=_figures(after, it.number)) for it in shown
+        Foreseen(window=it, before=figures(before, it.number), after=figures(after, it.number)) for it in shown
     )
 
 
-def _figures(account: Account, window: int) -> Figures:
+def figures(account: Account, window: int) -> Figures:
+    """One window of an account, over all pools."""
     used = account.of(window)
     return Figures(
         new=sum(it.new for it in used),

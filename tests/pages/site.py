@@ -146,7 +146,7 @@ def made(activations: int = 0) -> dict[str, Any]:
     from rollbook.server.access import keys  # noqa: PLC0415
     from rollbook.server.clock import now_us  # noqa: PLC0415
     from rollbook.server.operation import demo  # noqa: PLC0415
-    from tests.pages import attention, naming, owned, scale  # noqa: PLC0415
+    from tests.pages import attention, naming, owned, rostered, scale  # noqa: PLC0415
     from tests.server import world  # noqa: PLC0415
 
     demo.load(now_us())
@@ -165,9 +165,10 @@ def made(activations: int = 0) -> dict[str, Any]:
     today = datetime.now(UTC).replace(tzinfo=None).isoformat()
     rows["shadow"] = world.subscribe(mau.customer, "monthly-login", mau.start, quantity=50, kind="shadow", now=today)
     learners = naming.make(rows)
+    learners |= rostered.make(rows, now_us())
     attention.make(rows)
     people = {"operator": _person("operator", None)}
-    for short in ("facilitate", "docebo", "reach", "seats", "mau", "mauc", "elearning"):
+    for short in ("facilitate", "docebo", "reach", "seats", "mau", "mauc", "elearning", "roster"):
         people[f"administrator {short}"] = _person("administrator", rows[short].customer, short)
     people["viewer mau"] = _person("viewer", mau.customer, "mau")
     people["administrator none"] = _person("administrator", none, "none")

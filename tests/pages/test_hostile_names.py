@@ -38,6 +38,7 @@ class Hostile(World):
             self.row("1", EVIL, "2026-03-02T09:00"),
             self.row("2", "bo", "2026-03-02T09:00"),
             self.row("3", "bo", "2026-03-02T10:00", EVIL),
+            self.row("4", EVIL, "2026-03-02T10:00", "enrolment.created"),
             self.row(EVIL, "", "2026-03-02T11:00", role="guest"),
             self.row("1", "cy", "2026-03-02T09:00"),
             {**self.row("5", "cy", "2026-03-02T09:00"), "organisation": f"nobody's {EVIL}"},
@@ -58,11 +59,9 @@ class Hostile(World):
         of = f"/subscriptions/{self.subscription.pk}"
         if name == "guest":
             return f"{of}/guests/{quote(EVIL)}"
-        return (
-            f"{of}/learners/{live_people.surrogate(self.north.pk, EVIL)}"
-            if name == "learner"
-            else super().address(name)
-        )
+        number = live_people.surrogate(self.north.pk, EVIL)
+        pages = {"learner": f"{of}/learners", "roster-learner": f"/customers/{self.north.pk}/roster/learners"}
+        return f"{pages[name]}/{number}" if name in pages else super().address(name)
 
 
 def test_what_somebody_is_called_is_text_on_every_page():
@@ -81,3 +80,4 @@ def test_what_somebody_is_called_is_text_on_every_page():
                 told.add(name)
     # Where names stand they are told, so that nothing is passed by leaving them out.
     assert told >= {"front", "customers", "customer", "learners", "learner", "problems", "keys", "people", "webhooks"}
+    assert told >= {"roster", "roster-learner", "roster-courses", "roster-ways"}

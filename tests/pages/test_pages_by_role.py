@@ -105,9 +105,20 @@ webhooks        GET                     200 200 403 404 302
 webhooks        POST                    422 422 403 404 302
 webhook         GET                     200 200 403 404 302
 webhook         POST                    404 404 403 404 302
+roster          GET                     200 200 403 404 302
+roster-learner  GET                     200 200 403 404 302
+roster-courses  GET                     200 200 403 404 302
+roster-ways     GET                     200 200 403 404 302
+roster-change   POST                    422 422 403 404 302
 """
 
-OF_CUSTOMER = {"people", "person", "keys", "key", "webhooks", "webhook", "connect", "arrived"}
+OF_CUSTOMER = {"people", "person", "keys", "key", "webhooks", "webhook", "connect", "arrived"} | {
+    "roster",
+    "roster-learner",
+    "roster-courses",
+    "roster-ways",
+    "roster-change",
+}
 
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]
 
@@ -167,9 +178,10 @@ class World:
         parts |= self.own.parts(name)
         if name == "help-page":
             parts["name"] = "server/senders"
-        if name in ("learner", "guest"):
+        if name in ("learner", "guest", "roster-learner"):
             deeds = [
                 world.row("l-1", "ana", "2026-03-02T09:00"),
+                world.row("a-1", "ana", "2026-03-01T09:00", "account.created"),
                 world.row("g-1", "", "2026-03-02T09:00", role="guest"),
             ]
             world.send(deeds, "2026-03-03T00:00")

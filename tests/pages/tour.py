@@ -100,6 +100,21 @@ TOUR = (
     Stop("webhooks", "/customers/{c:mau}/webhooks", "administrator mau", "webhooks"),
     Stop("webhook", "/customers/{c:mau}/webhooks/{t:webhook}", "administrator mau", "webhook"),
     Stop("webhook-gone", "/customers/{c:mau}/webhooks/{t:gone}", "operator", "webhook", photographed=False),
+    Stop("roster", "/customers/{c:roster}/roster", "administrator roster", "roster"),
+    Stop("roster-none", "/customers/{c:none}/roster", "administrator none", "roster", photographed=False),
+    Stop(
+        "roster-learner", "/customers/{c:roster}/roster/learners/{l:banksia}", "administrator roster", "roster-learner"
+    ),
+    Stop("roster-courses", "/customers/{c:roster}/roster/courses", "administrator roster", "roster-courses"),
+    Stop(
+        "roster-course",
+        "/customers/{c:roster}/roster/courses?organisation=banksia-north&course=Seamanship+2025",
+        "administrator roster",
+        "roster-courses",
+        photographed=False,
+    ),
+    Stop("roster-ways", "/customers/{c:roster}/roster/ways", "administrator roster", "roster-ways"),
+    Stop("roster-ways-operator", "/customers/{c:mau}/roster/ways", "operator", "roster-ways", photographed=False),
     Stop("beginning", "/beginning", "operator", "beginning"),
     Stop("connect", "/customers/{c:mau}/connect?kind=curl", "operator", "connect"),
     Stop("connect-by-customer", "/customers/{c:mau}/connect", "administrator mau", "connect", photographed=False),

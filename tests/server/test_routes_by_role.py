@@ -1,14 +1,14 @@
 """Who may do what: every route against everybody who could call it, in one table written by thinking.
 
 The columns are, in order: an operator; the customer's administrator; its viewer; the administrator of another
-customer; keys of the customer with one scope each: facts:write, usage:read, learners:read, admissions:write,
-statements:read, statements:close; the vendor's key with manage; a key of another customer with all other scopes;
+customer; keys of the customer with one scope each: facts:write, usage:read, learners:read, roster:read, roster:write,
+admissions:write, statements:read, statements:close; the vendor's key with manage; a key of another customer with all other scopes;
 nobody.
 
 How it was thought out. Nobody: 401, except where a route says that it needs none. Whoever lacks the scope: 403,
 whatever the object. Whoever has it, and asks for what is another customer's: 404, never 403. Lists are everybody's own,
-so they answer 200. A viewer has usage:read alone, an administrator the three scopes that read, the management of
-what is their own, and disputes of their own statements, an operator everything. Evidence names
+so they answer 200. A viewer has usage:read alone, an administrator the four scopes that read, roster:write, the
+management of what is their own, and disputes of their own statements, an operator everything. Evidence names
 learners: a bundle and a proof need statements:read and learners:read both. The vendor's key with manage reads customers and subscriptions, and no
 usage. A number after a slash says that the object is there and the request is otherwise not possible: what matters
 is that it was let in.
@@ -26,7 +26,7 @@ from django.utils import timezone
 from rollbook.server.access import keys
 from rollbook.server.access.principals import Anybody, Needs, needs
 from rollbook.server.api.app import api, declared
-from rollbook.server.models import Customer, Endpoint, Message, ReportOrder, Subscription, UpgradeTask
+from rollbook.server.models import Customer, Endpoint, Message, Person, ReportOrder, Subscription, UpgradeTask
 from rollbook.server.notices.announce import announce
 from rollbook.server.notices.webhooks import new_secret
 from tests.server import callers, world
@@ -34,89 +34,94 @@ from tests.server.callers import Caller
 
 pytestmark = pytest.mark.usefixtures("ledger")
 
-WHO = ("op", "ad", "vi", "oa", "fw", "ur", "lr", "aw", "sr", "sc", "mg", "ok", "no")
+WHO = ("op", "ad", "vi", "oa", "fw", "ur", "lr", "ro", "rw", "aw", "sr", "sc", "mg", "ok", "no")
 
 TABLE = """
-                                                                        op  ad  vi  oa  fw  ur  lr  aw  sr  sc  mg  ok  no
-GET    /session                                                         200 200 200 200 200 200 200 200 200 200 200 200 200
-POST   /session                                                         401 401 401 401 403 403 403 403 403 403 403 403 403
-DELETE /session                                                         204 204 204 204 403 403 403 403 403 403 403 403 401
-POST   /session/password                                                401 401 401 401 403 403 403 403 403 403 403 403 401
-POST   /session/password-link                                           404 404 404 404 403 403 403 403 403 403 403 403 403
-GET    /customers                                                       200 200 200 200 403 200 403 403 403 403 200 200 401
-POST   /customers                                                       201 403 403 403 403 403 403 403 403 403 201 403 401
-GET    /customers/{number}                                              200 200 200 404 403 200 403 403 403 403 200 404 401
-POST   /customers/{number}/organisations                                201 403 403 403 403 403 403 403 403 403 201 403 401
-GET    /audit                                                           200 403 403 403 403 403 403 403 403 403 200 403 401
-GET    /plans                                                           200 403 403 403 403 403 403 403 403 403 200 403 401
-POST   /plans                                                           201 403 403 403 403 403 403 403 403 403 201 403 401
-GET    /plans/{plan}                                                    200 403 403 403 403 403 403 403 403 403 200 403 401
-POST   /subscriptions                                                   201 403 403 403 403 403 403 403 403 403 201 403 401
-GET    /subscriptions                                                   200 200 200 200 403 200 403 403 403 403 200 200 401
-GET    /subscriptions/{number}                                          200 200 200 404 403 200 403 403 403 403 200 404 401
-POST   /subscriptions/{number}/quantities                               200 403 403 403 403 403 403 403 403 403 200 403 401
-POST   /subscriptions/{number}/approvals                                422 403 403 403 403 403 403 403 403 403 422 403 401
-POST   /subscriptions/{number}/plan-changes                             200 403 403 403 403 403 403 403 403 403 200 403 401
-GET    /users                                                           200 200 403 200 403 403 403 403 403 403 200 403 401
-POST   /users                                                           201 201 403 404 403 403 403 403 403 403 201 403 401
-POST   /users/{number}/password-link                                    200 200 403 404 403 403 403 403 403 403 200 403 401
-POST   /users/{number}/disable                                          200 200 403 404 403 403 403 403 403 403 200 403 401
-POST   /users/{number}/enable                                           200 200 403 404 403 403 403 403 403 403 200 403 401
-GET    /keys                                                            200 200 403 200 403 403 403 403 403 403 200 403 401
-POST   /keys                                                            201 201 403 404 403 403 403 403 403 403 201 403 401
-POST   /keys/{number}/rotate                                            200 200 403 404 403 403 403 403 403 403 200 403 401
-POST   /keys/{number}/revoke                                            200 200 403 404 403 403 403 403 403 403 200 403 401
-GET    /endpoints                                                       200 200 403 200 403 403 403 403 403 403 200 403 401
-POST   /endpoints                                                       201 201 403 404 403 403 403 403 403 403 201 403 401
-POST   /endpoints/{number}/rotate                                       200 200 403 404 403 403 403 403 403 403 200 403 401
-POST   /endpoints/{number}/test                                         201 201 403 404 403 403 403 403 403 403 201 403 401
-DELETE /endpoints/{number}                                              200 200 403 404 403 403 403 403 403 403 200 403 401
-POST   /endpoints/{number}/enable                                       200 200 403 404 403 403 403 403 403 403 200 403 401
-GET    /report-orders                                                   200 200 403 200 403 403 403 403 403 403 200 403 401
-POST   /report-orders                                                   201 201 403 404 403 403 403 403 403 403 201 403 401
-PUT    /report-orders/{number}                                          200 200 403 404 403 403 403 403 403 403 200 403 401
-POST   /report-orders/{number}/take-over                                200 200 403 404 403 403 403 403 403 403 200 403 401
-POST   /report-orders/{number}/send-now                                 409 409 403 404 403 403 403 403 403 403 409 403 401
-DELETE /report-orders/{number}                                          204 204 403 404 403 403 403 403 403 403 204 403 401
-GET    /messages                                                        200 200 403 200 403 403 403 403 403 403 200 403 401
-POST   /messages/{number}/resend                                        200 200 403 404 403 403 403 403 403 403 200 403 401
-GET    /upgrade-tasks                                                   200 403 403 403 403 403 403 403 403 403 200 403 401
-POST   /upgrade-tasks/{number}/done                                     200 403 403 403 403 403 403 403 403 403 200 403 401
-POST   /people/erase                                                    200 403 403 403 403 403 403 403 403 403 200 403 401
-PUT    /people                                                          200 403 403 403 200 403 403 403 403 403 403 404 401
-GET    /held-facts                                                      200 403 403 403 200 403 403 403 403 403 200 200 401
-GET    /refusals                                                        200 403 403 403 200 403 403 403 403 403 200 200 401
-POST   /facts                                                           200 403 403 403 200 403 403 403 403 403 403 200 401
-POST   /cloudevents                                                     200 403 403 403 200 403 403 403 403 403 403 200 401
-POST   /caliper                                                         422 403 403 403 422 403 403 403 403 403 403 422 401
-POST   /caliper/organisations/{organisation}                            422 403 403 403 422 403 403 403 403 403 403 422 401
-POST   /xapi/statements                                                 400 403 403 403 200 403 403 403 403 403 403 200 401
-PUT    /xapi/statements                                                 400 403 403 403 204 403 403 403 403 403 403 204 401
-POST   /xapi/organisations/{organisation}/statements                    200 403 403 403 200 403 403 403 403 403 403 400 401
-PUT    /xapi/organisations/{organisation}/statements                    204 403 403 403 204 403 403 403 403 403 403 400 401
-GET    /xapi/about                                                      200 200 200 200 200 200 200 200 200 200 200 200 200
-GET    /subscriptions/{number}/usage                                    200 200 200 404 403 200 403 403 403 403 403 404 401
-GET    /subscriptions/{number}/learners                                 200 200 403 404 403 403 200 403 403 403 403 404 401
-GET    /subscriptions/{number}/learners/{learner}                       404 404 403 404 403 403 404 403 403 403 403 404 401
-GET    /subscriptions/{number}/not-counted                              200 200 403 404 403 403 200 403 403 403 403 404 401
-GET    /subscriptions/{number}/crossings                                200 200 200 404 403 200 403 403 403 403 403 404 401
-POST   /subscriptions/{number}/reported-counts                          201 403 403 403 201 403 403 403 403 403 403 404 401
-GET    /subscriptions/{number}/reports                                  200 200 200 404 403 200 403 403 403 403 403 404 401
-GET    /subscriptions/{number}/reports/{name}                           200 200 200 404 403 200 403 403 403 403 403 404 401
-GET    /subscriptions/{number}/statements                               200 200 403 404 403 403 403 403 200 403 403 404 401
-GET    /subscriptions/{number}/statements/{statement}                   404 404 403 404 403 403 403 403 404 403 403 404 401
-GET    /subscriptions/{number}/statements/{statement}/pdf               404 404 403 404 403 403 403 403 404 403 403 404 401
-GET    /subscriptions/{number}/charges                                  200 200 403 404 403 403 403 403 200 403 403 404 401
-GET    /subscriptions/{number}/statements/{statement}/bundle.zip        404 404 403 404 403 403 403 403 403 403 403 404 401
-GET    /subscriptions/{number}/statements/{statement}/proof             404 404 403 404 403 403 403 403 403 403 403 404 401
-GET    /subscriptions/{number}/statement-preview                        200 200 403 404 403 403 403 403 200 403 403 404 401
-POST   /subscriptions/{number}/statements/{statement}/approve           409 403 403 403 403 403 403 403 403 409 403 404 401
-POST   /subscriptions/{number}/hold                                     200 403 403 403 403 403 403 403 403 200 403 404 401
-POST   /subscriptions/{number}/release                                  200 403 403 403 403 403 403 403 403 200 403 404 401
-POST   /subscriptions/{number}/statements/{statement}/dispute           404 404 403 404 403 403 403 403 403 404 403 404 401
-POST   /subscriptions/{number}/statements/{statement}/resolve           404 404 403 404 403 403 403 403 403 404 403 404 401
-POST   /admissions                                                      200 403 403 403 403 403 403 200 403 403 403 404 401
-POST   /preview                                                         200 200 200 200 403 200 403 403 403 403 403 200 401
+                                                                        op  ad  vi  oa  fw  ur  lr  ro  rw  aw  sr  sc  mg  ok  no
+GET    /session                                                         200 200 200 200 200 200 200 200 200 200 200 200 200 200 200
+POST   /session                                                         401 401 401 401 403 403 403 403 403 403 403 403 403 403 403
+DELETE /session                                                         204 204 204 204 403 403 403 403 403 403 403 403 403 403 401
+POST   /session/password                                                401 401 401 401 403 403 403 403 403 403 403 403 403 403 401
+POST   /session/password-link                                           404 404 404 404 403 403 403 403 403 403 403 403 403 403 403
+GET    /customers                                                       200 200 200 200 403 200 403 403 403 403 403 403 200 200 401
+POST   /customers                                                       201 403 403 403 403 403 403 403 403 403 403 403 201 403 401
+GET    /customers/{number}                                              200 200 200 404 403 200 403 403 403 403 403 403 200 404 401
+POST   /customers/{number}/organisations                                201 403 403 403 403 403 403 403 403 403 403 403 201 403 401
+GET    /audit                                                           200 403 403 403 403 403 403 403 403 403 403 403 200 403 401
+GET    /plans                                                           200 403 403 403 403 403 403 403 403 403 403 403 200 403 401
+POST   /plans                                                           201 403 403 403 403 403 403 403 403 403 403 403 201 403 401
+GET    /plans/{plan}                                                    200 403 403 403 403 403 403 403 403 403 403 403 200 403 401
+POST   /subscriptions                                                   201 403 403 403 403 403 403 403 403 403 403 403 201 403 401
+GET    /subscriptions                                                   200 200 200 200 403 200 403 403 403 403 403 403 200 200 401
+GET    /subscriptions/{number}                                          200 200 200 404 403 200 403 403 403 403 403 403 200 404 401
+POST   /subscriptions/{number}/quantities                               200 403 403 403 403 403 403 403 403 403 403 403 200 403 401
+POST   /subscriptions/{number}/approvals                                422 403 403 403 403 403 403 403 403 403 403 403 422 403 401
+POST   /subscriptions/{number}/plan-changes                             200 403 403 403 403 403 403 403 403 403 403 403 200 403 401
+GET    /users                                                           200 200 403 200 403 403 403 403 403 403 403 403 200 403 401
+POST   /users                                                           201 201 403 404 403 403 403 403 403 403 403 403 201 403 401
+POST   /users/{number}/password-link                                    200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+POST   /users/{number}/disable                                          200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+POST   /users/{number}/enable                                           200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+GET    /keys                                                            200 200 403 200 403 403 403 403 403 403 403 403 200 403 401
+POST   /keys                                                            201 201 403 404 403 403 403 403 403 403 403 403 201 403 401
+POST   /keys/{number}/rotate                                            200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+POST   /keys/{number}/revoke                                            200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+GET    /endpoints                                                       200 200 403 200 403 403 403 403 403 403 403 403 200 403 401
+POST   /endpoints                                                       201 201 403 404 403 403 403 403 403 403 403 403 201 403 401
+POST   /endpoints/{number}/rotate                                       200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+POST   /endpoints/{number}/test                                         201 201 403 404 403 403 403 403 403 403 403 403 201 403 401
+DELETE /endpoints/{number}                                              200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+POST   /endpoints/{number}/enable                                       200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+GET    /report-orders                                                   200 200 403 200 403 403 403 403 403 403 403 403 200 403 401
+POST   /report-orders                                                   201 201 403 404 403 403 403 403 403 403 403 403 201 403 401
+PUT    /report-orders/{number}                                          200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+POST   /report-orders/{number}/take-over                                200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+POST   /report-orders/{number}/send-now                                 409 409 403 404 403 403 403 403 403 403 403 403 409 403 401
+DELETE /report-orders/{number}                                          204 204 403 404 403 403 403 403 403 403 403 403 204 403 401
+GET    /messages                                                        200 200 403 200 403 403 403 403 403 403 403 403 200 403 401
+POST   /messages/{number}/resend                                        200 200 403 404 403 403 403 403 403 403 403 403 200 403 401
+GET    /upgrade-tasks                                                   200 403 403 403 403 403 403 403 403 403 403 403 200 403 401
+POST   /upgrade-tasks/{number}/done                                     200 403 403 403 403 403 403 403 403 403 403 403 200 403 401
+POST   /people/erase                                                    200 403 403 403 403 403 403 403 403 403 403 403 200 403 401
+PUT    /people                                                          200 403 403 403 200 403 403 403 403 403 403 403 403 404 401
+GET    /roster/learners                                                 200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
+GET    /roster/learners/{number}                                        200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
+GET    /roster/courses                                                  200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
+POST   /roster/preview                                                  200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
+POST   /roster/changes                                                  409 409 403 404 403 403 403 403 409 403 403 403 403 404 401
+GET    /held-facts                                                      200 403 403 403 200 403 403 403 403 403 403 403 200 200 401
+GET    /refusals                                                        200 403 403 403 200 403 403 403 403 403 403 403 200 200 401
+POST   /facts                                                           200 403 403 403 200 403 403 403 403 403 403 403 403 200 401
+POST   /cloudevents                                                     200 403 403 403 200 403 403 403 403 403 403 403 403 200 401
+POST   /caliper                                                         422 403 403 403 422 403 403 403 403 403 403 403 403 422 401
+POST   /caliper/organisations/{organisation}                            422 403 403 403 422 403 403 403 403 403 403 403 403 422 401
+POST   /xapi/statements                                                 400 403 403 403 200 403 403 403 403 403 403 403 403 200 401
+PUT    /xapi/statements                                                 400 403 403 403 204 403 403 403 403 403 403 403 403 204 401
+POST   /xapi/organisations/{organisation}/statements                    200 403 403 403 200 403 403 403 403 403 403 403 403 400 401
+PUT    /xapi/organisations/{organisation}/statements                    204 403 403 403 204 403 403 403 403 403 403 403 403 400 401
+GET    /xapi/about                                                      200 200 200 200 200 200 200 200 200 200 200 200 200 200 200
+GET    /subscriptions/{number}/usage                                    200 200 200 404 403 200 403 403 403 403 403 403 403 404 401
+GET    /subscriptions/{number}/learners                                 200 200 403 404 403 403 200 403 403 403 403 403 403 404 401
+GET    /subscriptions/{number}/learners/{learner}                       404 404 403 404 403 403 404 403 403 403 403 403 403 404 401
+GET    /subscriptions/{number}/not-counted                              200 200 403 404 403 403 200 403 403 403 403 403 403 404 401
+GET    /subscriptions/{number}/crossings                                200 200 200 404 403 200 403 403 403 403 403 403 403 404 401
+POST   /subscriptions/{number}/reported-counts                          201 403 403 403 201 403 403 403 403 403 403 403 403 404 401
+GET    /subscriptions/{number}/reports                                  200 200 200 404 403 200 403 403 403 403 403 403 403 404 401
+GET    /subscriptions/{number}/reports/{name}                           200 200 200 404 403 200 403 403 403 403 403 403 403 404 401
+GET    /subscriptions/{number}/statements                               200 200 403 404 403 403 403 403 403 403 200 403 403 404 401
+GET    /subscriptions/{number}/statements/{statement}                   404 404 403 404 403 403 403 403 403 403 404 403 403 404 401
+GET    /subscriptions/{number}/statements/{statement}/pdf               404 404 403 404 403 403 403 403 403 403 404 403 403 404 401
+GET    /subscriptions/{number}/charges                                  200 200 403 404 403 403 403 403 403 403 200 403 403 404 401
+GET    /subscriptions/{number}/statements/{statement}/bundle.zip        404 404 403 404 403 403 403 403 403 403 403 403 403 404 401
+GET    /subscriptions/{number}/statements/{statement}/proof             404 404 403 404 403 403 403 403 403 403 403 403 403 404 401
+GET    /subscriptions/{number}/statement-preview                        200 200 403 404 403 403 403 403 403 403 200 403 403 404 401
+POST   /subscriptions/{number}/statements/{statement}/approve           409 403 403 403 403 403 403 403 403 403 403 409 403 404 401
+POST   /subscriptions/{number}/hold                                     200 403 403 403 403 403 403 403 403 403 403 200 403 404 401
+POST   /subscriptions/{number}/release                                  200 403 403 403 403 403 403 403 403 403 403 200 403 404 401
+POST   /subscriptions/{number}/statements/{statement}/dispute           404 404 403 404 403 403 403 403 403 403 403 404 403 404 401
+POST   /subscriptions/{number}/statements/{statement}/resolve           404 404 403 404 403 403 403 403 403 403 403 404 403 404 401
+POST   /admissions                                                      200 403 403 403 403 403 403 403 403 200 403 403 403 404 401
+POST   /preview                                                         200 200 200 200 403 200 403 403 403 403 403 403 403 200 401
 """
 
 ROWS = [(method, path, tuple(map(int, found))) for method, path, *found in map(str.split, TABLE.splitlines()[2:])]
@@ -128,6 +133,7 @@ STATEMENT = {
     "timestamp": "2026-01-02T00:00:00Z",
     "version": "1.0.3",
 }
+DISABLE = {"kind": "course", "do": "disable", "organisation": "north", "course": "Welding"}
 STATEMENT_ID = "6690e6c9-3ef0-4ed3-8b37-7f3964730bee"
 XAPI = {"X-Experience-API-Version": "1.0.3"}
 
@@ -152,11 +158,14 @@ class World:
         self.start = (timezone.now() - timedelta(days=180)).date()
         now = timezone.now().strftime("%Y-%m-%dT%H:%M")
         self.subscription = world.subscribe(self.north, "monthly-login", self.start, now=now)
+        created = world.row("1", "dora", self.start.isoformat() + "T09:00", "enrolment.created", object="Welding")
+        world.send([created], now)
+        self.enrolled = Person.objects.get(customer=self.north, learner="dora").pk
 
     def callers(self) -> dict[str, Callable[[], Caller]]:
         others = ("facts:write", "usage:read", "learners:read", "admissions:write", "statements:read")
         scopes = {"fw": others[0], "ur": others[1], "lr": others[2], "aw": others[3], "sr": others[4]}
-        scopes["sc"] = "statements:close"
+        scopes |= {"ro": "roster:read", "rw": "roster:write", "sc": "statements:close"}
         north, south = self.north, self.south
         return {
             "op": callers.operator,
@@ -165,7 +174,7 @@ class World:
             "oa": lambda: callers.administrator(south),
             **{who: lambda scope=scope: callers.by_key(scope, customer=north) for who, scope in scopes.items()},
             "mg": lambda: callers.by_key("manage"),
-            "ok": lambda: callers.by_key(*others, "statements:close", customer=south),
+            "ok": lambda: callers.by_key(*others, "statements:close", "roster:read", "roster:write", customer=south),
             "no": Caller,
         }
 
@@ -186,6 +195,7 @@ class World:
                 Endpoint.objects.create(customer=self.north, url="https://a.example/x", secret=new_secret()).pk
             ),
             "messages": lambda: dead_message(self.north).pk,
+            "roster": lambda: self.enrolled,
             "report-orders": lambda: (
                 ReportOrder.objects.create(subscription=row, report="usage", address="a@example.org").pk
             ),
@@ -226,6 +236,8 @@ class World:
             "POST /upgrade-tasks/{number}/done": {"note": "called them"},
             "POST /people/erase": {"customer": north, "learner": "ana"},
             "PUT /people": {"customer": north, "people": [{"learner": "ana", "name": "Ana"}]},
+            "POST /roster/preview": {"customer": north, **DISABLE},
+            "POST /roster/changes": {"customer": north, **DISABLE, "digest": f"0-{'0' * 64}"},
             "POST /facts": [],
             "POST /cloudevents": [],
             "POST /caliper": {"sensor": "s", "sendTime": "2026-01-02T00:00:00.000Z", "data": [], "dataVersion": "v"},
@@ -258,6 +270,8 @@ class World:
                 address += f"?statementId={STATEMENT_ID[:-6]}{self.number:06}"
         if path.endswith("/proof"):
             address += "?learner=ana"
+        if path.startswith("/roster/") and method == "GET":
+            address += f"?customer={self.north.pk}"
         if path == "/cloudevents":
             headers = {"Content-Type": "application/cloudevents-batch+json"}
         answer = caller.call(method, address, body, **headers)

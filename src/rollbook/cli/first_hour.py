@@ -19,6 +19,8 @@ SCOPES = (
     "facts:write",
     "usage:read",
     "learners:read",
+    "roster:read",
+    "roster:write",
     "admissions:write",
     "statements:read",
     "statements:close",

@@ -84,8 +84,10 @@ class Folding:
 
     def __post_init__(self) -> None:
         """What the links will pass on, the next at the end."""
-        found = [(link.at_us, name, given_up) for name, links in self.links.items() for given_up, link in links.items()]
-        self._passing = sorted(found, reverse=True)
+        found = [(link, name, given_up) for name, links in self.links.items() for given_up, link in links.items()]
+        # By the links' facts: what learners are called must not decide which of several at one instant comes first.
+        found.sort(key=lambda it: (it[0].at_us, it[0].evidence), reverse=True)
+        self._passing = [(link.at_us, name, given_up) for link, name, given_up in found]
 
     @property
     def roster(self) -> Roster:

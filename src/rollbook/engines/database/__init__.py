@@ -9,7 +9,7 @@ Everything takes a DB-API cursor of psycopg 3 or sqlite3 inside a transaction th
 at a time may change what is live of one subscription: the caller locks its customer.
 """
 
-from rollbook.engines.database.answers import ask
+from rollbook.engines.database.answers import ask, ask_ahead
 from rollbook.engines.database.connected import behind, prepare
 from rollbook.engines.database.dialects import Database, Dialect
 from rollbook.engines.database.facts import Stored, digest, store
@@ -24,6 +24,7 @@ __all__ = [
     "LiveSubscription",
     "Stored",
     "ask",
+    "ask_ahead",
     "begin_window",
     "behind",
     "digest",

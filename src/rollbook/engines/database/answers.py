@@ -15,6 +15,8 @@ from rollbook.engines.database.connected import prepare
 from rollbook.engines.database.dialects import Database, Row
 from rollbook.engines.database.subscriptions import LiveSubscription
 from rollbook.metering.identities import FOREVER_US
+from rollbook.metering.outcome import CONTINUING
+from rollbook.model.window import Window
 
 
 def ask(cursor: Any, live: LiveSubscription) -> Ask:
@@ -29,6 +31,43 @@ def ask(cursor: Any, live: LiveSubscription) -> Ask:
         return database.rows(relations(live) + question)
 
     return answer
+
+
+def ask_ahead(cursor: Any, live: LiveSubscription, window: Window) -> Ask:
+    """The same as if a window had begun: with whoever would be carried into it at its first instant.
+
+    The rows of `gather.carry_over`, counted and not written: whoever holds something open continues.
+    """
+    database, answer = prepare(cursor), ask(cursor, live)
+
+    def ahead(question: str) -> Sequence[tuple[object, ...]]:
+        rows = answer(question)
+        if not isinstance(question, Tallies) or not live.meter.holds or window.number <= live.windows_begun:
+            return rows
+        segment = sum(at_us <= window.start_us for at_us in question.cuts.get(window.number, ()))
+        carried = [
+            (window.number, organisation, segment, CONTINUING, False, units)
+            for organisation, units in _carried(database, live, window.start_us)
+        ]
+        return [*rows, *carried]
+
+    return ahead
+
+
+def _carried(database: Database, live: LiveSubscription, start_us: int) -> list[Row]:
+    """(organisation, units) of those who hold something open at an instant, each where they held first."""
+    dialect = database.dialect
+    slot = ", organisation, object" if live.meter.unit == "enrolment" else ""
+    return database.rows(
+        f"""select organisation, count(*) from (
+                select organisation, row_number() over (
+                    partition by scope, unit{slot} order by on_us, organisation, object) as nth
+                from holding
+                where subscription = {dialect.value("key")} and until_us > {dialect.value("start_us")}
+                  and on_us < {dialect.value("start_us")}
+            ) as held_open where nth = 1 group by organisation order by organisation""",
+        {"key": live.key, "start_us": start_us},
+    )
 
 
 def relations(live: LiveSubscription) -> str:

@@ -31,6 +31,8 @@ SCOPES = {
     "facts:write": "send facts, and see which were refused or wait",
     "usage:read": "see what was used of what is included: figures, without learners",
     "learners:read": "see who counted, and why: ids, names and addresses of learners",
+    "roster:read": "see the roster: who is enrolled, who is active, and their ids and names",
+    "roster:write": "enable and disable enrolments, set learners active and inactive, take in rosters",
     "admissions:write": "ask whether a learner may enter, and hold a place for them",
     "statements:read": "read closed statements with their evidence",
     "statements:close": "close windows, release and dispute",
@@ -47,12 +49,12 @@ DISPUTE = "statements:dispute"
 PERSON = "person"
 """To be somebody who is signed in."""
 
-READS = frozenset({"usage:read", "learners:read", "statements:read"})
+READS = frozenset({"usage:read", "learners:read", "roster:read", "statements:read"})
 """Scopes of the keys that a customer's administrators may make."""
 
 SCOPES_OF_ROLE = {
     User.OPERATOR: frozenset({*SCOPES, OWN, DISPUTE, PERSON}),
-    User.ADMINISTRATOR: frozenset({*READS, OWN, DISPUTE, PERSON}),
+    User.ADMINISTRATOR: frozenset({*READS, "roster:write", OWN, DISPUTE, PERSON}),
     User.VIEWER: frozenset({"usage:read", PERSON}),
 }
 """S-34: Usage Details are the administrators'; a viewer is one whom they let see its figures, without learners."""

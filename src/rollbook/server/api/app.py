@@ -55,6 +55,7 @@ ROUTERS = (
     "management_notices",
     "messages",
     "people",
+    "roster",
     "facts",
     "waiting",
     "cloudevents",

@@ -56,3 +56,5 @@ Day = Annotated[
 Zone = Annotated[str, Field(max_length=64, pattern=r"^[A-Za-z0-9_+\-/]*$")]
 Name = Annotated[str, Field(max_length=100, pattern=r"^[A-Za-z0-9._-]+$")]
 Organisation = Annotated[str, Field(max_length=256), AfterValidator(_printable)]
+Text = Annotated[str, Field(max_length=1024), AfterValidator(_printable)]
+"""What something is called in facts: as it stands there, with whatever spaces it has."""

@@ -27,6 +27,8 @@ Scope = Literal[
     "facts:write",
     "usage:read",
     "learners:read",
+    "roster:read",
+    "roster:write",
     "admissions:write",
     "statements:read",
     "statements:close",

@@ -23,6 +23,8 @@ WORDS = {
     "facts:write": gettext_lazy("Send what learners do (facts), and see what was refused or waits"),
     "usage:read": gettext_lazy("See figures, without learners"),
     "learners:read": gettext_lazy("See who counted, and why: ids, names and addresses of learners"),
+    "roster:read": gettext_lazy("See the roster: who is enrolled and who is active, with ids and names of learners"),
+    "roster:write": gettext_lazy("Enable and disable enrolments, and set learners active or inactive"),
     "admissions:write": gettext_lazy("Ask whether a learner may enter, and keep a place for them"),
     "statements:read": gettext_lazy("Read closed statements with their evidence"),
     "statements:close": gettext_lazy("Approve, hold and dispute statements"),

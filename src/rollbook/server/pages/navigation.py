@@ -22,6 +22,7 @@ OF_SUBSCRIPTION = (
 """Pages of one subscription: name of the page, what it is called, its icon. Their address has `number`."""
 
 OF_CUSTOMER = (
+    ("roster", gettext_lazy("Roster"), "roster"),
     ("people", gettext_lazy("People"), "people"),
     ("keys", gettext_lazy("API keys"), "key"),
     ("webhooks", gettext_lazy("Webhooks"), "send"),

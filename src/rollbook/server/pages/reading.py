@@ -17,7 +17,15 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale
 from babel.core import UnknownLocaleError
-from babel.dates import format_date, format_datetime, format_interval, format_skeleton, format_time, format_timedelta
+from babel.dates import (
+    format_date,
+    format_datetime,
+    format_interval,
+    format_skeleton,
+    format_time,
+    format_timedelta,
+    get_datetime_format,
+)
 from babel.numbers import format_currency, format_decimal, format_percent
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
@@ -104,6 +112,13 @@ def last_day_of(end: datetime | int, zone: str) -> str:
 def moment(at: datetime | int, zone: str) -> str:
     """30 Nov 2026, 14:05, where the zone is; UTC microseconds or an aware time."""
     return format_datetime(_local(at, zone), "medium", locale=locale(), tzinfo=ZoneInfo(zone))
+
+
+def minute(at: datetime | int, zone: str) -> str:
+    """30 Nov 2026, 14:05, where the zone is: what begins or ends with a minute."""
+    local = _local(at, zone)
+    pattern = str(get_datetime_format("medium", locale=locale())).replace("'", "")
+    return pattern.format(format_time(local, "short", tzinfo=ZoneInfo(zone), locale=locale()), day(local.date()))
 
 
 def clock(at: datetime | int, zone: str) -> str:

@@ -35,6 +35,8 @@ MODULES = (
     "exports",
     "learners",
     "why",
+    "roster",
+    "roster_change",
     "statements",
     "notices",
     "people",

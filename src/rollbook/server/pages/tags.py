@@ -98,6 +98,13 @@ def moment(at: Instant, zone: str = "UTC") -> SafeString:
 
 
 @register.filter
+def minute(at: Instant, zone: str = "UTC") -> SafeString:
+    """30 Nov 2026, 14:05, where the zone is."""
+    found = _instant(at)
+    return _time(found, reading.minute(found, zone))
+
+
+@register.filter
 def clock(at: Instant, zone: str = "UTC") -> SafeString:
     """14:05:00, where the zone is."""
     found = _instant(at)

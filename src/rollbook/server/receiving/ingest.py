@@ -94,14 +94,19 @@ def ingest(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: 
     return receipt
 
 
-def ingest_within(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: int) -> Receipt:
-    """The same in a transaction that runs, and that the caller may still roll back."""
+def ingest_within(
+    read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: int, *, mapped: bool = False
+) -> Receipt:
+    """The same in a transaction that runs, and that the caller may still roll back.
+
+    mapped  the facts name people by surrogates of the sender's customer already
+    """
     batch = _sorted(read, sender, now_us)
     receipt = Receipt(received=len(read), rejected=batch.rejected)
     metering.locked(batch.ready.keys() | {customer for customer, _, _ in batch.future})
     _hold(batch, receipt)
     for customer, facts in sorted(batch.ready.items()):
-        _take(customer, facts, receipt, now_us)
+        _take(customer, facts, receipt, now_us, mapped=mapped)
     receipt.rejected.sort(key=lambda it: it.index)
     _keep_refusals(receipt.rejected, sender)
     return receipt

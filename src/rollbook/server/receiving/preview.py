@@ -54,13 +54,11 @@ def preview(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us:
     owners = Organisation.objects.filter(name__in=names).values_list("customer_id", flat=True)
     # Facts of a sender for one customer need not name its organisation.
     customers = frozenset(owners if sender.customer is None else {sender.customer})
-    with _turn(customers), _share(customers, now_us), _briefly():
-        metering.locked(customers)
+    with unkept(customers, now_us):
         before = _accounts(customers, now_us)
         receipt = ingest_within(read, sender, now_us)
         after = _accounts(customers, now_us)
         changes = [change for key in after for change in _changes(key, before[key], after[key])]
-        transaction.set_rollback(True)
     return {
         "received": receipt.received,
         "new": receipt.new,
@@ -69,6 +67,18 @@ def preview(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us:
         "rejected": [asdict(it) for it in receipt.rejected],
         "changes": changes,
     }
+
+
+@contextmanager
+def unkept(customers: frozenset[int], now_us: int) -> Iterator[None]:
+    """A transaction in which customers are locked, briefly, and of which nothing is kept.
+
+    Raises RefusedError 503 where others are at work, and 429 where the share of the minute is used up.
+    """
+    with _turn(customers), _share(customers, now_us), _briefly():
+        metering.locked(customers)
+        yield
+        transaction.set_rollback(True)
 
 
 @contextmanager

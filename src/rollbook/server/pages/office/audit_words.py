@@ -36,6 +36,7 @@ SENTENCES: Mapping[str, Any] = {
     "report-order.removed": gettext_lazy("Ended an order of a report"),
     "report-order.sent-now": gettext_lazy("Had a report sent at once"),
     "report-order.taken-over": gettext_lazy("Took an order of a report over"),
+    "roster.changed": gettext_lazy("Changed a roster"),
     "seats.approved": gettext_lazy("Approved released seats for others"),
     "session.begun": gettext_lazy("Signed in"),
     "session.ended": gettext_lazy("Signed out"),
@@ -81,6 +82,9 @@ DETAILS: Mapping[str, Any] = {
     "name": pgettext_lazy("audit", "name"),
     "old_valid_hours": pgettext_lazy("audit", "hours for which the old one holds"),
     "organisation": pgettext_lazy("audit", "organisation"),
+    "facts": pgettext_lazy("audit", "facts"),
+    "kind": pgettext_lazy("audit", "kind"),
+    "learners": pgettext_lazy("audit", "learners"),
     "people": pgettext_lazy("audit", "people"),
     "plan": pgettext_lazy("audit", "plan"),
     "reason": pgettext_lazy("audit", "reason"),
@@ -131,6 +135,8 @@ def details(found: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in found.items():
         if value in ("", None, [], 0):
             continue
+        if isinstance(value, dict):
+            value = [f"{each} {of_it}" for each, of_it in value.items()]  # noqa: PLW2901 - the same, to be read
         if name == "digest":
             value = f"{value[:12]}…"  # noqa: PLW2901 - enough to find it by
         yield str(DETAILS.get(name, name)), ", ".join(map(str, value)) if isinstance(value, list) else str(value)
