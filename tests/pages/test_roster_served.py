@@ -141,6 +141,7 @@ def test_a_viewer_sees_no_roster_and_has_no_link_to_it():
         (b"PK\x03\x04" + b"x" * 100, ""),
         (b"x" * (2 * 1024 * 1024 + 1), "more than 2,097,152 bytes"),
     ],
+    ids=["empty", "gzip", "too many rows", "no row", "no text", "an archive that is none", "too large"],
 )
 def test_a_file_that_cannot_be_used_is_told_beside_it(content, told):
     owner = college(1)
