@@ -157,5 +157,7 @@ def test_every_scope_says_what_it_is_for():
         "statements:read",
         "statements:close",
         "manage",
+        "roster:read",
+        "roster:write",
     }
     assert all(SCOPES.values())
