@@ -12,7 +12,7 @@ from rollbook.server.pages.office.today import matters
 from rollbook.server.pages.registry import page
 from rollbook.server.pages.tile import tiles
 
-TILES_MAX = 9
+TILES_MAX = 8
 """Plans that are shown with their figures; each is counted for it."""
 
 
