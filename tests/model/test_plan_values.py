@@ -233,6 +233,11 @@ def test_a_correction_cannot_count(text: Callable[[str], str], type_: str) -> No
     assert said(text(type_)) == [("meter", f'"{type_}" corrects other facts and cannot count')]
 
 
+def test_what_only_describes_an_enrolment_cannot_count() -> None:
+    rule = '"enrolment.changed" only describes an enrolment and cannot count'
+    assert said(changed(PLAIN, counts=["enrolment.changed"])) == [("meter", rule)]
+
+
 @pytest.mark.parametrize("mode", MODES)
 @pytest.mark.parametrize("role", ROLES)
 def test_every_role_and_mode_may_be_exempt(role: str, mode: str) -> None:

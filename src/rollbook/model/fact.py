@@ -41,6 +41,9 @@ VOIDED = "fact.voided"
 LINKED = "identity.linked"
 CORRECTIONS = (VOIDED, LINKED)
 
+DESCRIBING = "enrolment.changed"
+"""Tells what an enrolment is: nobody did anything by it, and nothing stands otherwise. No plan can count it."""
+
 TYPES = (
     "account.created",
     "account.enabled",
@@ -59,7 +62,7 @@ TYPES = (
     "material.accessed",
     "ilt.attended",
     "enrolment.created",
-    "enrolment.changed",
+    DESCRIBING,
     "enrolment.enabled",
     "enrolment.disabled",
     "enrolment.ended",

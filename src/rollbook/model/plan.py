@@ -14,7 +14,7 @@ from datetime import date
 
 from rollbook.errors import PlanError, Problem
 from rollbook.model.allowance import Allowance, Governance, Limit, read_allowance, read_governance, read_limit
-from rollbook.model.fact import CORRECTIONS, MODES, ROLES, TYPES
+from rollbook.model.fact import CORRECTIONS, DESCRIBING, MODES, ROLES, TYPES
 from rollbook.model.keys import Keys, nearest, parse_toml
 from rollbook.model.tariff import Tariff, read_tariff, report_misfits
 
@@ -261,9 +261,10 @@ def _contradictions(keys: Keys, meter: Meter) -> None:
         keys.report("unit", "an entry happens once: minimum and first_ever do not apply", "leave them out")
     for type_ in sorted({type_ for type_ in meter.types if meter.types.count(type_) > 1}):
         keys.report("", f'"{type_}" is named for two purposes', "a type either counts, switches on, or switches off")
-    for type_ in CORRECTIONS:
+    for type_ in (*CORRECTIONS, DESCRIBING):
         if type_ in meter.types:
-            keys.report("", f'"{type_}" corrects other facts and cannot count', "leave it out")
+            does = "only describes an enrolment" if type_ == DESCRIBING else "corrects other facts"
+            keys.report("", f'"{type_}" {does} and cannot count', "leave it out")
 
 
 def _state(keys: Keys) -> State:
