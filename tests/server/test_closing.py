@@ -313,6 +313,17 @@ def test_a_note_after_the_term_is_asked_for_only_when_there_is_something_to_book
     assert close_at("2027-01-15T00:00") == 1
 
 
+def test_a_worker_whose_round_began_before_anothers_close_tries_again_at_once() -> None:
+    """It knew less than the last statement did: it closes nothing, and withholds nothing from the next round."""
+    term = january()
+    close_at("2027-01-10T00:00")
+    assert term.statements.count() == 12
+    send([row("late", "eve", "2026-01-20T09:00")], "2027-01-10T00:00")
+    assert close_at("2027-01-09T23:59") == 0
+    assert not term.closings.exclude(withheld="").exists()
+    assert close_at("2027-01-10T00:01") == 1
+
+
 def test_a_hold_stops_closing_until_it_is_released() -> None:
     term = january()
     approvals.hold(term, "the roster is being corrected", "nora")

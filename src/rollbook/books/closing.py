@@ -209,10 +209,14 @@ def _refuse_other_terms(book: Book, subscription: Subscription) -> None:
         raise BookError(Problem(str(book.folder), "it holds no closed window", "restore its first statement"))
 
 
+def known_us(book: Book) -> int:
+    """The instant of which the last statement knew everything before it, UTC microseconds; 0 before the first."""
+    return to_us(datetime.fromisoformat(str(book.records[-1]["as_of"]))) if book.statements else 0
+
+
 def _refuse_earlier(book: Book, as_of_us: int) -> None:
     """What was known at a close is known ever after: with less, whatever happened in between would be taken back."""
-    if book.statements:
-        last = str(book.records[-1]["as_of"])
-        if as_of_us < to_us(datetime.fromisoformat(last)):
-            rule = f"statement {len(book.statements)} was closed with what was known at {last}, and this is before it"
-            raise BookError(Problem(f"--as-of {iso(as_of_us)}", rule, "give that instant or a later one"))
+    if as_of_us < known_us(book):
+        last = iso(known_us(book))
+        rule = f"statement {len(book.statements)} was closed with what was known at {last}, and this is before it"
+        raise BookError(Problem(f"--as-of {iso(as_of_us)}", rule, "give that instant or a later one"))

@@ -26,7 +26,7 @@ from rollbook import library
 from rollbook.accounting.account import Account
 from rollbook.books import book as books
 from rollbook.books.book import Book
-from rollbook.books.closing import Closing, close, closes_us
+from rollbook.books.closing import Closing, close, closes_us, known_us
 from rollbook.errors import Problem, RollbookError
 from rollbook.metering.calendar import windows
 from rollbook.model.fact import CORRECTIONS
@@ -115,6 +115,9 @@ def close_subscription(key: int, now_us: int, most: int = STATEMENTS_MAX, by: st
             row = read(key)
             live = contracts.live(row)
             book = shelf.take_down(row, Path(folder) / "book")
+            if known_us(book) > now_us:
+                # Another worker, whose round began later, was faster: this one's next round knows more.
+                raise OvertakenError
             types = snapshots.types_that_count(live.subscription.plan.meter)
             copied = snapshots.copy_facts(live.subscription.organisations or (), facts, types, shelf.known(row))
             # Facts of clocks that go ahead are in the live counts already, so they are compared with all of them.
