@@ -154,7 +154,7 @@ def test_a_file_that_cannot_be_used_is_told_beside_it(content, told):
 @pytest.mark.parametrize("packed", ["", "!", "AAAA", "x" * 100])
 def test_a_list_that_no_page_packed_is_refused(packed):
     owner = college(1)
-    assert changed(owner, browser(owner), act="list", list=packed, digest="1-" + "0" * 64).status_code == 422
+    assert changed(owner, browser(owner), act="list", list=packed, digest="1-" + "0" * 96).status_code == 422
 
 
 @pytest.mark.parametrize(

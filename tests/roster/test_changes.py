@@ -139,6 +139,18 @@ def test_a_file_without_end_is_refused_whole(monkeypatch: pytest.MonkeyPatch) ->
     assert "more than 2 actions" in found.problems[0].rule
 
 
+def test_the_nearest_is_looked_for_of_the_first_misspelt_words_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looking takes milliseconds, and a list may have a hundred thousand rows with as many mistakes."""
+    looked_for: list[str] = []
+    monkeypatch.setattr(changes, "nearest", lambda word, _: looked_for.append(word) or " (nearest: north)")
+    monkeypatch.setattr(changes, "SUGGESTED_MAX", 2)
+    rows = [Row(f"do.csv:{n}", "deactivate", f"nort{n % 3}", "ana") for n in range(2, 11)]
+    found = from_rows(roster(record("ana")), rows, NOW)
+    assert looked_for == ["nort2", "nort0"]
+    assert len(found.problems) >= 3
+    assert all(("nearest" in it.rule) == ("nort1" not in it.rule) for it in found.problems)
+
+
 def test_the_same_action_at_the_same_instant_is_the_same_fact() -> None:
     row = Row("f:2", "enable", "north", "bo", "Maths")
     assert from_rows(VIEW, [row], NOW) == from_rows(VIEW, [row], NOW)

@@ -6,6 +6,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from types import SimpleNamespace
 
 import pytest
 from django.db import connection, transaction
@@ -69,7 +70,7 @@ def test_a_preview_waits_two_seconds_for_facts_under_way_and_then_says_when_to_c
         began = time.monotonic()
         answer = asked(caller, "ana") if driver.on_postgresql() else None
         if answer is None:
-            with pytest.raises(preview.RefusedError) as refused, preview._briefly():
+            with pytest.raises(preview.RefusedError) as refused, preview._waiting():
                 raise AssertionError("somebody else writes")
             assert (refused.value.status, refused.value.headers["Retry-After"]) == (503, "2")
         else:
@@ -126,3 +127,18 @@ def test_previews_hold_a_customers_lock_for_a_third_of_a_minute_at_most(monkeypa
     assert send([row("1", "ana", "2026-01-02T09:00")], "2026-01-20T12:00").new == 1
     monkeypatch.setattr(clock, "source_ns", lambda: at("2026-01-20T12:01:00") * 1000)
     assert asked(caller, "bo").status_code == 200
+
+
+@pytest.mark.usefixtures("ledger")
+def test_a_preview_that_goes_on_into_a_minute_is_booked_to_that_one(monkeypatch: pytest.MonkeyPatch) -> None:
+    """It begins at 12:00:55 and takes 9 seconds: 4 of the minute that begins then, which is what others wait for."""
+    mine = customer()
+    subscribe(mine)
+    now_us = at("2026-01-20T12:00") + 55_000_000
+    bucket = mine.pk if driver.on_postgresql() else 0
+    seconds = iter([100.0, 109.0])
+    with monkeypatch.context() as patched:
+        patched.setattr(preview, "time", SimpleNamespace(monotonic=lambda: next(seconds)))
+        with preview._share(frozenset({mine.pk}), now_us):
+            pass
+    assert throttle.added("preview", bucket, at("2026-01-20T12:01") // 10**6) == 4001

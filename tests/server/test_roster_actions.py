@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from typing import Any
 
 import pytest
@@ -198,7 +200,7 @@ def test_a_preview_holds_for_an_hour():
 
 
 @pytest.mark.parametrize(
-    "digest", ["", "x", "-", "1-", f"{at(NOW):x}-{'g' * 64}", f"{at('2030-01-01T00:00'):x}-{'a' * 64}"]
+    "digest", ["", "x", "-", "1-", f"{at(NOW):x}-{'g' * 96}", f"{at('2030-01-01T00:00'):x}-{'a' * 96}"]
 )
 def test_what_is_no_digest_is_refused_in_words(digest):
     mine = customer()
@@ -206,6 +208,21 @@ def test_what_is_no_digest_is_refused_in_words(digest):
     with pytest.raises(RefusedError) as refusal:
         confirm(admin(mine), mine, disable("cy"), digest, at(NOW))
     assert refusal.value.status == 422
+
+
+def test_a_digest_that_was_never_given_is_refused_before_anything_is_locked_or_read(
+    django_assert_num_queries: Callable[[int], AbstractContextManager[Any]],
+) -> None:
+    mine = customer()
+    subscribe(mine, PLAN)
+    send(enrolled(*WELDING), "2026-01-03T00:00")
+    principal, asked = admin(mine), disable("cy")
+    given = preview(mine, asked).digest
+    forged = given[:-96] + "0" * 32 + given[-64:]
+    with django_assert_num_queries(0), pytest.raises(RefusedError) as raised:
+        confirm(principal, mine, asked, forged, at(NOW))
+    assert raised.value.status == 409
+    assert confirm(principal, mine, asked, given, at(NOW)).new == 1
 
 
 def test_the_digest_of_one_action_confirms_no_other():

@@ -27,7 +27,7 @@ from rollbook.roster import changes
 from rollbook.roster.view import roster_of
 from rollbook.server.access.principals import Principal
 from rollbook.server.live import roster as rosters
-from rollbook.server.models import Customer, Organisation, Person
+from rollbook.server.models import Customer, Organisation, Person, Throttle
 from rollbook.server.receiving.ingest import Sender, ingest
 from rollbook.server.receiving.roster import Asked, confirm, foresee
 from tests.server.world import at, own_plan
@@ -159,6 +159,7 @@ def asked_there(customer: Customer, action: tuple[Any, ...], north: str) -> Aske
 @given(FACTS, st.randoms(use_true_random=False), ACTIONS)
 @settings(max_examples=EXAMPLES, deadline=None, database=None, suppress_health_check=list(HealthCheck))
 def test_the_roster_is_that_of_the_facts_after_any_actions(drawn, random, actions):
+    Throttle.objects.all().delete()  # all examples are of one minute
     number = Customer.objects.count()
     mine = Customer.objects.create(name=f"customer {number}")
     names = [f"north {number}", f"south {number}"]

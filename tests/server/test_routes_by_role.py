@@ -237,7 +237,7 @@ class World:
             "POST /people/erase": {"customer": north, "learner": "ana"},
             "PUT /people": {"customer": north, "people": [{"learner": "ana", "name": "Ana"}]},
             "POST /roster/preview": {"customer": north, **DISABLE},
-            "POST /roster/changes": {"customer": north, **DISABLE, "digest": f"0-{'0' * 64}"},
+            "POST /roster/changes": {"customer": north, **DISABLE, "digest": f"0-{'0' * 96}"},
             "POST /facts": [],
             "POST /cloudevents": [],
             "POST /caliper": {"sensor": "s", "sendTime": "2026-01-02T00:00:00.000Z", "data": [], "dataVersion": "v"},

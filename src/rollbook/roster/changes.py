@@ -26,6 +26,9 @@ ACTIONS = (ENABLE, DISABLE, ACTIVATE, DEACTIVATE)
 ROWS_MAX = 100_000
 """Rows of one file of actions."""
 
+SUGGESTED_MAX = 10
+"""Misspelt words of one file for which the nearest is looked for."""
+
 PLACES_MAX = 5
 """Places that one problem names."""
 
@@ -156,6 +159,7 @@ class _Asking:
     author: Author
     objects: dict[LearnerKey, set[str]] = field(default_factory=dict)
     organisations: set[str] = field(default_factory=set)
+    suggested: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         for organisation, learner, object_ in self.view.enrolments:
@@ -165,7 +169,7 @@ class _Asking:
     def answer(self, row: Row) -> Fact | Problem | None:
         """The fact of one row; None where what it asks for holds already."""
         if row.action not in ACTIONS:
-            rule = f'there is no action "{row.action}"{nearest(row.action, ACTIONS)}'
+            rule = f'there is no action "{row.action}"{self._near(row.action, ACTIONS)}'
             return Problem(row.place, rule, "use " + ", ".join(ACTIONS))
         return self._of_enrolment(row) if row.action in (ENABLE, DISABLE) else self._of_learner(row)
 
@@ -191,10 +195,16 @@ class _Asking:
             return None
         return self.author.fact(ENABLED if row.action == ACTIVATE else DISABLED, self.at_us, *key)
 
+    def _near(self, word: str, words: Iterable[str]) -> str:
+        """The nearest of the words, for the first that are misspelt: looking takes long, and a list has many rows."""
+        if word not in self.suggested and len(self.suggested) < SUGGESTED_MAX:
+            self.suggested[word] = nearest(word, words)
+        return self.suggested.get(word, "")
+
     def _not_there(self, row: Row) -> Problem:
         """What is unknown, by the first thing that is: the organisation, the learner, the enrolment."""
         if row.organisation not in self.organisations:
-            rule = f'there is no organisation "{row.organisation}"{nearest(row.organisation, self.organisations)}'
+            rule = f'there is no organisation "{row.organisation}"{self._near(row.organisation, self.organisations)}'
             return Problem(row.place, rule, "check its spelling against the roster")
         key = (row.organisation, row.learner)
         if key not in self.view.learners and key not in self.objects:

@@ -21,6 +21,7 @@ from typing import Any
 
 from rollbook.errors import Problem
 from rollbook.model.fact import Fact
+from rollbook.model.instants import FIRST_YEAR, LAST_YEAR
 from rollbook.model.roster import Enrolment
 
 CREATED, ENABLED, DISABLED, DELETED = "account.created", "account.enabled", "account.disabled", "account.deleted"
@@ -129,8 +130,9 @@ def text_of(attributes: Mapping[str, Any], name: str) -> str:
 
 
 def day_of(attributes: Mapping[str, Any], name: str) -> date | None:
-    """A date of the attributes, `2026-03-01`; None where it is something else."""
+    """A date of the attributes, `2026-03-01`; None where it is something else, or of a year that no calendar has."""
     try:
-        return date.fromisoformat(text_of(attributes, name))
+        found = date.fromisoformat(text_of(attributes, name))
     except ValueError:
         return None
+    return found if FIRST_YEAR <= found.year <= LAST_YEAR else None

@@ -39,7 +39,7 @@ from rollbook.server.refusals import missing
 router = Router(tags=["roster"])
 
 Standing = Literal["", "active", "inactive", "enabled", "none-enabled"]
-Digest = Annotated[str, Field(max_length=100, pattern=r"^[0-9a-f-]+$", description="of the preview that is confirmed")]
+Digest = Annotated[str, Field(max_length=120, pattern=r"^[0-9a-f-]+$", description="of the preview that is confirmed")]
 
 
 class EnrolmentIn(Body):
@@ -191,7 +191,7 @@ def preview(request: HttpRequest, body: RosterActionIn) -> RosterPreviewOut:
     "/roster/changes",
     auth=needs("roster:write"),
     response=RosterDoneOut,
-    openapi_extra=_action({**EXAMPLE, "digest": f"{0:x}-{'0' * 64}"}, 404, 409, 503),
+    openapi_extra=_action({**EXAMPLE, "digest": f"{0:x}-{'0' * 96}"}, 404, 409, 503),
     summary="Do what a preview showed",
 )
 def change(request: HttpRequest, body: RosterChangeIn) -> RosterDoneOut:

@@ -17,6 +17,9 @@ from rollbook.model.roster import object_of
 from rollbook.roster.view import ENROLMENT, KINDS
 from rollbook.server.live import clusters, driver
 
+COURSE_LENGTH_MAX = 4096
+"""No course is called longer: some databases cannot look for very long texts."""
+
 FACTS_MAX = 500_000
 """Status facts that are read for one question: some 500 MB."""
 
@@ -69,6 +72,8 @@ def of_course(organisations: Sequence[str], course: str) -> set[str]:
     as JSON, in which letters may be written by their numbers. Where nobody told the course, it is called as the
     enrolment.
     """
+    if len(course) > COURSE_LENGTH_MAX:
+        return set()
     name = object_of(course)
     sql = f"""
         select distinct learner from fact

@@ -75,10 +75,20 @@ def unkept(customers: frozenset[int], now_us: int) -> Iterator[None]:
 
     Raises RefusedError 503 where others are at work, and 429 where the share of the minute is used up.
     """
-    with _turn(customers), _share(customers, now_us), _briefly():
-        metering.locked(customers)
+    with _turn(customers), briefly(customers, now_us):
         yield
         transaction.set_rollback(True)
+
+
+@contextmanager
+def briefly(customers: frozenset[int], now_us: int) -> Iterator[None]:
+    """A transaction in which customers are locked, within the share of each minute that previews have.
+
+    Raises RefusedError as `unkept` does.
+    """
+    with _share(customers, now_us), _waiting():
+        metering.locked(customers)
+        yield
 
 
 @contextmanager
@@ -108,13 +118,15 @@ def _share(customers: frozenset[int], now_us: int) -> Iterator[None]:
     try:
         yield
     finally:
-        taken = int((time.monotonic() - began) * 1000) + 1
+        # What it took of the minute in which it ends: that of an earlier one keeps nobody waiting any more.
+        end = now + time.monotonic() - began
+        ends = int(end) // throttle.MINUTE * throttle.MINUTE
         for bucket in buckets:
-            throttle.add("preview", bucket, since, taken)
+            throttle.add("preview", bucket, ends, int((end - max(now, ends)) * 1000) + 1)
 
 
 @contextmanager
-def _briefly() -> Iterator[None]:
+def _waiting() -> Iterator[None]:
     """A transaction that waits for nobody longer than `LOCK_SECONDS`. Raises RefusedError 503 instead."""
     try:
         if driver.on_postgresql():

@@ -2,7 +2,8 @@
 
 `foresee` decides (`roster_deciding`), takes the facts in, counts what became of each subscription, and rolls everything
 back. It gives a digest. `confirm` does the same again and keeps it, with an entry of the audit, where the digest is the
-same; where anything that was shown would be another now, it is refused (409), and nothing is done.
+same; where anything that was shown would be another now, it is refused (409), and nothing is done. What we never gave
+for this action is refused before anything is looked at.
 
 The facts carry the instant of the preview, which the digest holds, so their ids follow from it: confirming twice is
 one act. What is held against the preview are differences, not counts: others' facts, which come all the time, do not
@@ -16,8 +17,6 @@ from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-import stamina
-from django.db import transaction
 from django.utils.crypto import constant_time_compare, salted_hmac
 
 from rollbook.accounting.account import Account, account
@@ -37,7 +36,7 @@ from rollbook.server.live.driver import own_database
 from rollbook.server.models import Customer
 from rollbook.server.receiving import roster_deciding
 from rollbook.server.receiving.ingest import Receipt, Sender, ingest_within
-from rollbook.server.receiving.preview import unkept
+from rollbook.server.receiving.preview import briefly, unkept
 from rollbook.server.receiving.roster_deciding import (
     CLEAN_UP,
     COURSE,
@@ -154,16 +153,16 @@ def foresee(principal: Principal, customer: Customer, asked: Asked, now_us: int)
     )
 
 
-@stamina.retry(on=metering.may_pass, attempts=3, wait_initial=0.05, wait_max=1.0)
 def confirm(principal: Principal, customer: Customer, asked: Asked, digest: str, now_us: int) -> Done:
     """Does what was foreseen, in one transaction with its audit entry; a repeat changes nothing.
 
-    Raises RefusedError 409 where the preview would be another now, or is older than `VALID_SECONDS`, and 422 for a
-    digest that is none.
+    Raises RefusedError 409 where the preview would be another now, is older than `VALID_SECONDS`, or was of something
+    else, 422 for a digest that is none, and 503 and 429 as a preview does.
     """
     at_us = _instant(digest, now_us)
-    with transaction.atomic():
-        metering.locked([customer.pk])
+    if not constant_time_compare(digest.partition("-")[2][:_SEAL_LENGTH], _seal(customer, asked, at_us)):
+        raise _another()
+    with briefly(frozenset({customer.pk}), now_us):
         deciding = roster_deciding.decide(customer, asked, at_us)
         if deciding.is_done:
             return _receipt(deciding, Receipt(repeats=len(deciding.decided.facts)))
@@ -259,7 +258,13 @@ def _digest(customer: Customer, asked: Asked, deciding: Deciding, effects: Itera
         "effects": [_differences(it) for it in sorted(effects, key=lambda it: it.subscription)],
     }
     key = salted_hmac("rollbook.roster", json.dumps(said), algorithm="sha256").hexdigest()
-    return f"{deciding.at_us:x}-{key}"
+    return f"{deciding.at_us:x}-{_seal(customer, asked, deciding.at_us)}{key}"
+
+
+def _seal(customer: Customer, asked: Asked, at_us: int) -> str:
+    """What only a preview of this very action can have: it is compared before anything is locked or read."""
+    said = f"{customer.pk} {at_us} {asked!r}"
+    return salted_hmac("rollbook.roster.asked", said, algorithm="sha256").hexdigest()[:_SEAL_LENGTH]
 
 
 def _differences(effect: Effect) -> list[object]:
@@ -268,7 +273,7 @@ def _differences(effect: Effect) -> list[object]:
 
 
 _HEX = frozenset("0123456789abcdef")
-_KEY_LENGTH, _INSTANT_LENGTH_MAX = 64, 15
+_SEAL_LENGTH, _KEY_LENGTH, _INSTANT_LENGTH_MAX = 32, 96, 15
 
 
 def _instant(digest: str, now_us: int) -> int:

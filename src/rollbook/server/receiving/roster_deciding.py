@@ -36,6 +36,9 @@ clean-up of an organisation, a roster as a platform exports it."""
 LEARNERS_MAX = 10_000
 """Learners of one action."""
 
+CANDIDATES_MAX = 100_000
+"""Learners who are looked at because they may be enrolled in a course."""
+
 SOURCE = "rollbook"
 """The source of the facts of actions. Who did it stands in the audit: facts name learners, and nobody else."""
 
@@ -132,16 +135,16 @@ def decide(customer: Customer, asked: Asked, at_us: int) -> Deciding:
     elif asked.kind == COURSE:
         organisation = _known(whose, asked.organisation or only)
         learners = roster_facts.of_course([organisation], asked.course)
-        facts, view = _viewed(roster_facts.of_people([organisation], _few(learners)), at_us)
+        facts, view = _viewed(roster_facts.of_people([organisation], _few(learners, CANDIDATES_MAX)), at_us)
         decided = _of_course(view, replace(asked, organisation=organisation), at_us, author)
         found = Deciding(facts=facts, view=view, decided=decided, at_us=at_us)
     else:
         rows = _rows(customer, asked, only)
         numbers = {it.learner for it in rows if it.learner.isdecimal()}
-        facts, view = _viewed(roster_facts.of_people(whose, _few(numbers)), at_us)
+        facts, view = _viewed(roster_facts.of_people(whose, _few(numbers, LEARNERS_MAX)), at_us)
         decided = changes.from_rows(view, rows, at_us, author)
         found = Deciding(facts=facts, view=view, decided=decided, at_us=at_us)
-    _few(found.learners)
+    _few(found.learners, LEARNERS_MAX)
     return found
 
 
@@ -189,11 +192,11 @@ def _known(whose: Collection[str], organisation: str) -> str:
     raise refused(422, "organisation", "organisation", rule, "name one of the customer's organisations")
 
 
-def _few(learners: set[_Learner]) -> set[_Learner]:
+def _few(learners: set[_Learner], most: int) -> set[_Learner]:
     """Some learners, if they are few enough for one action. Raises RefusedError 422."""
-    if len(learners) <= LEARNERS_MAX:
+    if len(learners) <= most:
         return learners
-    rule = f"it is about {len(learners):,} learners, and one action is about at most {LEARNERS_MAX:,}"
+    rule = f"it is about {len(learners):,} learners, and one action is about at most {most:,}"
     raise refused(422, "too-many", "action", rule, "do it for a unit or a part of them at a time")
 
 
