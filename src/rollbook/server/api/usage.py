@@ -149,13 +149,23 @@ class RollOut(Schema):
     next: int | None
 
 
+class DoneOut(Schema):
+    """Facts of one type: how many, and when the first and the last of them happened."""
+
+    type: str
+    facts: int
+    first_at: str
+    last_at: str
+
+
 class ReasonOut(Schema):
-    """What became of some facts of one organisation, and what that means."""
+    """What became of some facts of one organisation, what that means, and of which types they are."""
 
     organisation: str
     disposition: str
     meaning: str
     facts: int
+    types: list[DoneOut]
 
 
 class UncountedLearnerOut(Schema):

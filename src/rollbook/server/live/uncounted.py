@@ -38,14 +38,15 @@ PAGE_SECONDS = 2.0
 """After which a page begins no other round."""
 
 Rows = list[tuple[Any, ...]]
-"""(learner, organisation, disposition, facts)."""
+"""(learner, organisation, disposition, type, facts, the first and the last of them in UTC microseconds)."""
 
 _IN_ORDER = {disposition: place for place, disposition in enumerate(DISPOSITIONS)}
 
 _SQL = f"""
     with clusters as (select distinct scope, learner, cluster from identities),
          there as (
-            select named.organisation, named.scope, named.cluster, try_cast(named.learner as bigint) as learner, fate
+            select named.organisation, named.scope, named.cluster, try_cast(named.learner as bigint) as learner, fate,
+                   named.type, named.at_us
             from named join fates on fates.source = named.source and fates.id = named.id
             where named.at_us >= ? and named.at_us < ? and named.learner <> '' and fate <> {quoted(CORRECTION)}),
          counted as (
@@ -58,8 +59,8 @@ _SQL = f"""
          rest as (
             select there.* from there
             anti join counted on counted.scope = there.scope and counted.cluster = there.cluster)
-    select learner, organisation, fate, count(*) from rest where list_contains(?, learner)
-    group by learner, organisation, fate order by learner, organisation
+    select learner, organisation, fate, type, count(*), min(at_us), max(at_us) from rest where list_contains(?, learner)
+    group by learner, organisation, fate, type order by learner, organisation
     """
 """Parameters: the window's start, end and number, and the learners who are asked about."""
 
@@ -166,7 +167,21 @@ def _who(person: Person | None) -> dict[str, Any]:
 
 
 def _reasons(lines: Rows) -> list[dict[str, Any]]:
-    return [
-        {"organisation": organisation, "disposition": fate, "meaning": DISPOSITIONS[str(fate)], "facts": facts}
-        for _, organisation, fate, facts in sorted(lines, key=lambda it: (str(it[1]), _IN_ORDER[str(it[2])]))
-    ]
+    """By organisation and disposition, in their order, with the types of its facts as they first happened."""
+    in_order = sorted(lines, key=lambda it: (str(it[1]), _IN_ORDER[str(it[2])], it[5], str(it[3])))
+    reasons = []
+    for (organisation, fate), found in groupby(in_order, key=lambda it: (it[1], it[2])):
+        types = [
+            {"type": type_, "facts": facts, "first_at": iso(first_us), "last_at": iso(last_us)}
+            for *_, type_, facts, first_us, last_us in found
+        ]
+        reasons.append(
+            {
+                "organisation": organisation,
+                "disposition": fate,
+                "meaning": DISPOSITIONS[str(fate)],
+                "facts": sum(it["facts"] for it in types),
+                "types": types,
+            }
+        )
+    return reasons

@@ -11,6 +11,7 @@ import binascii
 import json
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from urllib.parse import urlencode
 
@@ -20,6 +21,7 @@ from django.utils.translation import gettext, gettext_lazy
 
 from rollbook.accounting.account import Account
 from rollbook.metering.outcome import CLASSES
+from rollbook.model.instants import to_us
 from rollbook.model.window import Window
 from rollbook.reports.named import LEARNER
 from rollbook.server import clock
@@ -28,7 +30,7 @@ from rollbook.server.live import people, register, uncounted
 from rollbook.server.live.register import BEYOND, FIRST, GUEST, INCLUDED, LATEST, NAME, Asked, Entry
 from rollbook.server.live.usage import counted
 from rollbook.server.models import Person, Subscription
-from rollbook.server.pages import deeds, exports, reading, shell
+from rollbook.server.pages import exports, reading, reasons, shell
 from rollbook.server.pages.registry import page
 from rollbook.server.refusals import missing, refused
 
@@ -114,7 +116,7 @@ def not_counted(request: HttpRequest, principal: Principal, number: int) -> Http
     if window is not None:
         shown |= {"choices": [_windows(found, window)], "after": request.GET.get("after", "")}
         if "list" in request.GET:
-            shown |= {"listed": True} | _uncounted(request, row, found, window)
+            shown |= {"listed": True} | _uncounted(request, row, window)
     return _shown(request, principal, row, "learners/uncounted.html", shown)
 
 
@@ -122,11 +124,10 @@ def not_counted(request: HttpRequest, principal: Principal, number: int) -> Http
 def not_counted_list(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """Its list."""
     row = subscription_for(principal, number)
-    found = counted(row, clock.now_us())
-    window = window_of(request, found)
+    window = window_of(request, counted(row, clock.now_us()))
     if window is None:
         raise missing("window")
-    return shell.part(request, "learners/uncounted_list.html", {"row": row, **_uncounted(request, row, found, window)})
+    return shell.part(request, "learners/uncounted_list.html", {"row": row, **_uncounted(request, row, window)})
 
 
 def window_of(request: HttpRequest, found: Account) -> Window | None:
@@ -200,21 +201,32 @@ def _choices(found: Account, asked: Asked) -> Iterator[Choice]:
     yield Choice("order", gettext("Order"), asked.order, ORDERS)
 
 
-def _uncounted(request: HttpRequest, row: Subscription, found: Account, window: Window) -> dict[str, Any]:
+def _why(reason: dict[str, Any], zone: str) -> Iterator[dict[str, Any]]:
+    """A reason in words, once for each type of what was done: what, how often and when."""
+    for done in reason["types"]:
+        first_us, last_us = (to_us(datetime.fromisoformat(done[name])) for name in ("first_at", "last_at"))
+        yield {
+            "facts": done["facts"],
+            "words": reasons.WORDS[reason["disposition"]],
+            "what": reasons.happened(done["type"]),
+            "when": reading.lasted(first_us, last_us, zone),
+        }
+
+
+def _uncounted(request: HttpRequest, row: Subscription, window: Window) -> dict[str, Any]:
     after = request.GET.get("after") or "0"
     if not after.isdecimal() or len(after) > 18:  # noqa: PLR2004 - digits of a number of a row
         raise refused(422, "invalid", "after", "it is no place in this list", "begin at the first page")
-    now_us = clock.now_us()
-    said = uncounted.not_counted(row, window.number, now_us, after=int(after), limit=PAGE_MAX)
+    said = uncounted.not_counted(row, window.number, clock.now_us(), after=int(after), limit=PAGE_MAX)
     numbers = _numbers(row, [it["learner"] for it in said["learners"] if it["learner"]])
-    until_us = min(window.end_us, now_us + 1)
-    done = deeds.deeds(found.organisations, list(numbers.values()), window.start_us, until_us)
-    plan = found.subscription.plan_at(window.start_us)
-    shown = []
-    for it in said["learners"]:
-        at_hand = numbers.get(it["learner"])
-        told = deeds.told(plan, row.zone, it["reasons"], done.get(at_hand or 0, ()))
-        shown.append(it | {"number": at_hand, "reasons": told})
+    shown = [
+        it
+        | {
+            "number": numbers.get(it["learner"]),
+            "reasons": [told for reason in it["reasons"] for told in _why(reason, row.zone)],
+        }
+        for it in said["learners"]
+    ]
     return {"window": window, "people": shown, "next": said["next"], "begun": after != "0"}
 
 

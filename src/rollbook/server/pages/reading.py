@@ -121,6 +121,14 @@ def minute(at: datetime | int, zone: str) -> str:
     return pattern.format(format_time(local, "short", tzinfo=ZoneInfo(zone), locale=locale()), day(local.date()))
 
 
+def lasted(first_us: int, last_us: int, zone: str) -> str:
+    """The moment at which something happened; from which day to which, where it happened more than once."""
+    if first_us == last_us:
+        return moment(first_us, zone)
+    first, last = (_local(it, zone).date() for it in (first_us, last_us))
+    return between(first, last + timedelta(days=1))
+
+
 def clock(at: datetime | int, zone: str) -> str:
     """14:05:22, where the zone is."""
     return format_time(_local(at, zone), "medium", locale=locale(), tzinfo=ZoneInfo(zone))

@@ -26,7 +26,7 @@ from rollbook.server.live.explaining import explain_learner
 from rollbook.server.live.register import Entry
 from rollbook.server.live.usage import counted
 from rollbook.server.models import Person, Subscription
-from rollbook.server.pages import deeds, definitions, learners, reasons, shell
+from rollbook.server.pages import definitions, learners, reading, reasons, shell
 from rollbook.server.pages.reasons import Rules
 from rollbook.server.pages.registry import page
 from rollbook.server.refusals import missing
@@ -241,7 +241,7 @@ def _groups(lines: Iterable[FactLine], rules: Rules, zone: str) -> tuple[Group, 
             first=tuple(found[:FACTS_MAX]),
             since_us=found[0].fact.at_us,
             until_us=found[-1].fact.at_us,
-            when=deeds.when(found[0].fact.at_us, found[-1].fact.at_us, zone),
+            when=reading.lasted(found[0].fact.at_us, found[-1].fact.at_us, zone),
         )
         for (disposition, type_), found in alike.items()
     ]
