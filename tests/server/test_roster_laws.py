@@ -143,15 +143,16 @@ def decided_here(view: Roster, action: tuple[Any, ...], north: str, at_us: int) 
 def asked_there(customer: Customer, action: tuple[Any, ...], north: str) -> Asked | None:
     """The same for the server; None where it has not heard of them."""
     kind, on, learner, object_ = action
-    course, unit = COURSES[object_]
+    switch = "enable" if on else "disable"
+    if kind == "course":  # of everybody on it, whoever was drawn
+        course, unit = COURSES[object_]
+        return Asked(kind=kind, do=switch, organisation=north, course=course, unit=unit)
     person = Person.objects.filter(customer=customer, learner=learner).first()
     if person is None:
         return None
-    switch = "enable" if on else "disable"
     return {
         "enrolments": Asked(kind=kind, do=switch, enrolments=((north, person.pk, object_),)),
         "learners": Asked(kind=kind, do="activate" if on else "deactivate", learners=((north, person.pk),)),
-        "course": Asked(kind=kind, do=switch, organisation=north, course=course, unit=unit),
         "rows": Asked(kind=kind, rows=(changes.Row("1", switch, north, learner, object_),)),
     }[kind]
 
