@@ -81,6 +81,8 @@ def facts_of(drawn: Sequence[tuple[Any, ...]], organisations: Sequence[str]) -> 
         course, unit = COURSES.get(object_, ("", ""))
         told = {"course": course, "unit": unit, "start": "2026-01-01"} if type_.endswith(("created", "changed")) else {}
         is_enrolment, linked = type_.startswith("enrolment"), type_ == "identity.linked"
+        # Nobody is linked to themselves and no void voids itself: such rows are refused before they are facts.
+        given_up = [it for it in LEARNERS if it != learner][other % 3]
         found.append(
             Fact(
                 id=str(number),
@@ -90,8 +92,8 @@ def facts_of(drawn: Sequence[tuple[Any, ...]], organisations: Sequence[str]) -> 
                 learner=learner,
                 organisation=organisations[organisation],
                 role=role,
-                object=LEARNERS[other % 4] if linked else object_ if is_enrolment else "",
-                voids=str(other) if type_ == "fact.voided" else "",
+                object=given_up if linked else object_ if is_enrolment else "",
+                voids=str(other if other != number else other + 1) if type_ == "fact.voided" else "",
                 attributes=json.dumps(told, ensure_ascii=bool(number % 2)) if told and is_enrolment else "",
             )
         )
