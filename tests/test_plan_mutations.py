@@ -97,7 +97,7 @@ def stated(case: Case) -> frozenset[str]:
 
 def meters(meter: Meter) -> Iterator[tuple[str, Meter]]:
     """All single changes of what counts, leaving out those that a plan may not say."""
-    spare = [type_ for type_ in TYPES if type_ not in (*meter.types, *CORRECTIONS, DESCRIBING)]
+    spare = [type_ for type_ in TYPES if type_ not in (*meter.types, *CORRECTIONS, *DESCRIBING)]
     for words, counts in lists("counts", meter.counts, spare):
         yield words, replace(meter, counts=counts)
     for words, state in states("holds", meter.holds, spare):

@@ -234,8 +234,9 @@ def test_a_correction_cannot_count(text: Callable[[str], str], type_: str) -> No
 
 
 def test_what_only_describes_an_enrolment_cannot_count() -> None:
-    rule = '"enrolment.changed" only describes an enrolment and cannot count'
-    assert said(changed(PLAIN, counts=["enrolment.changed"])) == [("meter", rule)]
+    for type_, what in (("enrolment.changed", "an enrolment"), ("account.changed", "an account")):
+        rule = f'"{type_}" only describes {what} and cannot count'
+        assert said(changed(PLAIN, counts=[type_])) == [("meter", rule)]
 
 
 @pytest.mark.parametrize("mode", MODES)

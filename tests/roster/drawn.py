@@ -4,12 +4,14 @@ repeats, offs without an object, links and voids collide often. The tests assert
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import date, timedelta
 from functools import cache
 
 from hypothesis import strategies as st
 
 from rollbook.model.fact import LINKED, VOIDED, Fact
+from rollbook.model.groups import Group
 from rollbook.model.roster import Enrolment, LearnerRecord, Roster, Snapshot, object_of
 from rollbook.roster.statuses import ROLES
 from rollbook.roster.view import KINDS, OFF
@@ -21,7 +23,22 @@ ORGANISATIONS = ("north", "süd")
 LEARNERS = ("ana", "bo", "zoë", "Zoe")
 OBJECTS = ("", "A", "B", "數學|1")
 TYPES = tuple(KINDS)
-SAID = ("", "", '{"since": "unknown"}', '{"course": "A", "start": "2026-03-01"}', "no JSON", '["a list"]', '{"end": 7}')
+SALES, NORTH, SUED = ("Sales",), ("Sales", "North"), ("Sales", "Süd/Ost")
+GROUPS: tuple[tuple[Group, ...], ...] = ((), (SALES,), (NORTH,), (NORTH, SUED), (("Ops",), NORTH))
+"""What a learner may be in, settled."""
+
+SAID = (
+    "",
+    "",
+    '{"groups": []}',
+    '{"groups": ["Sales / North", 7, "Ops"]}',
+    '{"groups": "Sales"}',
+    '{"since": "unknown"}',
+    '{"course": "A", "start": "2026-03-01"}',
+    "no JSON",
+    '["a list"]',
+    '{"end": 7}',
+)
 
 
 @st.composite
@@ -72,7 +89,9 @@ COURSES = (("A", ""), ("A", "1|x"), ("數學", ""))
 def rosters(organisations: frozenset[str]) -> st.SearchStrategy[Roster]:
     """A few of the few, of these organisations."""
     of, whom = st.sampled_from(sorted(organisations)), st.sampled_from(LEARNERS)
-    records = st.builds(LearnerRecord, organisation=of, learner=whom, active=st.booleans())
+    records = st.builds(
+        LearnerRecord, organisation=of, learner=whom, active=st.booleans(), groups=st.sampled_from(GROUPS)
+    )
     enrolments = st.builds(
         _enrolment,
         organisation=of,
@@ -121,14 +140,21 @@ def snapshots(draw: st.DrawFn) -> Snapshot:
         complete=draw(st.integers(0, 4)) > 0,
         says_enabled=draw(st.integers(0, 4)) > 0,
         says_active=draw(st.integers(0, 4)) > 0,
+        says_groups=draw(st.integers(0, 4)) > 0,
     )
 
 
 @st.composite
 def sequences(draw: st.DrawFn) -> list[tuple[int, Snapshot]]:
-    """Snapshots at rising instants; every now and then an earlier one is true again, with everybody in it."""
+    """Snapshots at rising instants; every now and then an earlier one is true again, or with everybody elsewhere."""
     found: list[tuple[int, Snapshot]] = []
     for at_us in draw(st.lists(st.sampled_from(INSTANTS), unique=True, max_size=5).map(sorted)):
-        again = bool(found) and draw(st.integers(0, 3)) == 0
-        found.append((at_us, draw(st.sampled_from(found))[1] if again else draw(snapshots())))
+        kind = draw(st.integers(0, 5)) if found else 0
+        snapshot = draw(st.sampled_from(found))[1] if kind > 3 else draw(snapshots())
+        if kind == 5:
+            moved = {
+                key: replace(it, groups=draw(st.sampled_from(GROUPS))) for key, it in snapshot.roster.learners.items()
+            }
+            snapshot = replace(snapshot, roster=replace(snapshot.roster, learners=moved), says_groups=True)
+        found.append((at_us, snapshot))
     return found

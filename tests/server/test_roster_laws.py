@@ -50,7 +50,7 @@ FACTS = st.lists(
     st.tuples(
         st.sampled_from(
             (
-                *("account.created", "account.disabled", "account.enabled", "account.deleted"),
+                *("account.created", "account.changed", "account.disabled", "account.enabled", "account.deleted"),
                 *("enrolment.created", "enrolment.changed", "enrolment.enabled", "enrolment.disabled"),
                 *("enrolment.ended", "identity.linked", "fact.voided", "login"),
             )

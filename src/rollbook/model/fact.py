@@ -41,11 +41,12 @@ VOIDED = "fact.voided"
 LINKED = "identity.linked"
 CORRECTIONS = (VOIDED, LINKED)
 
-DESCRIBING = "enrolment.changed"
-"""Tells what an enrolment is: nobody did anything by it, and nothing stands otherwise. No plan can count it."""
+DESCRIBING = {"account.changed": "an account", "enrolment.changed": "an enrolment"}
+"""Tells what something is: nobody did anything by it, and nothing stands otherwise. No plan can count it."""
 
 TYPES = (
     "account.created",
+    "account.changed",
     "account.enabled",
     "account.disabled",
     "account.deleted",
@@ -62,7 +63,7 @@ TYPES = (
     "material.accessed",
     "ilt.attended",
     "enrolment.created",
-    DESCRIBING,
+    "enrolment.changed",
     "enrolment.enabled",
     "enrolment.disabled",
     "enrolment.ended",

@@ -261,9 +261,9 @@ def _contradictions(keys: Keys, meter: Meter) -> None:
         keys.report("unit", "an entry happens once: minimum and first_ever do not apply", "leave them out")
     for type_ in sorted({type_ for type_ in meter.types if meter.types.count(type_) > 1}):
         keys.report("", f'"{type_}" is named for two purposes', "a type either counts, switches on, or switches off")
-    for type_ in (*CORRECTIONS, DESCRIBING):
+    for type_ in (*CORRECTIONS, *DESCRIBING):
         if type_ in meter.types:
-            does = "only describes an enrolment" if type_ == DESCRIBING else "corrects other facts"
+            does = f"only describes {DESCRIBING[type_]}" if type_ in DESCRIBING else "corrects other facts"
             keys.report("", f'"{type_}" {does} and cannot count', "leave it out")
 
 

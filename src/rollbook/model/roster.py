@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from datetime import date
 from typing import TypeAlias
 
+from rollbook.model.groups import Group
+
 LearnerKey: TypeAlias = tuple[str, str]
 """(organisation, learner)."""
 
@@ -55,12 +57,14 @@ class LearnerRecord:
     """A learner of an organisation. A new one is active (W-25), the opposite of a new enrolment.
 
     since_us  when `active` became what it is, UTC microseconds; None where it was so before we first saw it
+    groups    in which they are, settled (`rollbook.model.groups`): as was told last, and nothing where nobody told
     """
 
     organisation: str
     learner: str
     active: bool = True
     since_us: int | None = None
+    groups: tuple[Group, ...] = ()
 
     @property
     def key(self) -> LearnerKey:
@@ -95,6 +99,7 @@ class Snapshot:
                    disabled (W-05)
     says_active    whether it says which learners are active; where not, they stay as they are, and new ones are
                    active (W-25)
+    says_groups    whether it says in which groups learners are; where not, they stay in those in which they are
     """
 
     roster: Roster
@@ -102,6 +107,7 @@ class Snapshot:
     complete: bool = True
     says_enabled: bool = True
     says_active: bool = True
+    says_groups: bool = False
 
     def __post_init__(self) -> None:
         told = {key[0] for key in (*self.roster.learners, *self.roster.enrolments)}

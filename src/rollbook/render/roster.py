@@ -21,6 +21,7 @@ COLUMNS = ("organisation", "learner", "course", "unit", "start", "end", "status"
 
 WORDS: Mapping[str, tuple[str, str]] = {
     "account.created": ("learner is new", "learners are new"),
+    "account.changed": ("learner is in other groups", "learners are in other groups"),
     "account.enabled": ("learner is set active", "learners are set active"),
     "account.disabled": ("learner is set inactive", "learners are set inactive"),
     "account.deleted": ("learner is gone", "learners are gone"),

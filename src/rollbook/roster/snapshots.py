@@ -11,8 +11,10 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from rollbook.model.fact import Fact
+from rollbook.model.groups import values
 from rollbook.model.roster import Enrolment, LearnerRecord, Roster, Snapshot
 from rollbook.roster.statuses import (
+    ACCOUNT_CHANGED,
     CHANGED,
     CREATED,
     DELETED,
@@ -50,9 +52,14 @@ def diff(view: Roster, snapshot: Snapshot, at_us: int, source: str = SOURCE) -> 
 def _learners(view: Roster, snapshot: Snapshot, at_us: int, author: Author) -> Iterator[Fact]:
     for key in sorted(snapshot.roster.learners):
         record, held = snapshot.roster.learners[key], view.learners.get(key)
-        if type_ := _learner_type(record, held, snapshot):
-            said = UNKNOWN if held is None and record.organisation not in view.synced else {}
-            yield author.fact(type_, at_us, *key, said=said)
+        said: dict[str, object] = dict(UNKNOWN) if held is None and record.organisation not in view.synced else {}
+        placed = {**said, "groups": values(record.groups)} if snapshot.says_groups else said
+        type_ = _learner_type(record, held, snapshot)
+        if type_:
+            yield author.fact(type_, at_us, *key, said=placed if type_ == CREATED else said)
+        # Of somebody who is new, groups may have been told while there was no account: they are told anew.
+        if snapshot.says_groups and type_ != CREATED and (held is None or held.groups != record.groups):
+            yield author.fact(ACCOUNT_CHANGED, at_us, *key, said=placed)
     if snapshot.complete:
         for key in sorted(view.learners.keys() - snapshot.roster.learners.keys()):
             if key[0] in snapshot.organisations:

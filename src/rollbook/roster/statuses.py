@@ -4,6 +4,8 @@ An id is a digest of what the fact does, to whom, and at which instant: the same
 is sent, and no id tells who it is about. What a fact says beyond its columns is an object of JSON in `attributes`:
 
     course, unit, start, end   of an enrolment, in `enrolment.created` and `enrolment.changed`; dates as 2026-03-01
+    groups                     of a learner, all of them, in `account.created` and `account.changed`: a list of paths as
+                               `rollbook.model.groups` writes them
     since = "unknown"          it was so before we first saw it (S-33)
     by                         what made it: `snapshot`, `action`, `clean-up` or `cycle`
     cycle                      of `cycle`, its name
@@ -25,6 +27,7 @@ from rollbook.model.instants import FIRST_YEAR, LAST_YEAR
 from rollbook.model.roster import Enrolment
 
 CREATED, ENABLED, DISABLED, DELETED = "account.created", "account.enabled", "account.disabled", "account.deleted"
+ACCOUNT_CHANGED = "account.changed"
 ENROLLED, CHANGED = "enrolment.created", "enrolment.changed"
 ENROLMENT_ENABLED, ENROLMENT_DISABLED, ENDED = "enrolment.enabled", "enrolment.disabled", "enrolment.ended"
 
@@ -74,7 +77,7 @@ class Author:
         organisation: str,
         learner: str,
         object_: str = "",
-        said: Mapping[str, str] | None = None,
+        said: Mapping[str, object] | None = None,
     ) -> Fact:
         """A status fact."""
         said = {"by": self.by, **({"cycle": self.cycle} if self.cycle else {}), **(said or {})}
@@ -108,7 +111,12 @@ def described(enrolment: Enrolment) -> dict[str, str]:
 
 def said(fact: Fact) -> Mapping[str, Any]:
     """What a fact says in its attributes; nothing, where these are no object of JSON."""
-    return _read(fact.attributes) if fact.attributes.startswith("{") else {}
+    return said_in(fact.attributes)
+
+
+def said_in(attributes: str) -> Mapping[str, Any]:
+    """The same of the attributes alone."""
+    return _read(attributes) if attributes.startswith("{") else {}
 
 
 @lru_cache(maxsize=1024)

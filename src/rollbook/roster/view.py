@@ -9,6 +9,8 @@ cannot matter. Of one slot, that is one enrolment or one account of a learner:
 3. what ends is gone, unless it also began at that instant: then it is there as it was;
 4. links pass slots to the survivor at their instant; of two that meet, the survivor's stays, on if either was on.
 
+5. groups are told of the learner, whatever accounts they have: see `rollbook.roster.placing`.
+
 Voided facts count for nothing, and links that contradict each other are not applied, as in metering.
 """
 
@@ -22,7 +24,9 @@ from typing import TypeAlias
 from rollbook.metering.identities import Link, accept, unit_at
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerKey, LearnerRecord, Roster
+from rollbook.roster.placing import Groups, groups_of, pass_on
 from rollbook.roster.statuses import (
+    ACCOUNT_CHANGED,
     CHANGED,
     CLEAN_UP,
     CREATED,
@@ -48,7 +52,7 @@ ON = {CREATED: ACCOUNT, ENABLED: ACCOUNT, ENROLMENT_ENABLED: ENROLMENT}
 OFF = {DISABLED: ACCOUNT, DELETED: ACCOUNT, ENROLMENT_DISABLED: ENROLMENT, ENDED: ENROLMENT}
 BEGINS = (CREATED, ENABLED, ENROLLED, ENROLMENT_ENABLED)
 ENDS = (DELETED, ENDED)
-KINDS = ON | OFF | {ENROLLED: ENROLMENT, CHANGED: ENROLMENT}
+KINDS = ON | OFF | {ENROLLED: ENROLMENT, CHANGED: ENROLMENT, ACCOUNT_CHANGED: ACCOUNT}
 DESCRIBES = (ENROLLED, CHANGED)
 
 Slot: TypeAlias = tuple[str, str, str, str]
@@ -80,6 +84,7 @@ class Folding:
     _enrolments: dict[EnrolmentKey, Enrolment] = field(default_factory=dict)
     _learners: dict[LearnerKey, LearnerRecord] = field(default_factory=dict)
     _passing: list[tuple[int, str, str]] = field(default_factory=list)
+    _groups: dict[LearnerKey, Groups] = field(default_factory=dict)
     _touched: set[LearnerKey] = field(default_factory=set)
 
     def __post_init__(self) -> None:
@@ -119,11 +124,14 @@ class Folding:
         by_slot: dict[Slot, list[Fact]] = {}
         named: dict[tuple[str, str, str], dict[str, None]] = {}
         wide: list[tuple[str, str, str, Fact]] = []
-        for fact in sorted(facts, key=lambda fact: fact.rank):
+        together = sorted(facts, key=lambda fact: fact.rank)
+        for fact in together:
             kind = KINDS.get(fact.type)
             if kind is None or fact.role not in ROLES or not fact.learner:
                 continue
             self._note(fact)
+            if fact.type == ACCOUNT_CHANGED:
+                continue
             learner = unit_at(self.links.get(fact.organisation, {}), fact.learner, at_us)
             if fact.type in OFF and not fact.object:
                 wide.append((kind, fact.organisation, learner, fact))
@@ -139,7 +147,17 @@ class Folding:
                 by_slot.setdefault((kind, organisation, learner, object_), []).append(fact)
         for slot, found in by_slot.items():
             self._judge(at_us, slot, found)
+        self._place(at_us, together)
         return self._touched
+
+    def _place(self, at_us: int, facts: Iterable[Fact]) -> None:
+        """Puts learners into the groups that facts tell, in order."""
+        for fact in facts:
+            if (groups := groups_of(fact)) is not None:
+                key = (fact.organisation, unit_at(self.links.get(fact.organisation, {}), fact.learner, at_us))
+                self._groups[key] = groups
+                self._touched.add(key)
+                self._record(*key)
 
     def _note(self, fact: Fact) -> None:
         """Remembers that a snapshot, or a clean-up, was taken in."""
@@ -219,7 +237,11 @@ class Folding:
         known = [since for since in deciding if since is not None]
         since_us = None if len(known) < len(deciding) else min(known) if active else max(known)
         self._learners[organisation, learner] = LearnerRecord(
-            organisation=organisation, learner=learner, active=active, since_us=since_us
+            organisation=organisation,
+            learner=learner,
+            active=active,
+            since_us=since_us,
+            groups=self._groups.get((organisation, learner), ()),
         )
 
     def _pass_on(self, at_us: int) -> None:
@@ -227,6 +249,7 @@ class Folding:
         while self._passing and self._passing[-1][0] <= at_us:
             _, organisation, given_up = self._passing.pop()
             survivor = unit_at(self.links[organisation], given_up, at_us)
+            pass_on(self._groups, organisation, given_up, survivor)
             for kind in (ACCOUNT, ENROLMENT):
                 for object_ in tuple(self._of.get((kind, organisation, given_up), ())):
                     old, new = (kind, organisation, given_up, object_), (kind, organisation, survivor, object_)
@@ -235,6 +258,7 @@ class Folding:
                     if there and passed.on and not there.on:
                         there = replace(there, on=True, since_us=at_us, switched=True)
                     self._put(new, there or passed)
+            self._record(organisation, survivor)
 
 
 def _told(fact: Fact) -> Enrolment | None:

@@ -18,6 +18,7 @@ from rollbook.server.pages import reading
 
 TYPES: dict[str, Any] = {
     "account.created": gettext_lazy("an account is made"),
+    "account.changed": gettext_lazy("an account is changed"),
     "account.enabled": gettext_lazy("an account is enabled"),
     "account.disabled": gettext_lazy("an account is disabled"),
     "account.deleted": gettext_lazy("an account is deleted"),
