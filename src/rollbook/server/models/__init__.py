@@ -17,6 +17,7 @@ from rollbook.server.models.contracts import (
 from rollbook.server.models.intake import HeldFact, Person, Refusal, UnknownType
 from rollbook.server.models.notices import Crossing, Done, Endpoint, Message, ReportOrder, UpgradeTask
 from rollbook.server.models.parties import ApiKey, Audit, Customer, Organisation, Throttle, User
+from rollbook.server.models.requests import RosterRequest
 from rollbook.server.models.statements import Closing, Statement, StatementFile
 
 __all__ = [
@@ -40,6 +41,7 @@ __all__ = [
     "ReportOrder",
     "ReportedCount",
     "Reservation",
+    "RosterRequest",
     "Statement",
     "StatementFile",
     "Subscription",
