@@ -18,6 +18,7 @@ from rollbook.server.models.intake import HeldFact, Person, Refusal, UnknownType
 from rollbook.server.models.notices import Crossing, Done, Endpoint, Message, ReportOrder, UpgradeTask
 from rollbook.server.models.parties import ApiKey, Audit, Customer, Organisation, Throttle, User
 from rollbook.server.models.requests import RosterRequest
+from rollbook.server.models.rules import RulesRun, RulesVersion
 from rollbook.server.models.statements import Closing, Statement, StatementFile
 
 __all__ = [
@@ -42,6 +43,8 @@ __all__ = [
     "ReportedCount",
     "Reservation",
     "RosterRequest",
+    "RulesRun",
+    "RulesVersion",
     "Statement",
     "StatementFile",
     "Subscription",
