@@ -5,70 +5,90 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     dependencies = [
-        ('rollbook', '0019_roster_requests'),
+        ("rollbook", "0019_roster_requests"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='RulesVersion',
+            name="RulesVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('text', models.TextField()),
-                ('organisations', models.JSONField(blank=True, default=list)),
-                ('zone', models.CharField(max_length=64)),
-                ('state', models.CharField(default='trial', max_length=10)),
-                ('since', models.DateTimeField()),
-                ('changed_by', models.CharField(max_length=200)),
-                ('created_at', models.DateTimeField()),
-                ('created_by', models.CharField(max_length=200)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rules_versions', to='rollbook.customer')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("text", models.TextField()),
+                ("organisations", models.JSONField(blank=True, default=list)),
+                ("zone", models.CharField(max_length=64)),
+                ("state", models.CharField(default="trial", max_length=10)),
+                ("since", models.DateTimeField()),
+                ("changed_by", models.CharField(max_length=200)),
+                ("created_at", models.DateTimeField()),
+                ("created_by", models.CharField(max_length=200)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="rules_versions",
+                        to="rollbook.customer",
+                    ),
+                ),
             ],
             options={
-                'db_table': 'rules_version',
+                "db_table": "rules_version",
             },
         ),
         migrations.CreateModel(
-            name='RulesRun',
+            name="RulesRun",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('at', models.DateTimeField()),
-                ('state', models.CharField(max_length=10)),
-                ('decided', models.JSONField(default=dict)),
-                ('learners', models.PositiveIntegerField(default=0)),
-                ('newly', models.JSONField(default=dict)),
-                ('newly_active', models.PositiveIntegerField(default=0)),
-                ('budget', models.PositiveIntegerField(default=0)),
-                ('told', models.JSONField(default=list)),
-                ('is_cut', models.BooleanField(default=False)),
-                ('digest', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField()),
-                ('answered_at', models.DateTimeField(blank=True, null=True)),
-                ('answered_by', models.CharField(blank=True, default='', max_length=200)),
-                ('customer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='rules_runs', to='rollbook.customer')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='runs', to='rollbook.rulesversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField()),
+                ("at", models.DateTimeField()),
+                ("state", models.CharField(max_length=10)),
+                ("decided", models.JSONField(default=dict)),
+                ("learners", models.PositiveIntegerField(default=0)),
+                ("newly", models.JSONField(default=dict)),
+                ("newly_active", models.PositiveIntegerField(default=0)),
+                ("budget", models.PositiveIntegerField(default=0)),
+                ("told", models.JSONField(default=list)),
+                ("is_cut", models.BooleanField(default=False)),
+                ("digest", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField()),
+                ("answered_at", models.DateTimeField(blank=True, null=True)),
+                ("answered_by", models.CharField(blank=True, default="", max_length=200)),
+                (
+                    "customer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="rules_runs", to="rollbook.customer"
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="runs", to="rollbook.rulesversion"
+                    ),
+                ),
             ],
             options={
-                'db_table': 'rules_run',
+                "db_table": "rules_run",
             },
         ),
         migrations.AddConstraint(
-            model_name='rulesversion',
-            constraint=models.UniqueConstraint(fields=('customer', 'number'), name='one_number_each'),
+            model_name="rulesversion",
+            constraint=models.UniqueConstraint(fields=("customer", "number"), name="one_number_each"),
         ),
         migrations.AddConstraint(
-            model_name='rulesversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('state', 'off'), _negated=True), fields=('customer', 'state'), name='one_on_and_one_in_trial'),
+            model_name="rulesversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("state", "off"), _negated=True),
+                fields=("customer", "state"),
+                name="one_on_and_one_in_trial",
+            ),
         ),
         migrations.AddIndex(
-            model_name='rulesrun',
-            index=models.Index(fields=['customer', 'id'], name='rules_runs_of_customer'),
+            model_name="rulesrun",
+            index=models.Index(fields=["customer", "id"], name="rules_runs_of_customer"),
         ),
         migrations.AddConstraint(
-            model_name='rulesrun',
-            constraint=models.UniqueConstraint(fields=('version', 'day'), name='one_run_a_day'),
+            model_name="rulesrun",
+            constraint=models.UniqueConstraint(fields=("version", "day"), name="one_run_a_day"),
         ),
     ]

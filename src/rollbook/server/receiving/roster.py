@@ -66,6 +66,7 @@ __all__ = [
     "Preview",
     "confirm",
     "foresee",
+    "take_in",
 ]
 
 VALID_SECONDS = 3600
@@ -193,15 +194,25 @@ def _done(
     principal: Principal, customer: Customer, asked: Asked, deciding: Deciding, now_us: int
 ) -> tuple[list[Effect], Receipt]:
     """Takes the facts in, within the transaction that runs: what became of subscriptions, and of the facts."""
-    decided = deciding.decided.facts
-    if not decided:
+    facts = roster_deciding.with_surrogates(customer, asked, deciding.decided.facts)
+    return take_in(principal.name, customer, facts, now_us)
+
+
+def take_in(sender: str, customer: Customer, facts: Sequence[Fact], now_us: int) -> tuple[list[Effect], Receipt]:
+    """Takes in what was decided here, by an action or by rules: what becomes of subscriptions, and of the facts.
+
+    sender  whose they are, where some are refused
+    facts   of the source `SOURCE`, learners as surrogates
+
+    Call it in a transaction that locked the customer; it may still be rolled back.
+    """
+    if not facts:
         return [], Receipt()
-    organisations = {it.organisation for it in decided}
+    organisations = {it.organisation for it in facts}
     before = _accounts(customer, organisations, now_us)
-    facts = roster_deciding.with_surrogates(customer, asked, decided)
-    receipt = ingest_within(facts, Sender(principal.name, customer.pk), now_us, mapped=True)
+    receipt = ingest_within(facts, Sender(sender, customer.pk), now_us, mapped=True)
     after = _accounts(customer, organisations, now_us)
-    effects = (_effect(live, before[key][1], found, decided, now_us) for key, (live, found) in after.items())
+    effects = (_effect(live, before[key][1], found, facts, now_us) for key, (live, found) in after.items())
     return [it for it in effects if any(window.before != window.after for window in it.windows)], receipt
 
 
