@@ -83,6 +83,11 @@ def too_many(groups: Sequence[Group]) -> Fault | None:
     return None
 
 
+def in_one(groups: Iterable[Group]) -> str:
+    """Paths as one text: `read_paths` gives them again."""
+    return "; ".join(map(written, groups))
+
+
 def values(groups: Iterable[Group]) -> list[str]:
     """As `attributes` of a fact hold them."""
     return [written(group) for group in groups]

@@ -9,6 +9,7 @@ from rich.console import Console
 from rich.table import Table
 
 from rollbook.model.fact import Fact
+from rollbook.model.groups import in_one
 from rollbook.model.instants import iso
 from rollbook.model.roster import Roster
 from rollbook.model.subscription import Subscription
@@ -16,7 +17,7 @@ from rollbook.render.advice import filled
 from rollbook.render.terminal import ROWS_MAX, say, show
 from rollbook.render.words import local, title
 
-COLUMNS = ("organisation", "learner", "course", "unit", "start", "end", "status", "active", "since", "id")
+COLUMNS = ("organisation", "learner", "course", "unit", "start", "end", "status", "active", "groups", "since", "id")
 """A row for each enrolment, and for each learner who has none; as a plain roster is read, but for `since`."""
 
 WORDS: Mapping[str, tuple[str, str]] = {
@@ -48,6 +49,7 @@ def rows_of(view: Roster) -> Iterator[dict[str, str]]:
             "end": it.end.isoformat() if it.end else "",
             "status": "enabled" if it.enabled else "disabled",
             "active": "" if record is None else "yes" if record.active else "no",
+            "groups": "" if record is None else in_one(record.groups),
             "since": since(it.since_us),
             "id": it.object,
         }
@@ -60,6 +62,7 @@ def rows_of(view: Roster) -> Iterator[dict[str, str]]:
                 "organisation": pair[0],
                 "learner": pair[1],
                 "active": active,
+                "groups": in_one(learner.groups),
                 "since": since(learner.since_us),
             }
 

@@ -13,10 +13,12 @@ from dataclasses import dataclass
 from datetime import date
 
 from rollbook.intake.producers.oneroster import NO, OFF, YES
+from rollbook.intake.rosters.orgs import Orgs
 from rollbook.intake.rosters.taking import INFORMS, OTHERS, REJECTED, Row, Taking
 from rollbook.intake.streams import Source
 from rollbook.intake.times import shown
 from rollbook.intake.vocabulary import Vocabulary, shipped
+from rollbook.model.groups import too_many
 from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerKey, LearnerRecord
 
 BULK, DELTA, ABSENT = "bulk", "delta", "absent"
@@ -60,6 +62,7 @@ class OneRoster:
         self._taking, self._files, self._day, self._organisation = taking, files, day, organisation
         self.modes: dict[str, str] = {}
         self.version = ""
+        self._orgs = Orgs()
         self._sessions: dict[str, tuple[date | None, date | None]] = {}
         self._courses: dict[str, _Lesson] = {}
         self._classes: dict[str, _Lesson] = {}
@@ -87,6 +90,11 @@ class OneRoster:
     def has_users(self) -> bool:
         """Whether there is a file of users that could be read."""
         return self._users_read
+
+    @property
+    def says_groups(self) -> bool:
+        """Whether there are groups, and everything that is said of them could be used."""
+        return self._users_read and self._orgs.are_groups
 
     def read(self) -> None:
         """Takes every row of every file."""
@@ -134,11 +142,17 @@ class OneRoster:
                 taking.fault(source.name, f"it says that {name[5:]}.csv is absent", remedy)
 
     def _read_orgs(self, source: Source) -> None:
-        for place, row in self._taking.table(source, _COMMON, ("sourcedId",)):
+        columns, rejected = (*_COMMON, "name", "type", "parentSourcedId"), self._taking.fates[REJECTED]
+        for place, row in self._taking.table(source, columns, ("sourcedId",)):
             faults: list[tuple[str, str]] = []
-            _off(row, faults)
+            off = _off(row, faults)
             if self._informs(place, row, faults):
                 self._taking.organisations.add(row["sourcedId"])
+                if not off:
+                    said = (row.get(it, "") for it in ("name", "type", "parentSourcedId"))
+                    self._orgs.take(row["sourcedId"], *said)
+        for rule, remedy in self._orgs.faults(rejected=self._taking.fates[REJECTED] - rejected):
+            self._taking.note(source.name, rule, remedy)
 
     def _read_sessions(self, source: Source) -> None:
         columns = (*_COMMON, "startDate", "endDate")
@@ -200,7 +214,14 @@ class OneRoster:
             first = row.get("orgSourcedIds", "").partition(",")[0].strip()
             by_role = by_file.organisation if by_file else ""
             organisation = row.get("primaryOrgSourcedId") or first or by_role or self._organisation
-            record = LearnerRecord(organisation=organisation, learner=user, active=not off and enabled in YES)
+            listed = [it.strip() for it in row.get("orgSourcedIds", "").split(",")]
+            groups = self._orgs.groups(organisation, [*listed, by_role])
+            if fault := too_many(groups):
+                taking.reject(place, fault)
+                continue
+            record = LearnerRecord(
+                organisation=organisation, learner=user, active=not off and enabled in YES, groups=groups
+            )
             self._users[user] = record.key
             if off:
                 self._off_users.add(user)

@@ -13,10 +13,11 @@ from collections.abc import Mapping
 from rollbook.intake.rosters.taking import REJECTED, REPEATED, TAKEN, Row, Taking
 from rollbook.intake.streams import Source
 from rollbook.intake.times import shown
+from rollbook.model.groups import read_paths, settled, too_many
 from rollbook.model.keys import nearest
 from rollbook.model.roster import Enrolment, LearnerKey, LearnerRecord, object_of
 
-COLUMNS = ("organisation", "learner", "course", "unit", "start", "end", "status", "active", "id")
+COLUMNS = ("organisation", "learner", "course", "unit", "start", "end", "status", "active", "groups", "id")
 """What a plain roster may have; `id` is the enrolment's own, where there is one."""
 
 _STATUSES: Mapping[str, bool] = {
@@ -30,20 +31,21 @@ _ACTIVE: Mapping[str, bool] = {
 
 
 class PlainRoster:
-    """Reads plain rosters into `taking`. `says_enabled` and `says_active`: whether they have such a column."""
+    """Reads plain rosters into `taking`. `says_enabled`, `says_active`, `says_groups`: whether they have the column."""
 
     def __init__(self, taking: Taking, mapping: Mapping[str, str], organisation: str) -> None:
         self._taking = taking
         self._mapping = mapping
         self._organisation = organisation
         self._told: dict[LearnerKey, str] = {}
-        self.says_enabled = self.says_active = True
+        self.says_enabled = self.says_active = self.says_groups = True
 
     def read(self, source: Source) -> None:
         """Takes every row of a file."""
         for place, row in self._taking.table(source, COLUMNS, (), self._mapping):
             self.says_enabled = self.says_enabled and "status" in row
             self.says_active = self.says_active and "active" in row
+            self.says_groups = self.says_groups and "groups" in row
             self._take(place, row)
 
     def _take(self, place: str, row: Row) -> None:
@@ -59,8 +61,14 @@ class PlainRoster:
             faults.append(("course is empty", "name the course; leave the whole enrolment out where there is none"))
         if start and end and end < start:
             faults.append((f"end {end} is before start {start}", "correct one of them; end is the first day after"))
-        record = LearnerRecord(organisation=organisation, learner=learner, active=active)
-        known = taking.learners.get(record.key)
+        known = taking.learners.get((organisation, learner))
+        # A learner has several rows, and each may name another group: they are in all of them.
+        groups, wrong = read_paths(row.get("groups", ""))
+        groups = settled((*groups, *(known.groups if known else ())))
+        faults.extend(wrong)
+        if fault := too_many(groups):
+            faults.append(fault)
+        record = LearnerRecord(organisation=organisation, learner=learner, active=active, groups=groups)
         if known and known.active != active:
             said = "active" if known.active else "inactive"
             rule = f"the learner {shown(learner)} is {said} at {self._told[record.key]}"
@@ -84,7 +92,7 @@ class PlainRoster:
             if taking.fates[REJECTED] > rejected:
                 return
         else:
-            taking.fates[REPEATED if known else TAKEN] += 1
+            taking.fates[REPEATED if known == record else TAKEN] += 1
         taking.learners[record.key] = record
         taking.organisations.add(organisation)
         self._told.setdefault(record.key, place)

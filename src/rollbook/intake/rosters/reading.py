@@ -100,6 +100,15 @@ class RosterReading:
         return sum(self.fates.values())
 
 
+@dataclass(frozen=True, slots=True)
+class Says:
+    """Of what a roster says anything at all: see `Snapshot`."""
+
+    enabled: bool
+    active: bool
+    groups: bool
+
+
 def read_roster(path: str | os.PathLike[str], options: RosterOptions) -> RosterReading:
     """The snapshot in a roster, with everything that is wrong with it.
 
@@ -113,7 +122,8 @@ def read_roster(path: str | os.PathLike[str], options: RosterOptions) -> RosterR
         for source in files.values():
             plain.read(source)
     why = _why_partial(taking, options, "")
-    return _reading(taking, options, "CSV", why, says=(plain.says_enabled, plain.says_active))
+    says = Says(enabled=plain.says_enabled, active=plain.says_active, groups=plain.says_groups)
+    return _reading(taking, options, "CSV", why, says)
 
 
 def _one_roster(taking: Taking, files: Mapping[str, Source], options: RosterOptions) -> RosterReading:
@@ -132,7 +142,8 @@ def _one_roster(taking: Taking, files: Mapping[str, Source], options: RosterOpti
         why = ""
     kind = f"OneRoster {read.version}".strip()
     why = _why_partial(taking, options, why)
-    return replace(_reading(taking, options, kind, why, says=(True, read.has_users)), undated=frozenset(read.undated))
+    says = Says(enabled=True, active=read.has_users, groups=read.says_groups)
+    return replace(_reading(taking, options, kind, why, says), undated=frozenset(read.undated))
 
 
 def _why_partial(taking: Taking, options: RosterOptions, by_itself: str) -> str:
@@ -146,16 +157,15 @@ def _why_partial(taking: Taking, options: RosterOptions, by_itself: str) -> str:
     return by_itself
 
 
-def _reading(
-    taking: Taking, options: RosterOptions, kind: str, why_partial: str, says: tuple[bool, bool]
-) -> RosterReading:
+def _reading(taking: Taking, options: RosterOptions, kind: str, why_partial: str, says: Says) -> RosterReading:
     organisations = taking.organisations | ({options.organisation} if options.organisation else set())
     snapshot = Snapshot(
         roster=Roster(learners=taking.learners, enrolments=taking.enrolments),
         organisations=frozenset(organisations),
         complete=not why_partial,
-        says_enabled=says[0] and not options.keeps_status,
-        says_active=says[1],
+        says_enabled=says.enabled and not options.keeps_status,
+        says_active=says.active,
+        says_groups=says.groups and bool(taking.learners),
     )
     fates = {fate: taking.fates[fate] for fate in FATES if taking.fates[fate]}
     return RosterReading(snapshot, kind, taking.problems, fates, why_partial)
