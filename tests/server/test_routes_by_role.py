@@ -87,6 +87,8 @@ PUT    /people                                                          200 403 
 GET    /roster/learners                                                 200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
 GET    /roster/learners/{number}                                        200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
 GET    /roster/courses                                                  200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
+GET    /roster/requests                                                 200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
+POST   /roster/requests/answers                                         200 200 403 200 403 403 403 403 200 403 403 403 403 200 401
 POST   /roster/preview                                                  200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
 POST   /roster/changes                                                  409 409 403 404 403 403 403 403 409 403 403 403 403 404 401
 GET    /held-facts                                                      200 403 403 403 200 403 403 403 403 403 403 403 200 200 401
@@ -238,6 +240,7 @@ class World:
             "PUT /people": {"customer": north, "people": [{"learner": "ana", "name": "Ana"}]},
             "POST /roster/preview": {"customer": north, **DISABLE},
             "POST /roster/changes": {"customer": north, **DISABLE, "digest": f"0-{'0' * 96}"},
+            "POST /roster/requests/answers": {"answers": [{"request": number, "state": "done"}]},
             "POST /facts": [],
             "POST /cloudevents": [],
             "POST /caliper": {"sensor": "s", "sendTime": "2026-01-02T00:00:00.000Z", "data": [], "dataVersion": "v"},

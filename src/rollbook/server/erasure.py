@@ -26,7 +26,16 @@ from rollbook.model.fact import LINKED
 from rollbook.server.access import audit
 from rollbook.server.access.principals import Principal
 from rollbook.server.live import metering, people
-from rollbook.server.models import Customer, HeldFact, Organisation, Person, Refusal, Reservation, UnknownType
+from rollbook.server.models import (
+    Customer,
+    HeldFact,
+    Organisation,
+    Person,
+    Refusal,
+    Reservation,
+    RosterRequest,
+    UnknownType,
+)
 
 PEOPLE_MAX = 2000
 """People of one call."""
@@ -85,6 +94,7 @@ def erase(actor: Principal, customer: Customer, learner: str, *, discard_waiting
             person.erased_at = person.erased_at or timezone.now()
             person.save(update_fields=["learner", "name", "email", "erased_at"])
             Reservation.objects.filter(subscription__customer=customer, learner=surrogate).delete()
+            RosterRequest.objects.filter(person=person).update(why="")
         _empty_waiting(own, surrogate, said)
         waiting = _unowned(learner)
         if discard_waiting:
@@ -95,6 +105,8 @@ def erase(actor: Principal, customer: Customer, learner: str, *, discard_waiting
         for it in said:
             if len(it) >= LENGTH_SURE:
                 UnknownType.objects.filter(customer=customer, type__contains=it).delete()
+                refused = RosterRequest.objects.filter(customer=customer, state=RosterRequest.REFUSED)
+                refused.filter(why__contains=it).update(why="")
         if person is not None or waiting:
             about = f"person {surrogate}" if surrogate else "facts that wait"
             discarded = len(waiting) if discard_waiting else 0

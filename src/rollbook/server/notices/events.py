@@ -122,6 +122,33 @@ EVENTS: Mapping[str, Event] = {
             "units_that_fit": "units that would be enough for what is used and foreseen",
         },
     ),
+    "rules.stopped": Event(
+        "A run of enrolment rules would have made more learners newly active than its budget: nothing was changed, and "
+        "somebody has to agree to it, refuse it, or correct the rules. The same stop is not told every night.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {
+            "run": "the number of the run",
+            "day": "the day it was for, in the zone of the rules",
+            "changes": "how many statuses it would have changed",
+            "learners": "of how many learners",
+            "newly_active": "how many would newly count, in the period that runs or in the next",
+            "budget": "how many it may be",
+            "page": "the address of the page where somebody agrees or refuses",
+        },
+    ),
+    "roster.due": Event(
+        "Steps of rules that only tell fell due: once for each, with the run of that day.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {
+            "run": "the number of the run",
+            "day": "the day, in the zone of the rules",
+            "enrolments": "how many enrolments they are about",
+            "due": "by cycle and step: cycle, step (begins, ends, completes or idle), and how many enrolments",
+            "page": "the address of the roster",
+        },
+    ),
     "report.sent": Event(
         "A report that was ordered was sent.",
         CUSTOMER,
@@ -161,6 +188,30 @@ EVENTS: Mapping[str, Event] = {
             "reported": "what it reported",
             "counted": "what was counted here, up to that instant",
         },
+    ),
+    "roster.requested": Event(
+        "Statuses were changed here, and the platform is asked to change them: one message for each organisation. It "
+        "is told only where an endpoint names this event; whose status it is, `GET /v1/roster/requests` says.",
+        CUSTOMER,
+        NOBODY,
+        {
+            "customer_number": "the customer's number, which the API asks for as `customer`",
+            "organisation": "whose learners they are",
+            "requests": "how many changes are asked for",
+            "after": "what to get them with: `GET /v1/roster/requests?state=requested&after=…`",
+        },
+    ),
+    "roster.refused": Event(
+        "The platform refused what it was asked for, and it was taken back: once an hour at most, with all since.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {"requests": "how many changes were refused"},
+    ),
+    "roster.unanswered": Event(
+        "The platform has not answered for three days: once a day, for 30 days after it was asked.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {"requests": "how many changes it has not answered", "from": "when the first of them was asked for"},
     ),
     "endpoint.disabled": Event(
         "An address for webhooks answered that it is gone (410): nothing is sent there any more.",

@@ -32,7 +32,8 @@ from rollbook.server.notices.webhooks import Result
 ATTACHMENT_BYTES_MAX = 15 * 2**20
 """What a mail server takes, with room for its encoding. A larger report is said to be there to be fetched."""
 
-COUNTS = ("used", "allowance", "units_that_fit", "reported", "counted", "facts")
+COUNTS = ("used", "allowance", "units_that_fit", "reported", "counted", "facts", "requests")
+COUNTS += ("changes", "learners", "newly_active", "budget", "enrolments")
 """Keys of data that are counts: people read them with separators."""
 
 PERMANENT = range(500, 600)
@@ -134,6 +135,8 @@ def _for_people(data: Mapping[str, Any]) -> dict[str, Any]:
             # The last day is the one of the last instant inside.
             at_us = datetime.fromisoformat(data[key]).timestamp() - (1e-6 if key == "until" else 0)
             found[f"{key}_day"] = format_date(datetime.fromtimestamp(at_us, zone), format="long", locale=locale)
+    if data.get("day"):
+        found["day_text"] = format_date(date.fromisoformat(data["day"]), format="long", locale=locale)
     if data.get("likely_on"):
         found["likely_day"] = format_date(date.fromisoformat(data["likely_on"]), format="long", locale=locale)
     return found

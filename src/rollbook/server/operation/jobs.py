@@ -22,8 +22,17 @@ from prometheus_client import Counter
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso, to_us
 from rollbook.server.live import contracts, metering
-from rollbook.server.models import Done, HeldFact, Message, Refusal, ReportedCount, Reservation, Subscription
-from rollbook.server.notices import crossings, delivery, failures, foreseen, orders
+from rollbook.server.models import (
+    Done,
+    HeldFact,
+    Message,
+    Refusal,
+    ReportedCount,
+    Reservation,
+    RosterRequest,
+    Subscription,
+)
+from rollbook.server.notices import crossings, delivery, failures, foreseen, orders, roster_told
 from rollbook.server.notices.announce import announce
 
 log = structlog.get_logger(__name__)
@@ -33,6 +42,9 @@ SUBSCRIPTIONS_MAX = 50
 
 FORECASTS_MAX = 10
 """Forecasts in one run: each takes up to a second."""
+
+RULES_SECONDS = 60
+"""One run begins runs of rules for so long: one of 100,000 learners may take about as long itself."""
 
 REPORTED_MAX = 500
 """Reported counts that one run compares."""
@@ -116,6 +128,23 @@ def expire_held(now: datetime) -> int:
     return expiry.expire(to_us(now))
 
 
+def run_rules(now: datetime) -> int:
+    """Runs rules for the day that has begun where they are; how many. One that failed is tried again in an hour."""
+    from rollbook.server.receiving import rules_nightly  # noqa: PLC0415 - as above
+
+    began, did = time.monotonic(), 0
+    hour = f"{now.astimezone(UTC):%Y-%m-%dT%H}"
+    failed = set(Done.objects.filter(job="run-rules", done_for=hour).values_list("number", flat=True))
+    for version in rules_nightly.due(now):
+        if version in failed or time.monotonic() - began > RULES_SECONDS:
+            continue
+        made = _alone("run-rules", rules_nightly.run, version, now)
+        did += made
+        if not made and version in rules_nightly.due(now):
+            _mark("run-rules", now, hour, version)
+    return did
+
+
 def close_due(now: datetime) -> int:
     """Closes windows whose grace is over; how many."""
     from rollbook.server.billing import closing  # noqa: PLC0415 - as above
@@ -193,6 +222,11 @@ def tell_held(now: datetime) -> int:
     return 1
 
 
+def tell_requests(now: datetime) -> int:
+    """Tells customers what their platform refused, and what it does not answer; how many messages were written."""
+    return sum(_alone("tell-requests", roster_told.tell, it, now) for it in roster_told.due(now, SUBSCRIPTIONS_MAX))
+
+
 def prune(now: datetime) -> int:
     """Deletes what nobody needs any more; how many rows. Refusals each time, the rest once an hour."""
     newest = Refusal.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -204,10 +238,15 @@ def prune(now: datetime) -> int:
         _delete(rows)
         for rows in (
             Message.objects.filter(old, created_at__lt=now - MESSAGES_KEPT),
+            RosterRequest.objects.filter(state__in=_ANY_STATE, asked_at__lt=now - roster_told.KEPT),
             Reservation.objects.filter(until__lt=now),
             Session.objects.filter(expire_date__lt=now),
         )
     )
+
+
+_ANY_STATE = (RosterRequest.REQUESTED, RosterRequest.DONE, RosterRequest.REFUSED)
+"""All of them, by the index that has the state first."""
 
 
 def _delete(rows: QuerySet[Any]) -> int:
@@ -234,11 +273,13 @@ JOBS: Mapping[str, Callable[[datetime], int]] = {
     "begin-windows": begin_windows,
     "release-held": release_held,
     "expire-held": expire_held,
+    "run-rules": run_rules,
     "close-due": close_due,
     "foresee": foresee,
     "compare-counts": compare_counts,
     "order-reports": orders.order_reports,
     "tell-held": tell_held,
+    "tell-requests": tell_requests,
     "prune": prune,
     "deliver": deliver_messages,
 }

@@ -34,7 +34,7 @@ from rollbook.server.access.principals import Principal, subscriptions_of
 from rollbook.server.live import contracts, metering
 from rollbook.server.live.driver import own_database
 from rollbook.server.models import Customer
-from rollbook.server.receiving import roster_deciding
+from rollbook.server.receiving import roster_deciding, roster_requests
 from rollbook.server.receiving.ingest import Receipt, Sender, ingest_within
 from rollbook.server.receiving.preview import briefly, unkept
 from rollbook.server.receiving.roster_deciding import (
@@ -176,6 +176,8 @@ def confirm(principal: Principal, customer: Customer, asked: Asked, digest: str,
             said = {"kind": asked.kind, "do": asked.do, "learners": len(deciding.learners), "at_us": at_us}
             decided = _by_type(deciding.decided.facts)
             audit.record(principal, "roster.changed", asked.organisation, customer.pk, **said, facts=decided)
+            if asked.kind != SNAPSHOT:  # that came from the platform
+                roster_requests.ask(customer, deciding.decided.facts, now_us)
     return _receipt(deciding, receipt)
 
 

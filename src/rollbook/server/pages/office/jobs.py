@@ -23,11 +23,13 @@ WORDS: dict[str, Any] = {
     "begin-windows": gettext_lazy("Begins periods whose start has come"),
     "release-held": gettext_lazy("Takes in facts that waited"),
     "expire-held": gettext_lazy("Refuses facts that waited too long for an organisation nobody has"),
+    "run-rules": gettext_lazy("Does each day what rules of customers say"),
     "close-due": gettext_lazy("Closes periods whose grace is over"),
     "foresee": gettext_lazy("Foresees, once a day, who will go beyond"),
     "compare-counts": gettext_lazy("Compares counts that other systems reported"),
     "order-reports": gettext_lazy("Makes reports that were ordered"),
     "tell-held": gettext_lazy("Tells, once a day, which facts wait"),
+    "tell-requests": gettext_lazy("Tells customers what their platform refused, or does not answer"),
     "prune": gettext_lazy("Deletes what nobody needs any more"),
     "deliver": gettext_lazy("Sends messages"),
 }
