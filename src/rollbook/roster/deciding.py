@@ -141,6 +141,33 @@ def deeds_of(facts: Iterable[Fact], as_of_us: int) -> Deeds:
     return deeds
 
 
+@dataclass(frozen=True, slots=True)
+class Total:
+    """What one id did in one object, up to some instant: the last deed there, and the last completion of it."""
+
+    organisation: str
+    learner: str
+    object: str
+    last_us: int
+    completed_us: int | None = None
+
+
+def deeds_of_totals(totals: Iterable[Total], links: Mapping[str, Mapping[str, Link]], as_of_us: int) -> Deeds:
+    """The deeds of learners whose facts a database has added up: the same as `deeds_of` those facts.
+
+    totals  of deeds as `Deeds.take` takes them, before `as_of_us`, without those that were voided
+    links   those in force by then, by organisation
+    """
+    deeds = Deeds()
+    for it in totals:
+        survivor = (it.organisation, unit_at(links.get(it.organisation, {}), it.learner, as_of_us))
+        done = Done(it.last_us, {it.object: it.last_us}, {})
+        if it.completed_us is not None:
+            done.completed[it.object] = it.completed_us
+        _merge(deeds.of.setdefault(survivor, Done()), done)
+    return deeds
+
+
 def decide(
     rules: Rules,
     view: Roster,

@@ -32,8 +32,10 @@ from rollbook.server.notices.webhooks import Result
 ATTACHMENT_BYTES_MAX = 15 * 2**20
 """What a mail server takes, with room for its encoding. A larger report is said to be there to be fetched."""
 
-COUNTS = ("used", "allowance", "units_that_fit", "reported", "counted", "facts", "requests")
-COUNTS += ("changes", "learners", "newly_active", "budget", "enrolments")
+COUNTS = (
+    *("used", "allowance", "units_that_fit", "reported", "counted", "facts", "requests"),
+    *("changes", "learners", "newly_active", "budget", "enrolments"),
+)
 """Keys of data that are counts: people read them with separators."""
 
 PERMANENT = range(500, 600)
