@@ -64,7 +64,7 @@ def test_each_change_is_asked_for_with_its_fact_and_told_without_a_learner():
     mine = asked_for("bo", "cy")
     found, following = requests.page(mine)
     assert following is None
-    assert [(it.learner, it.row.object, it.row.what, it.row.state) for it in found] == [
+    assert sorted((it.learner, it.row.object, it.row.what, it.row.state) for it in found) == [
         ("bo", "Welding", "enrolment.disabled", "requested"),
         ("cy", "Welding", "enrolment.disabled", "requested"),
     ]
@@ -288,7 +288,7 @@ def test_whoever_is_erased_stays_asked_for_without_a_name_and_reasons_lose_their
     answer(admin(mine), [Answer(it, "refused", why) for it in numbers("bo", "cy")], at(LATER))
     erasure.erase(COMMAND, mine, "cy")
     found, _ = requests.page(mine)
-    assert [(it.learner, it.is_erased, it.row.why) for it in found] == [("bo", False, ""), ("", True, "")]
+    assert sorted((it.learner, it.is_erased, it.row.why) for it in found) == [("", True, ""), ("bo", False, "")]
 
 
 def test_the_audit_says_who_answered_and_how_many():
@@ -319,7 +319,7 @@ def test_it_is_fetched_and_answered_over_the_api_page_by_page(monkeypatch):
     second = caller.get(f"/roster/requests?state=requested&limit=1&after={first['next']}").json()
     assert second["next"] is None
     items = [*first["items"], *second["items"]]
-    assert [(it["learner"], it["object"], it["what"], it["at"]) for it in items] == [
+    assert sorted((it["learner"], it["object"], it["what"], it["at"]) for it in items) == [
         (name, "Welding", "enrolment.disabled", "2026-01-20T12:00:00Z") for name in ("bo", "cy")
     ]
     body = {
