@@ -28,7 +28,7 @@ from rollbook.server.live import roster_deeds, roster_facts
 from rollbook.server.live.newly import Newly, Watching
 from rollbook.server.live.roster import organisations_of
 from rollbook.server.models import Customer, Person, RulesVersion
-from rollbook.server.receiving import roster
+from rollbook.server.receiving import roster, roster_requests
 from rollbook.server.receiving.roster_deciding import SOURCE
 from rollbook.server.refusals import refused
 
@@ -196,6 +196,8 @@ def take(
         stopped = len(found.all) > rules.budget_learners_active and not agreed
         if stopped or not keep:
             transaction.set_rollback(True)
+        else:
+            roster_requests.ask(version.customer, facts, now_us)
     return Taken(kept=keep and not stopped, stopped=stopped, newly=found, effects=effects)
 
 
