@@ -101,6 +101,11 @@ class Result:
         steps = self.steps
         return batches(shape.answer(self.account, steps.rows), shape.columns, steps.connection)
 
+    def report_notes(self, name: str, by: str = "") -> tuple[str, ...]:
+        """What is to be said beside the rows of a report, in sentences. Raises UsageError as `report` does."""
+        shape = find(name).shape(self.subscription.plan, by)
+        return tuple(shape.notes(self.account, self.steps.rows))
+
     @cached_property
     def steps(self) -> Metered:
         """The relations of the query with all of its steps, and `facts`, whichever engine counted."""

@@ -77,7 +77,7 @@ def report(
     ] = None,
     to: Annotated[str, typer.Option("--to", metavar="FILE", help="Writes the report to this file.")] = "",
 ) -> None:
-    """Make a named report: usage, mau, consumption, users, metering-events, status or guests."""
+    """Make a named report: usage, mau, consumption, users, metering-events, status, guests or groups."""
     with in_words_or_end():
         chosen = find(name)
         written = output or _by_suffix(to)
@@ -95,6 +95,7 @@ def report(
                 result.organisations,
                 to_us(result.as_of),
                 _incomplete(result),
+                result.report_notes(name, level),
             )
             _write(result, name, level, written, to, about, named)
             finish(result)

@@ -24,6 +24,7 @@ class About:
     subscription    what was metered
     organisations   whose facts were
     as_of_us        nothing at or after this instant was counted
+    notes           what is to be said beside the figures, in sentences
     incomplete      why the figures are of a part only; empty where they are of all
     """
 
@@ -33,6 +34,7 @@ class About:
     organisations: tuple[str, ...]
     as_of_us: int
     incomplete: str = ""
+    notes: tuple[str, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -60,6 +62,7 @@ class About:
                 ("Counts", in_words(plan.meter)),
                 ("Windows", f"{windows_in_words(plan)}; each includes its start and excludes its end"),
                 *choices(plan),
+                *(("Note", note) for note in self.notes),
                 ("Closed statements", CLOSED),
                 ("Plan digest", plan.digest),
             )
@@ -85,6 +88,7 @@ class About:
             "as_of": iso(self.as_of_us),
             "organisations": list(self.organisations),
             "incomplete": self.incomplete,
+            **({"notes": list(self.notes)} if self.notes else {}),
         }
 
 

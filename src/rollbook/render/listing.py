@@ -50,6 +50,8 @@ def print_report(out: Console, table: pa.RecordBatchReader, about: About) -> Non
             _show(out, [n for n in kept if n > 2], names, kinds, of_window)  # noqa: PLR2004 - after the window itself
     else:
         _show(out, kept, names, kinds, rows)
+    for note in about.notes and ("", *about.notes):
+        say(out, note)
     if total > len(rows):
         say(out, f"{total - len(rows):,} more rows: --format csv prints them all")
 

@@ -9,7 +9,7 @@ from rollbook.accounting.account import Account, Ask
 from rollbook.errors import Problem, UsageError
 from rollbook.model.keys import nearest
 from rollbook.model.plan import Plan
-from rollbook.reports import consumption, events, guests, people, usage
+from rollbook.reports import consumption, events, groups, guests, people, usage
 from rollbook.reports.columns import Column
 
 Answer = str | Sequence[tuple[object, ...]]
@@ -28,6 +28,7 @@ class Shape:
     plans    which plans it is for, in words; empty for all
     applies  the same as a question
     columns  name → meaning and kind, in order
+    notes    sentences to be read beside the rows
     answer   the rows, from the account and from the relations that metering leaves (`engines.metered`)
     """
 
@@ -36,6 +37,7 @@ class Shape:
     answer: Callable[[Account, Ask], Answer]
     plans: str = ""
     applies: Callable[[Plan], bool] = lambda _: True
+    notes: Callable[[Account, Ask], Sequence[str]] = lambda _account, _ask: ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +146,12 @@ REPORTS: Mapping[str, Report] = {
                 Shape(COMPANY, guests.COLUMNS, guests.rows),
                 Shape(LEARNER, guests.ENTRIES, guests.entries_sql),
             ),
+        ),
+        Report(
+            "groups",
+            "Groups",
+            "how many of each group were active, nested ones included, and why they may add up to more than the total",
+            (Shape(COMPANY, groups.COLUMNS, groups.rows, notes=groups.notes),),
         ),
     )
 }

@@ -18,6 +18,7 @@ from rollbook.render.data import write_csv
 
 HERE = Path(__file__).parent
 FACTS = HERE.parent / "academy.csv"
+GROUPS = HERE.parent / "groups.csv"
 START, END = date(2026, 1, 1), date(2027, 1, 1)
 AS_OF = datetime(2026, 6, 20, tzinfo=UTC)
 """The sixth month runs: the last window of each sample is open."""
@@ -25,7 +26,10 @@ AS_OF = datetime(2026, 6, 20, tzinfo=UTC)
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One table: the report, its level, the plan that shapes it, and how many units are bought."""
+    """One table: the report, its level, the plan that shapes it, and how many units are bought.
+
+    grouped  with facts that tell who is in which groups
+    """
 
     name: str
     report: str
@@ -33,6 +37,7 @@ class Sample:
     plan: str
     bought: int = 0
     priced: bool = False
+    grouped: bool = False
 
 
 SAMPLES = (
@@ -50,6 +55,7 @@ SAMPLES = (
     Sample("status", "status", "learner", "wisenet-elearning", 12),
     Sample("guests-company", "guests", "company", "facilitate-annual", 8, priced=True),
     Sample("guests-learner", "guests", "learner", "facilitate-annual", 8, priced=True),
+    Sample("groups", "groups", "company", "monthly-login", 10, grouped=True),
 )
 
 
@@ -66,7 +72,8 @@ def subscription(sample: Sample) -> Subscription:
 
 def write(sample: Sample, out: IO[str]) -> None:
     """One sample as CSV, as `rollbook report` writes it."""
-    with library.meter(str(FACTS), subscription(sample), as_of=AS_OF) as result:
+    facts = [str(FACTS), *([str(GROUPS)] if sample.grouped else [])]
+    with library.meter(facts, subscription(sample), as_of=AS_OF) as result:
         write_csv(result.report_batches(sample.report, sample.by), out, for_spreadsheets=True)
 
 

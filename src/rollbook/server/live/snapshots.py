@@ -194,7 +194,14 @@ def report_file(
     shape = chosen.shape(contracts.plan_of(row.plan), by)
     with snapshot(row, as_of_us or clock.now_us() + 1) as result, tempfile.TemporaryDirectory(prefix=FOLDER) as to:
         known = result.subscription
-        about = About(chosen.title, chosen.purpose, known, result.organisations, result.account.as_of_us)
+        about = About(
+            chosen.title,
+            chosen.purpose,
+            known,
+            result.organisations,
+            result.account.as_of_us,
+            notes=result.report_notes(name, shape.by),
+        )
         alike = _alike(result)
         table = result.report_batches(name, shape.by)
         if named and known.plan.meter.unit != "entry":
