@@ -17,7 +17,7 @@ is that it was let in.
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
@@ -26,7 +26,17 @@ from django.utils import timezone
 from rollbook.server.access import keys
 from rollbook.server.access.principals import Anybody, Needs, needs
 from rollbook.server.api.app import api, declared
-from rollbook.server.models import Customer, Endpoint, Message, Person, ReportOrder, Subscription, UpgradeTask
+from rollbook.server.models import (
+    Customer,
+    Endpoint,
+    Message,
+    Person,
+    ReportOrder,
+    RulesRun,
+    RulesVersion,
+    Subscription,
+    UpgradeTask,
+)
 from rollbook.server.notices.announce import announce
 from rollbook.server.notices.webhooks import new_secret
 from tests.server import callers, world
@@ -91,6 +101,15 @@ GET    /roster/requests                                                 200 200 
 POST   /roster/requests/answers                                         200 200 403 200 403 403 403 403 200 403 403 403 403 200 401
 POST   /roster/preview                                                  200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
 POST   /roster/changes                                                  409 409 403 404 403 403 403 403 409 403 403 403 403 404 401
+GET    /roster/rules                                                    200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
+POST   /roster/rules                                                    200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
+GET    /roster/rules/{number}                                           200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
+POST   /roster/rules/{number}/dry-run                                   200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
+POST   /roster/rules/{number}/on                                        200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
+POST   /roster/rules/{number}/off                                       200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
+GET    /roster/rule-runs                                                200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
+POST   /roster/rule-runs/{number}/agree                                 409 409 403 404 403 403 403 403 409 403 403 403 403 404 401
+POST   /roster/rule-runs/{number}/refuse                                200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
 GET    /held-facts                                                      200 403 403 403 200 403 403 403 403 403 403 403 200 200 401
 GET    /refusals                                                        200 403 403 403 200 403 403 403 403 403 403 403 200 200 401
 POST   /facts                                                           200 403 403 403 200 403 403 403 403 403 403 403 403 200 401
@@ -136,6 +155,7 @@ STATEMENT = {
     "version": "1.0.3",
 }
 DISABLE = {"kind": "course", "do": "disable", "organisation": "north", "course": "Welding"}
+RULES = '[[rule]]\nname = "Over"\nwhen = "ends"\ndo = "disable"\n'
 STATEMENT_ID = "6690e6c9-3ef0-4ed3-8b37-7f3964730bee"
 XAPI = {"X-Experience-API-Version": "1.0.3"}
 
@@ -162,6 +182,8 @@ class World:
         self.subscription = world.subscribe(self.north, "monthly-login", self.start, now=now)
         created = world.row("1", "dora", self.start.isoformat() + "T09:00", "enrolment.created", object="Welding")
         world.send([created], now)
+        more = {"state": "trial", "since": timezone.now(), "created_at": timezone.now(), "zone": "UTC"}
+        RulesVersion.objects.create(customer=self.north, number=1, text=RULES, **more)
         self.enrolled = Person.objects.get(customer=self.north, learner="dora").pk
 
     def callers(self) -> dict[str, Callable[[], Caller]]:
@@ -179,6 +201,15 @@ class World:
             "ok": lambda: callers.by_key(*others, "statements:close", "roster:read", "roster:write", customer=south),
             "no": Caller,
         }
+
+    def run(self) -> int:
+        """A run of rules that waits for somebody."""
+        self.number += 1
+        RulesVersion.objects.filter(customer=self.north).update(state="on")
+        version, now = RulesVersion.objects.get(customer=self.north), timezone.now()
+        day = date(2026, 1, 1) + timedelta(days=self.number)
+        row = {"state": "stopped", "digest": "1" * 64, "created_at": now}
+        return RulesRun.objects.create(customer=self.north, version=version, day=day, at=now, **row).pk
 
     def numbers(self) -> dict[str, Callable[[], int]]:
         """By the first part of an address: the number of an object of the customer."""
@@ -240,6 +271,12 @@ class World:
             "PUT /people": {"customer": north, "people": [{"learner": "ana", "name": "Ana"}]},
             "POST /roster/preview": {"customer": north, **DISABLE},
             "POST /roster/changes": {"customer": north, **DISABLE, "digest": f"0-{'0' * 96}"},
+            "POST /roster/rules": {"customer": north, "text": RULES},
+            "POST /roster/rules/{number}/dry-run": {"customer": north},
+            "POST /roster/rules/{number}/on": {"customer": north},
+            "POST /roster/rules/{number}/off": {"customer": north},
+            "POST /roster/rule-runs/{number}/agree": {"customer": north, "digest": "0" * 64},
+            "POST /roster/rule-runs/{number}/refuse": {"customer": north},
             "POST /roster/requests/answers": {"answers": [{"request": number, "state": "done"}]},
             "POST /facts": [],
             "POST /cloudevents": [],
@@ -264,6 +301,8 @@ class World:
         body, headers = self.body(method, path), {}
         address = path.replace("{plan}", "monthly-login").replace("{organisation}", "north")
         address = address.replace("{name}", "usage").replace("{statement}", "1").replace("{learner}", "ana")
+        if path.startswith("/roster/rule"):
+            address = address.replace("{number}", str(self.run() if "runs" in path else 1))
         if "{number}" in address:
             address = address.replace("{number}", str(self.numbers()[path.split("/")[1]]()))
         if "/xapi/" in path:

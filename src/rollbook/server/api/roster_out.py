@@ -164,7 +164,7 @@ def preview_out(found: Preview) -> RosterPreviewOut:
         learners=found.learners,
         problems=problems_out(found.problems),
         problems_total=found.problems_total,
-        effects=[_effect(it) for it in found.effects],
+        effects=[effect_out(it) for it in found.effects],
     )
 
 
@@ -216,7 +216,8 @@ def _instant(at_us: int | None) -> str | None:
     return None if at_us is None else iso(at_us)
 
 
-def _effect(it: Effect) -> EffectOut:
+def effect_out(it: Effect) -> EffectOut:
+    """What becomes of a subscription as an answer."""
     totals = [one.total for window in it.windows for one in (window.before, window.after) if one.total]
     return EffectOut(
         subscription=it.subscription,
