@@ -211,6 +211,20 @@ def test_a_customer_with_one_organisation_need_not_name_it() -> None:
     assert active(term, "2026-01-10T00:00") == {1: 1}
 
 
+def test_nobody_sends_what_only_the_server_decides_nor_takes_it_back() -> None:
+    customer()
+    receipt = send(
+        [
+            row("1", "ana", "2026-01-05T09:00", source="rollbook"),
+            row("2", "", "2026-01-05T09:00", "fact.voided", source="rollbook", voids="1"),
+            row("3", "ana", "2026-01-05T09:00", source="rollbooks"),
+        ],
+        "2026-01-10T00:00",
+    )
+    assert receipt.new == 1
+    assert [(it.index, it.code) for it in receipt.rejected] == [(0, "source-reserved"), (1, "source-reserved")]
+
+
 def test_texts_that_no_index_could_hold_are_refused_in_words() -> None:
     customer()
     receipt = send(

@@ -39,6 +39,10 @@ RELEASE = "release of held facts"
 RELEASED_MAX = 10_000
 """Held facts that are released at once."""
 
+OWN_SOURCE = "rollbook"
+"""The source of what is decided here. Nobody else sends under it, so nobody else takes back what was decided here: a
+void is of the source of what it voids.
+"""
 
 _BOUNDED = attrgetter(*BYTES_MAX)
 _FITS_ANYWHERE = min(BYTES_MAX.values()) // 4
@@ -99,9 +103,9 @@ def ingest_within(
 ) -> Receipt:
     """The same in a transaction that runs, and that the caller may still roll back.
 
-    mapped  the facts name people by surrogates of the sender's customer already
+    mapped  the facts were decided here: they name people by surrogates of the sender's customer already
     """
-    batch = _sorted(read, sender, now_us)
+    batch = _sorted(read, sender, now_us, mapped=mapped)
     receipt = Receipt(received=len(read), rejected=batch.rejected)
     metering.locked(batch.ready.keys() | {customer for customer, _, _ in batch.future})
     _hold(batch, receipt)
@@ -142,7 +146,7 @@ def _due(now_us: int) -> QuerySet[HeldFact]:
     return HeldFact.objects.filter(reason=HeldFact.FUTURE, at_us__lt=now_us) | unknown
 
 
-def _sorted(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: int) -> _Batch:
+def _sorted(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us: int, *, mapped: bool) -> _Batch:
     """Which customer each fact is for, and which cannot be taken in (yet)."""
     batch = _Batch()
     ahead_us = now_us + settings.CONFIGURATION["ROLLBOOK_CLOCK_AHEAD_SECONDS"] * 10**6
@@ -155,7 +159,7 @@ def _sorted(read: Sequence[Fact | tuple[Rejected, ...]], sender: Sender, now_us:
         if own and not fact.organisation:
             fact = fact.replace(organisation=own)  # noqa: PLW2901 - a sender with one organisation need not name it
         owner = owners.get(fact.organisation)
-        if wrong := (_misfit(index, fact) or _forbidden(index, fact, owner, sender)):
+        if wrong := (_misfit(index, fact, mapped=mapped) or _forbidden(index, fact, owner, sender)):
             batch.rejected.append(wrong)
         elif owner is None:
             batch.unknown.append((index, fact))
@@ -178,9 +182,12 @@ def _owners(names: Iterable[str]) -> dict[str, int]:
     return dict(Organisation.objects.filter(name__in=set(names)).values_list("name", "customer_id"))
 
 
-def _misfit(index: int, fact: Fact) -> Rejected | None:
+def _misfit(index: int, fact: Fact, *, mapped: bool) -> Rejected | None:
     if not fact.id:
         return Rejected(index, "id-missing", "id is empty", "give an id that is unique within its source, for ever")
+    if fact.source == OWN_SOURCE and not mapped:
+        rule = f'the source "{OWN_SOURCE}" is what this server decides itself'
+        return Rejected(index, "source-reserved", rule, "name the system that the fact comes from, such as lms")
     if max(map(len, _BOUNDED(fact))) <= _FITS_ANYWHERE:
         return None
     for name, most in BYTES_MAX.items():

@@ -204,7 +204,7 @@ def take_in(sender: str, customer: Customer, facts: Sequence[Fact], now_us: int)
     """Takes in what was decided here, by an action or by rules: what becomes of subscriptions, and of the facts.
 
     sender  whose they are, where some are refused
-    facts   of the source `SOURCE`, learners as surrogates
+    facts   of the source `OWN_SOURCE`, learners as surrogates
 
     Call it in a transaction that locked the customer; it may still be rolled back.
     """

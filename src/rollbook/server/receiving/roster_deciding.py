@@ -25,6 +25,7 @@ from rollbook.roster.view import linked, roster_of, standing
 from rollbook.server.live import people, roster_facts
 from rollbook.server.live.roster import organisations_of
 from rollbook.server.models import Customer, Person
+from rollbook.server.receiving.ingest import OWN_SOURCE
 from rollbook.server.refusals import refused
 
 ENROLMENTS, LEARNERS, COURSE = "enrolments", "learners", "course"
@@ -38,9 +39,6 @@ LEARNERS_MAX = 10_000
 
 CANDIDATES_MAX = 100_000
 """Learners who are looked at because they may be enrolled in a course."""
-
-SOURCE = "rollbook"
-"""The source of the facts of actions. Who did it stands in the audit: facts name learners, and nobody else."""
 
 _Learner = TypeVar("_Learner")
 
@@ -124,13 +122,13 @@ def decide(customer: Customer, asked: Asked, at_us: int) -> Deciding:
     _refuse_wrong(customer, asked)
     whose = organisations_of(customer)
     only = whose[0] if len(whose) == 1 else ""
-    author = Author(source=SOURCE)
+    author = Author(source=OWN_SOURCE)
     if asked.kind == SNAPSHOT and asked.snapshot is not None:
         found = _snapshot(customer, asked.snapshot, at_us)
     elif asked.kind == CLEAN_UP:
         organisation = _known(whose, asked.organisation or only)
         facts, view = _viewed(roster_facts.of_organisation(organisation), at_us)
-        decided = clean_up.clean_up(view, organisation, at_us, ZoneInfo(asked.zone), source=SOURCE)
+        decided = clean_up.clean_up(view, organisation, at_us, ZoneInfo(asked.zone), source=OWN_SOURCE)
         found = Deciding(facts=facts, view=view, decided=decided, at_us=at_us)
     elif asked.kind == COURSE:
         organisation = _known(whose, asked.organisation or only)
@@ -255,7 +253,7 @@ def _snapshot(customer: Customer, reading: RosterReading, at_us: int) -> Decidin
         snapshot=_named(reading.snapshot, own),
         undated=frozenset((organisation, own[learner], object_) for organisation, learner, object_ in reading.undated),
     )
-    found = snapshots.diff(view, named.over(view), at_us, SOURCE)
+    found = snapshots.diff(view, named.over(view), at_us, OWN_SOURCE)
     return Deciding(facts=facts, view=view, decided=Decided(facts=found), at_us=at_us)
 
 

@@ -31,8 +31,7 @@ from rollbook.server.live import metering
 from rollbook.server.models import Customer, Endpoint, RosterRequest
 from rollbook.server.notices import roster_told
 from rollbook.server.notices.announce import announce
-from rollbook.server.receiving.ingest import Sender, ingest_within
-from rollbook.server.receiving.roster_deciding import SOURCE
+from rollbook.server.receiving.ingest import OWN_SOURCE, Sender, ingest_within
 from rollbook.server.refusals import refused
 
 ASKED = (ENABLED, DISABLED, ENROLMENT_ENABLED, ENROLMENT_DISABLED)
@@ -93,7 +92,7 @@ def ask(customer: Customer, facts: Iterable[Fact], now_us: int) -> int:
 
     Call it in their transaction, with the customer locked. Asked again, it does nothing.
     """
-    wanted = {it.id: it for it in facts if it.type in ASKED and it.source == SOURCE}
+    wanted = {it.id: it for it in facts if it.type in ASKED and it.source == OWN_SOURCE}
     if not wanted or not asks(customer):
         return 0
     rows = RosterRequest.objects.filter(customer=customer)
@@ -222,7 +221,7 @@ def _void(row: RosterRequest, now_us: int) -> Fact:
         type=VOIDED,
         organisation=row.organisation,
         role="system",
-        source=SOURCE,
+        source=OWN_SOURCE,
         voids=row.fact_id,
     )
 

@@ -29,7 +29,7 @@ from rollbook.server.live.newly import Newly, Watching
 from rollbook.server.live.roster import organisations_of
 from rollbook.server.models import Customer, Person, RulesVersion
 from rollbook.server.receiving import roster, roster_requests
-from rollbook.server.receiving.roster_deciding import SOURCE
+from rollbook.server.receiving.ingest import OWN_SOURCE
 from rollbook.server.refusals import refused
 
 PEOPLE_TOGETHER = 500
@@ -135,7 +135,7 @@ def _decide(
     previous_us: int | None,
     facts_max: int,
 ) -> None:
-    run = decide(rules, view, deeds, found.at_us, zone, previous_us=previous_us, among=among, source=SOURCE)
+    run = decide(rules, view, deeds, found.at_us, zone, previous_us=previous_us, among=among, source=OWN_SOURCE)
     room = facts_max - len(found.facts)
     # An actor of a fact becomes somebody whom learners are looked for among.
     found.facts += [it.replace(actor="") for it in run.facts[:room]]
