@@ -225,6 +225,33 @@ def test_a_digest_that_was_never_given_is_refused_before_anything_is_locked_or_r
     assert confirm(principal, mine, asked, given, at(NOW)).new == 1
 
 
+def test_what_was_told_of_the_next_minutes_is_waited_for_and_the_preview_says_so():
+    """The platform's clock is four minutes ahead: what it says of cy is of 12:04, and the preview is of 12:00."""
+    mine = customer()
+    send(enrolled(*WELDING), "2026-01-03T00:00")
+    send([row("ahead", "cy", "2026-01-20T12:04", "enrolment.disabled", object="Welding")], NOW)
+    found = preview(mine, disable("cy"))
+    [problem] = found.problems
+    assert problem.rule == (
+        "something was told of these learners that happens at 2026-01-20T12:04:00Z, which is still to come"
+    )
+    assert preview(mine, disable("bo")).problems == ()
+    with pytest.raises(RefusedError) as refusal:
+        confirm(admin(mine), mine, disable("cy"), found.digest, at(NOW))
+    assert refusal.value.status == 409
+
+
+def test_a_list_that_names_nobody_whom_the_roster_knows_says_that_and_not_that_there_is_no_organisation():
+    mine = customer()
+    send(enrolled(*WELDING), "2026-01-03T00:00")
+    rows = (Row("row 1", "deactivate", "north", "cyy"), Row("row 2", "deactivate", "nroth", "cy"))
+    found = preview(mine, Asked(kind="rows", rows=rows))
+    assert [(it.place, it.rule) for it in found.problems] == [
+        ("row 1", "no learner of this organisation has this id"),
+        ("row 2", 'there is no organisation "nroth" (nearest: north)'),
+    ]
+
+
 def test_the_digest_of_one_action_confirms_no_other():
     mine = customer()
     send(enrolled(*WELDING), "2026-01-03T00:00")

@@ -105,15 +105,18 @@ def set_course_inactive(
     return set_active(view, learners, at_us, author, active=False)
 
 
-def from_rows(view: Roster, rows: Iterable[Row], at_us: int, author: Author | None = None) -> Decided:
+def from_rows(
+    view: Roster, rows: Iterable[Row], at_us: int, author: Author | None = None, organisations: Iterable[str] = ()
+) -> Decided:
     """What a list of actions asks for, row by row. Rows that cannot be done are problems, and the others are done.
 
-    view    as of `at_us`, UTC microseconds, which is when everything is to happen
+    view           as of `at_us`, UTC microseconds, which is when everything is to happen
+    organisations  those that there are, where the view may be of some of their learners only
 
     A row that asks for what holds already changes nothing and says so; two rows that contradict each other are both
     left undone, for which one was meant cannot be known.
     """
-    asking = _Asking(view, at_us, author or Author())
+    asking = _Asking(view, at_us, author or Author(), known=frozenset(organisations))
     problems: list[Problem] = []
     asked: dict[tuple[str, ...], list[tuple[Row, Fact | None]]] = {}
     for number, row in enumerate(rows):
@@ -157,6 +160,7 @@ class _Asking:
     view: Roster
     at_us: int
     author: Author
+    known: frozenset[str]
     objects: dict[LearnerKey, set[str]] = field(default_factory=dict)
     organisations: set[str] = field(default_factory=set)
     suggested: dict[str, str] = field(default_factory=dict)
@@ -164,7 +168,7 @@ class _Asking:
     def __post_init__(self) -> None:
         for organisation, learner, object_ in self.view.enrolments:
             self.objects.setdefault((organisation, learner), set()).add(object_)
-        self.organisations = {key[0] for key in (*self.view.learners, *self.objects)}
+        self.organisations = {*self.known, *(key[0] for key in (*self.view.learners, *self.objects))}
 
     def answer(self, row: Row) -> Fact | Problem | None:
         """The fact of one row; None where what it asks for holds already."""

@@ -137,6 +137,8 @@ SENTENCES = (
     gettext_noop("set learners inactive by course or from a file, or let a learn cycle do it"),
     gettext_noop("no active learner has enrolments that have all not begun or are all over"),
     gettext_noop("nothing to do; it can still be done later"),
+    gettext_noop("something was told of these learners that happens at %(when)s, which is still to come"),
+    gettext_noop("look at the preview again after that: this one cannot be confirmed"),
     gettext_noop("nobody is enrolled in this course"),
     gettext_noop("give a course as the roster names it"),
     gettext_noop("this organisation is none of the customer's"),

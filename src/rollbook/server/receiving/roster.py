@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 from django.utils.crypto import constant_time_compare, salted_hmac
@@ -25,6 +25,7 @@ from rollbook.engines.database import LiveSubscription
 from rollbook.errors import Problem
 from rollbook.foreseeing import Foreseen, figures
 from rollbook.model.fact import Fact
+from rollbook.model.instants import iso
 from rollbook.model.roster import LearnerKey
 from rollbook.roster.budget import horizon
 from rollbook.roster.changes import Saving, saving
@@ -141,6 +142,7 @@ def foresee(principal: Principal, customer: Customer, asked: Asked, now_us: int)
     with unkept(frozenset({customer.pk}), now_us):
         deciding = roster_deciding.decide(customer, asked, now_us)
         effects, _ = _done(principal, customer, asked, deciding, now_us)
+    problems = (*_waiting(deciding), *deciding.decided.problems)
     seen = set(subscriptions_of(principal).filter(customer=customer).values_list("pk", flat=True))
     return Preview(
         digest=_digest(customer, asked, deciding, effects),
@@ -148,8 +150,8 @@ def foresee(principal: Principal, customer: Customer, asked: Asked, now_us: int)
         decided=_by_type(deciding.decided.facts),
         learners=len(deciding.learners),
         whom=() if asked.kind == SNAPSHOT else tuple(sorted(deciding.learners)[:WHOM_MAX]),
-        problems=deciding.decided.problems[:PROBLEMS_MAX],
-        problems_total=len(deciding.decided.problems),
+        problems=problems[:PROBLEMS_MAX],
+        problems_total=len(problems),
         effects=tuple(it for it in effects if it.subscription in seen),
     )
 
@@ -167,7 +169,7 @@ def confirm(principal: Principal, customer: Customer, asked: Asked, digest: str,
         deciding = roster_deciding.decide(customer, asked, at_us)
         if deciding.is_done:
             return _receipt(deciding, Receipt(repeats=len(deciding.decided.facts)))
-        if now_us - at_us > VALID_SECONDS * 10**6 or deciding.is_overtaken:
+        if now_us - at_us > VALID_SECONDS * 10**6 or deciding.overtaken_us is not None:
             raise _another()
         effects, receipt = _done(principal, customer, asked, deciding, now_us)
         if receipt.rejected or not constant_time_compare(digest, _digest(customer, asked, deciding, effects)):
@@ -179,6 +181,13 @@ def confirm(principal: Principal, customer: Customer, asked: Asked, digest: str,
             if asked.kind != SNAPSHOT:  # that came from the platform
                 roster_requests.ask(customer, deciding.decided.facts, now_us)
     return _receipt(deciding, receipt)
+
+
+def _waiting(deciding: Deciding) -> Iterator[Problem]:
+    """That it cannot be confirmed yet, where something was told of its learners that is dated a little ahead."""
+    if (last_us := deciding.overtaken_us) is not None:
+        rule = f"something was told of these learners that happens at {iso(last_us)}, which is still to come"
+        yield Problem("action", rule, "look at the preview again after that: this one cannot be confirmed")
 
 
 def _receipt(deciding: Deciding, receipt: Receipt) -> Done:

@@ -96,8 +96,8 @@ class Deciding:
         return bool(self.decided.facts) and {it.key for it in self.decided.facts} <= {it.key for it in self.facts}
 
     @property
-    def is_overtaken(self) -> bool:
-        """Whether something was told of those concerned that happened since the instant of the decision."""
+    def overtaken_us(self) -> int | None:
+        """The last instant, not before the decision's, at which something was told of those concerned, if any was."""
         ours, learners = {it.key for it in self.decided.facts}, self.learners
         links = linked(standing(self.facts, LATEST_US))
 
@@ -105,7 +105,8 @@ class Deciding:
             survivor = unit_at(links.get(fact.organisation, {}), fact.learner, fact.at_us)
             return fact.type == VOIDED or (fact.organisation, survivor) in learners
 
-        return any(it.at_us >= self.at_us and it.key not in ours and concerns(it) for it in self.facts)
+        later = (it.at_us for it in self.facts if it.at_us >= self.at_us and it.key not in ours and concerns(it))
+        return max(later, default=None)
 
     def lines(self) -> list[str]:
         """All that the view says of whom it is about: what has to be the same when it is confirmed."""
@@ -140,7 +141,7 @@ def decide(customer: Customer, asked: Asked, at_us: int) -> Deciding:
         rows = _rows(customer, asked, only)
         numbers = {it.learner for it in rows if it.learner.isdecimal()}
         facts, view = _viewed(roster_facts.of_people(whose, _few(numbers, LEARNERS_MAX)), at_us)
-        decided = changes.from_rows(view, rows, at_us, author)
+        decided = changes.from_rows(view, rows, at_us, author, organisations=whose)
         found = Deciding(facts=facts, view=view, decided=decided, at_us=at_us)
     _few(found.learners, LEARNERS_MAX)
     return found
