@@ -109,7 +109,10 @@ roster          GET                     200 200 403 404 302
 roster-learner  GET                     200 200 403 404 302
 roster-courses  GET                     200 200 403 404 302
 roster-ways     GET                     200 200 403 404 302
+roster-requests GET                     200 200 403 404 302
 roster-change   POST                    422 422 403 404 302
+roster-rules    GET                     200 200 403 404 302
+roster-rules-change POST                422 422 403 404 302
 """
 
 OF_CUSTOMER = {"people", "person", "keys", "key", "webhooks", "webhook", "connect", "arrived"} | {
@@ -117,7 +120,10 @@ OF_CUSTOMER = {"people", "person", "keys", "key", "webhooks", "webhook", "connec
     "roster-learner",
     "roster-courses",
     "roster-ways",
+    "roster-requests",
     "roster-change",
+    "roster-rules",
+    "roster-rules-change",
 }
 
 ROWS = [line.split() for line in TABLE.strip().splitlines()[1:]]

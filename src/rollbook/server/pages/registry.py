@@ -37,6 +37,8 @@ MODULES = (
     "why",
     "roster",
     "roster_change",
+    "roster_rules",
+    "roster_requests",
     "statements",
     "notices",
     "people",

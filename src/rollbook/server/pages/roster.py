@@ -20,6 +20,7 @@ from rollbook.model.roster import Enrolment
 from rollbook.server import clock
 from rollbook.server.access.principals import Principal, customer_for
 from rollbook.server.live import roster as live
+from rollbook.server.live import roster_requests
 from rollbook.server.models import Audit, Customer
 from rollbook.server.pages import roster_counting as counting
 from rollbook.server.pages import shell
@@ -99,7 +100,7 @@ def roster(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
         "courses_href": reverse("roster-courses", kwargs={"number": number}),
         "connects": "connect" in PAGES and any(map(principal.may, PAGES["connect"].needs)),
     }
-    return _show(request, principal, "roster/learners.html", shown, customer, now_us, "learners")
+    return show(request, principal, "roster/learners.html", shown, customer, now_us, "learners")
 
 
 @page("customers/<int:number>/roster/learners/<int:learner>", READ, name="roster-learner")
@@ -109,13 +110,21 @@ def learner(request: HttpRequest, principal: Principal, number: int, learner: in
     lines = live.learner(customer, learner, now_us) if learner < 2**63 else ()
     if not lines:
         raise missing("learner")
+    requested = roster_requests.latest(customer, learner)
     shown = {
         "who": lines[0],
-        "lines": [(it, [(one, label(one)) for one in it.enrolments]) for it in lines],
+        "lines": [
+            (
+                it,
+                requested.get((it.organisation, "account", "")),
+                [(one, label(one), requested.get((it.organisation, "enrolment", one.object))) for one in it.enrolments],
+            )
+            for it in lines
+        ],
         "several": len(lines) > 1,
     }
     crumb = (gettext("Roster"), reverse("roster", kwargs={"number": number}))
-    return _show(request, principal, "roster/learner.html", shown, customer, now_us, "", crumb)
+    return show(request, principal, "roster/learner.html", shown, customer, now_us, "", crumb)
 
 
 @page("customers/<int:number>/roster/courses", READ, name="roster-courses")
@@ -145,7 +154,7 @@ def courses(request: HttpRequest, principal: Principal, number: int) -> HttpResp
         "wrong": wrong,
         "choices": list(_choices(Filters(organisation=organisation), organisations))[:-1],
     }
-    return _show(request, principal, "roster/courses.html", shown, customer, now_us, "courses")
+    return show(request, principal, "roster/courses.html", shown, customer, now_us, "courses")
 
 
 @page("customers/<int:number>/roster/ways", READ, name="roster-ways")
@@ -169,7 +178,7 @@ def show_ways(
         "rows_max": ROWS_MAX,
         "wrong": wrong,
     }
-    return _show(request, principal, "roster/ways.html", shown, customer, now_us, "ways", status=422 if wrong else 200)
+    return show(request, principal, "roster/ways.html", shown, customer, now_us, "ways", status=422 if wrong else 200)
 
 
 def label(it: Enrolment) -> str:
@@ -177,7 +186,7 @@ def label(it: Enrolment) -> str:
     return ", ".join(filter(None, (it.course or it.object, it.unit)))
 
 
-def _show(
+def show(
     request: HttpRequest,
     principal: Principal,
     template: str,
@@ -188,6 +197,7 @@ def _show(
     *above: shell.Crumb,
     status: int = 200,
 ) -> HttpResponse:
+    """A page of the roster; `tab` is which one, and `above` are those on the way to it."""
     counted = counting.of(principal, customer, now_us)
     around = {
         "owner": customer,
