@@ -122,6 +122,7 @@ POST   /xapi/organisations/{organisation}/statements                    200 403 
 PUT    /xapi/organisations/{organisation}/statements                    204 403 403 403 204 403 403 403 403 403 403 403 403 400 401
 GET    /xapi/about                                                      200 200 200 200 200 200 200 200 200 200 200 200 200 200 200
 GET    /subscriptions/{number}/usage                                    200 200 200 404 403 200 403 403 403 403 403 403 403 404 401
+GET    /subscriptions/{number}/groups                                   200 200 200 404 403 200 403 403 403 403 403 403 403 404 401
 GET    /subscriptions/{number}/learners                                 200 200 403 404 403 403 200 403 403 403 403 403 403 404 401
 GET    /subscriptions/{number}/learners/{learner}                       404 404 403 404 403 403 404 403 403 403 403 403 403 404 401
 GET    /subscriptions/{number}/not-counted                              200 200 403 404 403 403 200 403 403 403 403 403 403 404 401

@@ -64,6 +64,7 @@ ROUTERS = (
     "caliper",
     "xapi",
     "usage",
+    "groups",
     "reports",
     "statements",
     "admissions",

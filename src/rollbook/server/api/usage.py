@@ -259,7 +259,7 @@ def read_learners(
 ) -> dict[str, Any]:
     """Who counted in a window, in the order in which they came, with the fact that proves it."""
     row = subscription_for(principal_of(request), number)
-    return roll(row, _window(row, window), now_us(), after=after, limit=limit, beyond_only=beyond)
+    return roll(row, window_asked(row, window), now_us(), after=after, limit=limit, beyond_only=beyond)
 
 
 @router.get(
@@ -273,7 +273,7 @@ def read_not_counted(
 ) -> dict[str, Any]:
     """Who did something in a window and did not count in it, and why. A page may have fewer than `limit`."""
     row = subscription_for(principal_of(request), number)
-    return uncounted.not_counted(row, _window(row, window), now_us(), after=after, limit=limit)
+    return uncounted.not_counted(row, window_asked(row, window), now_us(), after=after, limit=limit)
 
 
 @router.get(
@@ -313,12 +313,12 @@ def read_learner(request: HttpRequest, number: Id, learner: LearnerId) -> dict[s
 def report_count(request: HttpRequest, number: Id, body: ReportedIn) -> Status[dict[str, Any]]:
     """Notes what another system says is the count; it is compared with ours every day."""
     row = subscription_for(principal_of(request), number)
-    window = _window(row, body.window)
+    window = window_asked(row, body.window)
     ReportedCount.objects.create(subscription=row, at=timezone.now(), window_number=window, active=body.active)
     return Status(201, {"subscription": row.pk, "window": window, "active": body.active})
 
 
-def _window(row: Subscription, asked: int | None) -> int:
+def window_asked(row: Subscription, asked: int | None) -> int:
     """The window asked for, or the one that runs or ran last."""
     subscription = contracts.subscription_of(row)
     begun = min(contracts.windows_begun(subscription, now_us()), len(windows(subscription)))
