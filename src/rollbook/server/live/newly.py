@@ -98,9 +98,8 @@ class Watching:
                 for some in _pieces(sorted({it.learner for it in self._facts})):
                     read = roster_facts.of_people(live.organisations, some)
                     if not read.are_all:
-                        raise refused(
-                            422, "too-many", "rules", "too many facts would have to be read", "do it in parts"
-                        )
+                        rule = f"more than {read.most:,} status facts would have to be read for it"
+                        raise refused(422, "too-many", "rules", rule, "do it for a part of the learners at a time")
                     wanted = set(some)
                     concerned = [it for it in self._facts if it.learner in wanted]
                     found |= newly_active(read.facts, concerned, live.subscription)
