@@ -22,6 +22,7 @@ SECTIONS: Mapping[str, str] = {
     "roster-learner": "server/pages#roster",
     "roster-courses": "server/pages#roster",
     "roster-ways": "server/pages#roster",
+    "roster-rules": "server/rules#a-term",
     "planner": "server/pages#planner",
     "planner-history": "server/pages#planner",
     "statements": "server/pages#statements",
