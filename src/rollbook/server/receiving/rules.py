@@ -105,9 +105,10 @@ def run_for(customer: Customer, number: int) -> RulesRun:
 
 
 def usual_zone(customer: Customer, now_us: int) -> str:
-    """The zone of what the customer pays for now, so that a day of the rules is one of the bill; else UTC."""
-    running_terms = (it.subscription for it in contracts.live_of_customers([customer.pk]))
-    return next((it.zone for it in running_terms if it.start_us <= now_us < it.end_us), "UTC")
+    """The zone of the term that runs or begins next, so that a day of the rules is one of the bill; else UTC."""
+    terms = [it.subscription for it in contracts.live_of_customers([customer.pk])]
+    left = [it for it in terms if it.end_us > now_us]
+    return min(left, key=lambda it: it.start_us).zone if left else "UTC"
 
 
 @transaction.atomic
