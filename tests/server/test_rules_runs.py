@@ -7,13 +7,16 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from django.utils import translation
 
 from rollbook.model.plan import Plan
 from rollbook.server.access.principals import Principal, user_principal
 from rollbook.server.live import roster as rosters
 from rollbook.server.models import Audit, Customer, Message, Person, RulesRun, RulesVersion, Statement
+from rollbook.server.notices import mail
 from rollbook.server.operation import jobs
 from rollbook.server.receiving import rules
+from rollbook.server.receiving import rules_nightly as nightly
 from rollbook.server.refusals import RefusedError
 from tests.server import callers
 from tests.server.test_worker_jobs import at_once
@@ -303,6 +306,34 @@ def test_steps_that_only_tell_are_told_once_with_counts_and_no_names():
     assert data[0]["due"] == [{"cycle": "Say so", "step": "begins", "enrolments": 2}]
     assert data[0]["enrolments"] == 2
     assert "ana" not in json.dumps(data)
+
+
+def test_mail_about_a_stop_says_how_many_and_where_to_answer_in_the_readers_language():
+    mine, run = stopped()
+    callers.user("administrator", mine)
+    data = {"customer": mine.name, "run": run.pk, "day": "2026-01-02", "changes": 2400, "learners": 1200}
+    data |= {"newly_active": 1100, "budget": 20, "page": nightly.page_of(mine.pk)}
+    message = Message(event="rules.stopped", address="a@example.org", message_id="m", content={"data": data})
+
+    def flat(text: str) -> str:
+        return " ".join(text.split())
+
+    english = mail.made(message)
+    assert english.subject == "Northern Academy: your enrolment rules have stopped, and ask"
+    assert "of January 2, 2026 would have made 1,100 learners newly active, and its budget is 20" in flat(english.body)
+    assert f"/customers/{mine.pk}/roster/rules" in english.body
+    with translation.override("de"):
+        assert "2. Januar 2026 hätte 1.100 Lernende neu aktiv gemacht" in flat(mail.made(message).body)
+    said = {"due": [{"cycle": "Say so", "step": "idle", "enrolments": 3}], "enrolments": 3, "page": "x"}
+    message = Message(event="roster.due", address="a@example.org", message_id="m", content={"data": data | said})
+    assert "Say so: nothing is done in an enrolment (3)" in mail.made(message).body
+
+
+def test_a_round_asks_one_question_for_all_versions(django_assert_num_queries):
+    for nth in range(5):
+        on(customer(f"Customer {nth}", [f"organisation {nth}"]), TERMS.format(budget=0))
+    with django_assert_num_queries(1):
+        assert len(list(nightly.due(instant("2026-01-02T00:00:10")))) == 5
 
 
 def test_whoever_acts_by_hand_has_the_last_word():

@@ -16,6 +16,7 @@ from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.db import transaction
+from django.db.models import Max
 
 from rollbook.model.instants import from_us, start_of_day_us, to_us
 from rollbook.roster.rules import Rules
@@ -36,9 +37,10 @@ TOLD_MAX = 200
 
 def due(now: datetime) -> Iterator[int]:
     """The numbers of the versions that have not run yet for the day that runs where they are."""
-    for version in RulesVersion.objects.exclude(state=RulesVersion.OFF).order_by("pk"):
+    rows = RulesVersion.objects.exclude(state=RulesVersion.OFF).defer("text").annotate(last=Max("runs__day"))
+    for version in rows.order_by("pk"):
         day, midnight_us = _day(version, now)
-        if is_due(version, from_us(midnight_us)) and not version.runs.filter(day__gte=day).exists():
+        if is_due(version, from_us(midnight_us)) and (version.last is None or version.last < day):
             yield version.pk
 
 
