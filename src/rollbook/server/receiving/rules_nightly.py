@@ -14,6 +14,7 @@ from collections.abc import Iterator
 from datetime import date, datetime
 from zoneinfo import ZoneInfo
 
+import stamina
 from django.conf import settings
 from django.db import transaction
 from django.db.models import Max
@@ -44,6 +45,7 @@ def due(now: datetime) -> Iterator[int]:
             yield version.pk
 
 
+@stamina.retry(on=metering.may_pass, attempts=3, wait_initial=0.05, wait_max=1.0)
 def run(number: int, now: datetime) -> int:
     """Runs a version for the day that runs; how many runs were made: 1, or 0 where somebody else did it."""
     version = RulesVersion.objects.select_related("customer").get(pk=number)
