@@ -28,6 +28,10 @@ class Caller:
         more = {} if body is None else {"data": json.dumps(body), "content_type": "application/json"}
         return self.client.generic(method.upper(), f"/v1{path}", headers={**self.headers, **headers}, **more)
 
+    def upload(self, path: str, content: bytes | str, kind: str = "text/csv") -> HttpResponse:
+        """Posts a file."""
+        return self.client.generic("POST", f"/v1{path}", content, content_type=kind, headers=self.headers)
+
     def get(self, path: str) -> HttpResponse:
         return self.call("GET", path)
 

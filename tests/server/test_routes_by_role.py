@@ -100,6 +100,8 @@ GET    /roster/courses                                                  200 200 
 GET    /roster/requests                                                 200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
 POST   /roster/requests/answers                                         200 200 403 200 403 403 403 403 200 403 403 403 403 200 401
 POST   /roster/preview                                                  200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
+POST   /roster/snapshots/preview                                        200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
+POST   /roster/snapshots                                                409 409 403 404 403 403 403 403 409 403 403 403 403 404 401
 POST   /roster/changes                                                  409 409 403 404 403 403 403 403 409 403 403 403 403 404 401
 GET    /roster/rules                                                    200 200 403 404 403 403 403 200 403 403 403 403 403 404 401
 POST   /roster/rules                                                    200 200 403 404 403 403 403 403 200 403 403 403 403 404 401
@@ -317,7 +319,13 @@ class World:
             address += f"?customer={self.north.pk}"
         if path == "/cloudevents":
             headers = {"Content-Type": "application/cloudevents-batch+json"}
-        answer = caller.call(method, address, body, **headers)
+        if path.startswith("/roster/snapshots"):
+            said = (
+                f"customer={self.north.pk}&digest=0-{'0' * 96}" if path.endswith("s") else f"customer={self.north.pk}"
+            )
+            answer = caller.upload(f"{address}?{said}", "learner\nana\n")
+        else:
+            answer = caller.call(method, address, body, **headers)
         answer.close()
         return answer.status_code
 

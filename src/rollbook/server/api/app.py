@@ -56,6 +56,7 @@ ROUTERS = (
     "messages",
     "people",
     "roster",
+    "roster_snapshots",
     "roster_rules",
     "roster_requests",
     "facts",

@@ -7,8 +7,8 @@ taken in.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import TypeVar
 from zoneinfo import ZoneInfo
 
@@ -37,6 +37,9 @@ clean-up of an organisation, a roster as a platform exports it."""
 LEARNERS_MAX = 10_000
 """Learners of one action."""
 
+ORGANISATIONS_SHOWN_MAX = 5
+"""Organisations that a problem names."""
+
 CANDIDATES_MAX = 100_000
 """Learners who are looked at because they may be enrolled in a course."""
 
@@ -56,6 +59,7 @@ class Asked:
     course, unit  of `COURSE`; unit None is the course with all of its units
     rows          of `ROWS`: their `learner` is an id as facts carry it
     snapshot      of `SNAPSHOT`: what was read of it; its learners are ids as facts carry them
+    sent          of `SNAPSHOT`: what tells apart what was sent, and how it was read
     zone          of `CLEAN_UP`: whose days the dates of enrolments are
     """
 
@@ -67,7 +71,8 @@ class Asked:
     course: str = ""
     unit: str | None = None
     rows: tuple[changes.Row, ...] = ()
-    snapshot: RosterReading | None = None
+    snapshot: RosterReading | None = field(default=None, repr=False)
+    sent: str = ""
     zone: str = "UTC"
 
 
@@ -179,8 +184,10 @@ def _refuse_wrong(customer: Customer, asked: Asked) -> None:
         raise refused(422, "invalid", "snapshot", "there is none", "send a roster")
     if not zone_exists(asked.zone):
         raise refused(422, "invalid", "zone", "there is no such time zone", "give a name such as Europe/Paris or UTC")
-    if asked.snapshot is not None and asked.snapshot.snapshot.organisations - set(organisations_of(customer)):
-        rule = "it tells of an organisation that is none of this customer's"
+    told = asked.snapshot.snapshot.organisations if asked.snapshot else frozenset()
+    if strange := sorted(told - set(organisations_of(customer))):
+        names = ", ".join(f'"{it}"' for it in strange[:ORGANISATIONS_SHOWN_MAX])
+        rule = f"it tells of an organisation that is none of this customer's: {names}"
         raise refused(422, "organisation", "roster", rule, "name its organisations as they were registered")
 
 
@@ -255,7 +262,17 @@ def _snapshot(customer: Customer, reading: RosterReading, at_us: int) -> Decidin
         undated=frozenset((organisation, own[learner], object_) for organisation, learner, object_ in reading.undated),
     )
     found = snapshots.diff(view, named.over(view), at_us, OWN_SOURCE)
-    return Deciding(facts=facts, view=view, decided=Decided(facts=found), at_us=at_us)
+    return Deciding(
+        facts=facts, view=view, decided=Decided(facts=found, problems=tuple(_left_out(reading))), at_us=at_us
+    )
+
+
+def _left_out(reading: RosterReading) -> Iterator[Problem]:
+    """What of a roster is not done, and why: its bad rows, and that nobody is taken to be missing."""
+    yield from reading.problems
+    if reading.why_partial:
+        rule = f"nobody who is missing from it is taken to have left: {reading.why_partial}"
+        yield Problem("roster", rule, "say that it is complete, if it holds everybody")
 
 
 def _renamed(fact: Fact, names: Mapping[str, str]) -> Fact:
