@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from rollbook.roster.rules import Rules
+from rollbook.errors import RollbookError
 from rollbook.server import clock
 from rollbook.server.access.principals import Principal, customer_for
 from rollbook.server.models import Customer, RulesRun, RulesVersion
@@ -140,20 +140,18 @@ def _show(
 
 
 def _version(row: RulesVersion) -> dict[str, Any]:
-    found = _rules(row)
-    return {
+    shown: dict[str, Any] = {
         "row": row,
         "state": rules_words.STATES[row.state],
         "badge": rules_words.BADGES[row.state],
         "is_on": row.state == RulesVersion.ON,
         "is_off": row.state == RulesVersion.OFF,
-        "told": rules_words.told(found),
-        "budget": rules_words.budget(found.budget_learners_active),
     }
-
-
-def _rules(row: RulesVersion) -> Rules:
-    return rules.parsed(row.text)
+    try:
+        found = rules.parsed(row.text)
+    except RollbookError as error:  # what could be said when it was put can be said no more
+        return shown | {"told": [], "wrong": error.problems}
+    return shown | {"told": rules_words.told(found), "budget": rules_words.budget(found.budget_learners_active)}
 
 
 def _run(row: RulesRun) -> dict[str, Any]:
