@@ -109,6 +109,7 @@ roster          GET                     200 200 403 404 302
 roster-learner  GET                     200 200 403 404 302
 roster-courses  GET                     200 200 403 404 302
 roster-ways     GET                     200 200 403 404 302
+roster-upload   GET                     200 200 403 404 302
 roster-requests GET                     200 200 403 404 302
 roster-change   POST                    422 422 403 404 302
 roster-rules    GET                     200 200 403 404 302
@@ -120,6 +121,7 @@ OF_CUSTOMER = {"people", "person", "keys", "key", "webhooks", "webhook", "connec
     "roster-learner",
     "roster-courses",
     "roster-ways",
+    "roster-upload",
     "roster-requests",
     "roster-change",
     "roster-rules",

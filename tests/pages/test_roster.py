@@ -113,6 +113,34 @@ def test_a_file_does_many_things_and_says_which_lines_it_leaves_as_they_are(visi
     confirm(page, "1 learner is inactive now. 1 enrolment is enabled now.")
 
 
+def test_a_roster_is_uploaded_looked_at_and_taken_in(visit):
+    """Of one new learner and one row without anybody: the first is shown and added, the second is left out."""
+    page = visit(WHO, ROSTER)
+    page.get_by_role("link", name="Upload a roster").click()
+    lines = ("learner,course,status", "zara.new,Welding,enabled", ",Welding,enabled")
+    file = {"name": "export.csv", "mimeType": "text/csv", "buffer": "\n".join(lines).encode()}
+    page.get_by_label("The file").set_input_files(file)
+    page.get_by_label("Organisation").select_option("banksia-south")
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.get_by_role("heading", level=1)).to_have_text("Take in this roster?")
+    expect(
+        page.get_by_role("heading", name="1 learner is new. 1 enrolment is new. 1 enrolment is enabled.")
+    ).to_be_visible()
+    left = page.get_by_role("region", name="What is left as it is, and why")
+    expect(left).to_contain_text("Line 3 Learner is empty")
+    expect(left).to_contain_text("Nobody who is missing from it is taken to have left")
+    confirm(page, "1 learner was added. 1 enrolment was added. 1 enrolment is enabled now.")
+
+
+def test_a_roster_that_is_none_is_told_beside_its_form(visit):
+    page = visit(WHO, f"{ROSTER}/upload")
+    file = {"name": "export.csv", "mimeType": "text/csv", "buffer": b"name,age\nAmina,7\n"}
+    page.get_by_label("The file").set_input_files(file)
+    page.get_by_label("It holds everybody").check()
+    page.get_by_role("button", name="See what it would do").click()
+    expect(page.locator("#file .wrong")).to_contain_text("learner")
+
+
 def test_a_file_that_is_none_is_told_beside_it(visit):
     page = visit(WHO, f"{ROSTER}/ways")
     file = {"name": "list.csv", "mimeType": "text/csv", "buffer": b"name,age\nAmina,7\n"}

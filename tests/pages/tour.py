@@ -117,6 +117,7 @@ TOUR = (
     Stop("roster-rules-none", "/customers/{c:none}/roster/rules", "administrator none", "roster-rules", False),
     Stop("roster-ways", "/customers/{c:roster}/roster/ways", "administrator roster", "roster-ways"),
     Stop("roster-ways-operator", "/customers/{c:mau}/roster/ways", "operator", "roster-ways", photographed=False),
+    Stop("roster-upload", "/customers/{c:roster}/roster/upload", "administrator roster", "roster-upload"),
     Stop("roster-requests", "/customers/{c:roster}/roster/requests", "administrator roster", "roster-requests"),
     Stop("roster-requests-none", "/customers/{c:none}/roster/requests", "administrator none", "roster-requests"),
     Stop("beginning", "/beginning", "operator", "beginning"),

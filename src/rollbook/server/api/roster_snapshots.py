@@ -18,6 +18,7 @@ from rollbook.model.instants import from_us
 from rollbook.model.keys import zone_exists
 from rollbook.server.access.principals import customer_for, needs, principal_of
 from rollbook.server.api import bodies
+from rollbook.server.api.errors import also
 from rollbook.server.api.facts import body, busy
 from rollbook.server.api.fields import Id, Organisation
 from rollbook.server.api.roster import Digest
@@ -40,7 +41,7 @@ class SnapshotIn(Schema):
     day           the day for which it stands, as 2026-03-01; today in `zone` where it is not said
     organisation  whose it is where the file does not say; need not be said where the customer has one
     date_order    for days with the year last; without it, what could be either is refused
-    complete      whether whoever is missing has left; where it is not said, the file decides
+    complete      whether whoever is missing has left; where it is not said, a manifest decides, and CSV holds everybody
     keeps_status  enrolments stay enabled or disabled as they are, whatever the file says
     """
 
@@ -54,14 +55,14 @@ class SnapshotIn(Schema):
 
 
 _FILE = {"schema": {"type": "string", "format": "binary", "description": "a roster: see docs/server/roster.md"}}
-_BODY: dict[str, Any] = dict.fromkeys(("text/csv", "application/zip"), _FILE)
+_SENT: dict[str, Any] = body(**dict.fromkeys(("text/csv", "application/zip"), _FILE))
 
 
 @router.post(
     "/roster/snapshots/preview",
     auth=needs("roster:write"),
     response=RosterPreviewOut,
-    openapi_extra=body(**_BODY),
+    openapi_extra={**_SENT, **also(404, 411, 413, 415, 503)},
     summary="What a roster would change",
 )
 def preview(request: HttpRequest, how: Query[SnapshotIn]) -> RosterPreviewOut:
@@ -75,7 +76,7 @@ def preview(request: HttpRequest, how: Query[SnapshotIn]) -> RosterPreviewOut:
     "/roster/snapshots",
     auth=needs("roster:write"),
     response=RosterDoneOut,
-    openapi_extra=body(**_BODY),
+    openapi_extra={**_SENT, **also(404, 409, 411, 413, 415, 503)},
     summary="Take in a roster",
 )
 def take(request: HttpRequest, how: Query[SnapshotIn], digest: Digest) -> RosterDoneOut:

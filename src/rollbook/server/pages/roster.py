@@ -76,7 +76,7 @@ class Offer:
 def roster(request: HttpRequest, principal: Principal, number: int) -> HttpResponse:
     """/customers/{number}/roster: the learners."""
     customer, now_us = customer_for(principal, number), clock.now_us()
-    organisations = _organisations(customer)
+    organisations = organisations_of(customer)
     asked, after = _asked(request), cursor(request)
     found = live.page(
         customer,
@@ -133,7 +133,7 @@ def courses(request: HttpRequest, principal: Principal, number: int) -> HttpResp
     customer, now_us = customer_for(principal, number), clock.now_us()
     organisation, name = request.GET.get("organisation", ""), request.GET.get("course", "")
     found: tuple[live.Course, ...] = ()
-    wrong, chosen, organisations = [], None, _organisations(customer)
+    wrong, chosen, organisations = [], None, organisations_of(customer)
     try:
         found = live.courses(customer, now_us, organisation)
     except RefusedError as error:  # there is too much to list: less can be chosen
@@ -169,7 +169,7 @@ def show_ways(
 ) -> HttpResponse:
     """The page of the four ways; `wrong` is what is wrong with a file that was sent from it."""
     name, _, heading = CYCLES.partition("#")
-    organisations = _organisations(customer)
+    organisations = organisations_of(customer)
     done = _cleaned(customer)
     shown = {
         "organisations": [(it, done.get(it)) for it in organisations],
@@ -222,7 +222,8 @@ def show(
     )
 
 
-def _organisations(customer: Customer) -> list[str]:
+def organisations_of(customer: Customer) -> list[str]:
+    """The organisations that stand in a list to choose from."""
     return list(customer.organisations.order_by("name").values_list("name", flat=True)[:CHOICES_MAX])
 
 

@@ -6,6 +6,7 @@ where it would be another now, nothing is done, and what would be now is shown i
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from http import HTTPStatus
 from typing import Any
@@ -15,6 +16,7 @@ from django.urls import reverse
 from django.utils.http import urlencode
 from django.utils.translation import gettext
 
+from rollbook.errors import Problem
 from rollbook.model.roster import LearnerKey
 from rollbook.roster.changes import DEACTIVATE
 from rollbook.server import clock
@@ -29,17 +31,24 @@ from rollbook.server.pages import sentences, shell
 from rollbook.server.pages.registry import page
 from rollbook.server.pages.roster import WRITE, show_ways
 from rollbook.server.pages.roster_asking import Wish
+from rollbook.server.pages.roster_upload import show_upload
 from rollbook.server.receiving import roster as doing
 from rollbook.server.refusals import RefusedError, missing
 
 PROBLEMS_MAX = 20
 """What is left undone, and is told one by one."""
 
+UNUSABLE = ("unusable-file", "too-large")
+"""What is wrong with a file that cannot be read: it is told beside it."""
+
 MANY = 2
 """From so many on, those whom it is about are listed; one stands in the heading, or in the file."""
 
 ORGANISATIONS_MAX = 2
 """More than one: then a file has to say which it means."""
+
+
+_PLACE = re.compile(r"(?:roster\.(?:csv|zip)(?:[/:]|: )?)?(.*?):?(\d+)")
 
 
 @page("customers/<int:number>/roster/change", WRITE, name="roster-change", methods=("POST",))
@@ -49,11 +58,12 @@ def change(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
     counted = counting.of(principal, customer, now_us)
     names = customer.organisations.order_by("name").values_list("name", flat=True)[:ORGANISATIONS_MAX]
     try:
-        wish = asking.read(request, list(names), counted.zone)
+        wish = asking.read(request, list(names), counted.zone, now_us)
     except RefusedError as error:
-        if error.code != "unusable-file":
+        if error.code not in UNUSABLE:
             raise
-        return show_ways(request, principal, customer, now_us, [sentences.both(it) for it in error.problems])
+        show = show_upload if request.POST.get("act") == asking.ROSTER else show_ways
+        return show(request, principal, customer, now_us, [sentences.both(it) for it in error.problems])
     back = _back(customer, wish)
     stale = False
     if digest := request.POST.get("digest", ""):
@@ -97,11 +107,10 @@ def _preview(
         "hidden": [(name, value) for name, value in kept if value],
         "packed": wish.packed,
         "back": _back(customer, wish),
-        "problems": problems[:PROBLEMS_MAX],
+        "problems": [(_line(it) if wish.packed else "", it) for it in problems[:PROBLEMS_MAX]],
         "more_problems": max(0, total - PROBLEMS_MAX),
         "whom_named": _named(found.whom) if len(found.whom) >= MANY or wish.act == asking.LIST else [],
         "more_whom": found.learners - len(found.whom),
-        "of_lines": wish.act == asking.LIST,
         # Who is set inactive may still be paid for, by another plan.
         "still_counted": counted.by_enrolment if wish.act in (DEACTIVATE, asking.CLEAN_UP) else [],
         "once": wish.act == asking.CLEAN_UP,
@@ -134,6 +143,16 @@ def _who(customer: Customer, wish: Wish, now_us: int) -> live.Line | None:
     return line
 
 
+def _line(problem: Problem) -> str:
+    """Where in a file it is, in words; '' where it is about all of it."""
+    found = _PLACE.fullmatch(problem.place)
+    if not found:
+        return ""
+    file, line = found.groups()
+    words = gettext("Line %(line)s") % {"line": line}
+    return f"{file}, {words}" if file else words
+
+
 def _named(whom: Sequence[LearnerKey]) -> list[tuple[int, str]]:
     """(number, what they are called) of some people."""
     found = people.named({number for _, number in whom})
@@ -148,6 +167,8 @@ def _back(customer: Customer, wish: Wish) -> str:
     """Where it was asked for."""
     at = {"number": customer.pk}
     asked = wish.asked
+    if asked.kind == doing.SNAPSHOT:
+        return reverse("roster", kwargs=at)
     if asked.kind == doing.COURSE:
         there = urlencode({"organisation": asked.organisation, "course": asked.course})
         return f"{reverse('roster-courses', kwargs=at)}?{there}"

@@ -11,11 +11,22 @@ from django.utils.translation import gettext, ngettext
 from rollbook.foreseeing import Figures, Foreseen
 from rollbook.model.money import Money
 from rollbook.roster.changes import ACTIVATE, DEACTIVATE, DISABLE, ENABLE
-from rollbook.roster.statuses import DISABLED, ENABLED, ENROLMENT_DISABLED, ENROLMENT_ENABLED
+from rollbook.roster.statuses import (
+    ACCOUNT_CHANGED,
+    CHANGED,
+    CREATED,
+    DELETED,
+    DISABLED,
+    ENABLED,
+    ENDED,
+    ENROLLED,
+    ENROLMENT_DISABLED,
+    ENROLMENT_ENABLED,
+)
 from rollbook.server.live import roster as live
 from rollbook.server.pages import reading
 from rollbook.server.pages.roster import label
-from rollbook.server.pages.roster_asking import CLEAN_UP, LIST, Wish
+from rollbook.server.pages.roster_asking import CLEAN_UP, LIST, ROSTER, Wish
 from rollbook.server.receiving.roster import Done, Effect, Preview
 
 
@@ -72,6 +83,8 @@ def said(wish: Wish, who: live.Line | None, found: Preview) -> Said:
     learners = ngettext("%(n)s learner", "%(n)s learners", found.learners) % {"n": reading.number(found.learners)}
     if wish.act == LIST:
         return Said(gettext("Do what the file says?"), learners, gettext("Confirm: do it"))
+    if wish.act == ROSTER:
+        return Said(gettext("Take in this roster?"), learners, gettext("Confirm: take it in"))
     whom = f"{asked.organisation} · {learners}" if found.learners else asked.organisation
     if wish.act == CLEAN_UP:
         title = gettext("Do the first clean-up of %(organisation)s?") % {"organisation": asked.organisation}
@@ -112,6 +125,12 @@ def decided(counts: Mapping[str, int]) -> list[str]:
 
 def _does(type_: str, n: int) -> str:
     return {
+        CREATED: ngettext("%(n)s learner is new.", "%(n)s learners are new.", n),
+        DELETED: ngettext("%(n)s learner has left.", "%(n)s learners have left.", n),
+        ACCOUNT_CHANGED: ngettext("%(n)s learner changes groups.", "%(n)s learners change groups.", n),
+        ENROLLED: ngettext("%(n)s enrolment is new.", "%(n)s enrolments are new.", n),
+        ENDED: ngettext("%(n)s enrolment ends.", "%(n)s enrolments end.", n),
+        CHANGED: ngettext("%(n)s enrolment has other dates.", "%(n)s enrolments have other dates.", n),
         DISABLED: ngettext("%(n)s learner becomes inactive.", "%(n)s learners become inactive.", n),
         ENABLED: ngettext("%(n)s learner becomes active.", "%(n)s learners become active.", n),
         ENROLMENT_DISABLED: ngettext("%(n)s enrolment is disabled.", "%(n)s enrolments are disabled.", n),
@@ -124,6 +143,10 @@ def done(it: Done) -> str:
     if not it.new:
         return gettext("That was done before: nothing has changed.")
     past = {
+        CREATED: lambda n: ngettext("%(n)s learner was added.", "%(n)s learners were added.", n),
+        DELETED: lambda n: ngettext("%(n)s learner has left.", "%(n)s learners have left.", n),
+        ENROLLED: lambda n: ngettext("%(n)s enrolment was added.", "%(n)s enrolments were added.", n),
+        ENDED: lambda n: ngettext("%(n)s enrolment has ended.", "%(n)s enrolments have ended.", n),
         DISABLED: lambda n: ngettext("%(n)s learner is inactive now.", "%(n)s learners are inactive now.", n),
         ENABLED: lambda n: ngettext("%(n)s learner is active now.", "%(n)s learners are active now.", n),
         ENROLMENT_DISABLED: lambda n: ngettext(
