@@ -118,7 +118,7 @@ def test_every_report_can_be_taken_along_in_every_form(visit):
     page.get_by_text("Export").click()
     links = [it.get_attribute("href") for it in page.locator("#exports a").all()]
     assert {it.rsplit("/", 1)[1].split(".")[0] for it in links} == {
-        "usage", "mau", "consumption", "users", "metering-events", "status",
+        "usage", "mau", "consumption", "users", "metering-events", "status", "groups",
     }  # fmt: skip
     files = {}
     for form in ("CSV", "XLSX"):

@@ -28,6 +28,7 @@ TITLES: dict[str, Any] = {
     "metering-events": gettext_lazy("Metering events"),
     "status": gettext_lazy("Status"),
     "guests": gettext_lazy("Guests"),
+    "groups": gettext_lazy("Groups"),
 }
 """What each report is called."""
 
@@ -37,6 +38,7 @@ PURPOSES: dict[tuple[str, str], Any] = {
     ("consumption", COMPANY): gettext_lazy("For accounting: included, used, left and beyond, month by month"),
     ("metering-events", COMPANY): gettext_lazy("To see movement: how many were new, went on or came back, and when"),
     ("guests", COMPANY): gettext_lazy("To see what guests make up: how many entries were theirs"),
+    ("groups", COMPANY): gettext_lazy("To see each department: how many of its learners were active"),
     ("mau", LEARNER): gettext_lazy("To hand on who was active in each period"),
     ("users", LEARNER): gettext_lazy("To look somebody up: how each learner stands in the term"),
     ("metering-events", LEARNER): gettext_lazy("To follow changes: who became active, went on or ceased, and when"),
