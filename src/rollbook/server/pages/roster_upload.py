@@ -29,4 +29,4 @@ def show_upload(
         "wrong": wrong,
     }
     status = 422 if wrong else 200
-    return pages.show(request, principal, "roster/upload.html", shown, customer, now_us, "upload", status=status)
+    return pages.show(request, principal, "roster/upload.html", shown, customer, now_us, "learners", status=status)
