@@ -17,6 +17,16 @@ UNITS = ("Knots", "Tides")
 ASKED = ("chloe.gupta", "greta.gupta", "kofi.gupta")
 """Whose enrolment in Radio is disabled: the first was done, the second refused, the third is not answered."""
 
+GROUPS = (
+    (("Deck", "Boats"),),
+    (("Deck", "Boats"), ("Deck", "Ropes"), ("Shore", "Office")),
+    (("Deck", "Ropes"),),
+    (("Shore", "Office"),),
+    (("Shore",),),
+    (),
+)
+"""In which groups learners are, in turn."""
+
 OF_COURSE = (OVER, RUNNING, AID, COMING)
 
 QUOTE = '[tariff]\ncurrency = "AUD"\nbase = {{ rate = {} }}\noverage = {{ rate = {} }}\n'
@@ -47,7 +57,9 @@ def make(rows: dict[str, Any], now_us: int) -> dict[str, str]:
         rows[name] = row
     learners, enrolments = _everybody(now.date())
     snapshot = Snapshot(
-        roster=Roster(learners=learners, enrolments=enrolments), organisations=frozenset({NORTH, SOUTH})
+        roster=Roster(learners=learners, enrolments=enrolments),
+        organisations=frozenset({NORTH, SOUTH}),
+        says_groups=True,
     )
     at_us = now_us - 40 * 86_400_000_000
     ingest(list(diff(Roster(), snapshot, at_us)), Sender("roster"), now_us)
@@ -144,7 +156,9 @@ def _everybody(today: date) -> tuple[dict[Any, Any], dict[Any, Any]]:
     learners, enrolments = {}, {}
     for nth, id_ in enumerate(f"{first}.{last}" for last in LAST for first in FIRST):
         organisation = NORTH if nth < OF_NORTH else SOUTH
-        learners[organisation, id_] = LearnerRecord(organisation=organisation, learner=id_)
+        learners[organisation, id_] = LearnerRecord(
+            organisation=organisation, learner=id_, groups=GROUPS[nth % len(GROUPS)]
+        )
         if nth % 10 == 9:
             continue
         course = OF_COURSE[nth % 4]

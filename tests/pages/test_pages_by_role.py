@@ -34,6 +34,8 @@ report          GET                     200 200 200 404 302
 learners        GET                     200 200 403 404 302
 learners-uncounted GET                  200 200 403 404 302
 learners-uncounted-list GET             200 200 403 404 302
+groups          GET                     200 200 200 404 302
+groups-list     GET                     200 200 200 404 302
 learner         GET                     200 200 403 404 302
 guest           GET                     200 200 403 404 302
 customers       GET                     200 403 403 403 302

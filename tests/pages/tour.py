@@ -72,6 +72,8 @@ TOUR = (
     Stop(
         "learners-uncounted", "/subscriptions/{reach}/learners/not-counted", "administrator reach", "learners-uncounted"
     ),
+    Stop("groups", "/subscriptions/{roster}/groups", "administrator roster", "groups"),
+    Stop("groups-none", "/subscriptions/{mau}/groups", "viewer mau", "groups", photographed=False),
     Stop("learner", "/subscriptions/{mau}/learners/{l:mau}", "administrator mau", "learner"),
     Stop("learner-wisenet", "/subscriptions/{elearning}/learners/{l:elearning}", "administrator elearning", "learner"),
     Stop("learner-not-counted", "/subscriptions/{reach}/learners/{l:reach}", "administrator reach", "learner"),
@@ -134,6 +136,7 @@ PARTS = frozenset(
         "charges",
         "statement-preview-lines",
         "learners-uncounted-list",
+        "groups-list",
         "arrived",
         "jobs-overdue",
         "planner-figures",

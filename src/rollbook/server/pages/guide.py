@@ -16,6 +16,7 @@ SECTIONS: Mapping[str, str] = {
     "usage": "server/pages#usage-details",
     "learners": "server/pages#learners",
     "learners-uncounted": "server/pages#learners",
+    "groups": "reports#groups",
     "learner": "server/pages#why-somebody-counts",
     "guest": "server/pages#why-somebody-counts",
     "roster": "server/pages#roster",

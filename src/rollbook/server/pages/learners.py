@@ -84,7 +84,7 @@ def learners(request: HttpRequest, principal: Principal, number: int) -> HttpRes
     row = subscription_for(principal, number)
     found = counted(row, clock.now_us())
     window = window_of(request, found)
-    shown: dict[str, Any] = {"window": window, "tab": "counted", "reports": _reports(principal, row)}
+    shown: dict[str, Any] = {"window": window, "tab": "counted", "who": True, "reports": _reports(principal, row)}
     if window is not None:
         asked = _asked(request, found)
         listed = register.page(row, found, window.number, asked, _place(request.GET.get("after", "")), PAGE_MAX)
@@ -98,7 +98,7 @@ def learners(request: HttpRequest, principal: Principal, number: int) -> HttpRes
             "filtered": asked != Asked(order=asked.order),
             "total": sum(it.active for it in used),
             "beyond": sum(it.overage for it in used),
-            "choices": [_windows(found, window), *_choices(found, asked)],
+            "choices": [windows_of(found, window), *_choices(found, asked)],
             "several": len(found.organisations) > 1,
             "objects": found.subscription.plan.meter.unit == "enrolment",
             "allows": any(it.allowance for it in used),
@@ -112,9 +112,9 @@ def not_counted(request: HttpRequest, principal: Principal, number: int) -> Http
     row = subscription_for(principal, number)
     found = counted(row, clock.now_us())
     window = window_of(request, found)
-    shown: dict[str, Any] = {"window": window, "tab": "uncounted", "reports": _reports(principal, row)}
+    shown: dict[str, Any] = {"window": window, "tab": "uncounted", "who": True, "reports": _reports(principal, row)}
     if window is not None:
-        shown |= {"choices": [_windows(found, window)], "after": request.GET.get("after", "")}
+        shown |= {"choices": [windows_of(found, window)], "after": request.GET.get("after", "")}
         if "list" in request.GET:
             shown |= {"listed": True} | _uncounted(request, row, window)
     return _shown(request, principal, row, "learners/uncounted.html", shown)
@@ -179,7 +179,8 @@ def _asked(request: HttpRequest, found: Account) -> Asked:
     return Asked(given["organisation"], given["class"], given["standing"], search, order)
 
 
-def _windows(found: Account, window: Window) -> Choice:
+def windows_of(found: Account, window: Window) -> Choice:
+    """The periods that can be looked at, the last one first."""
     begun = [it for it in found.windows if it.start_us < found.as_of_us]
     zone = found.subscription.zone
     options = [(str(it.number), reading.days(it.start_us, it.end_us, zone)) for it in reversed(begun)]

@@ -33,6 +33,7 @@ MODULES = (
     "account",
     "usage",
     "exports",
+    "groups",
     "learners",
     "why",
     "roster",
