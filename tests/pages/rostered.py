@@ -19,9 +19,9 @@ ASKED = ("chloe.gupta", "greta.gupta", "kofi.gupta")
 
 GROUPS = (
     (("Deck", "Boats"),),
-    (("Deck", "Boats"), ("Deck", "Ropes"), ("Shore", "Office")),
+    (("Deck", "Boats"), ("Deck", "Ropes"), ("Shore", "Workshop")),
     (("Deck", "Ropes"),),
-    (("Shore", "Office"),),
+    (("Shore", "Workshop"),),
     (("Shore",),),
     (),
 )

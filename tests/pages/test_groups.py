@@ -10,13 +10,13 @@ GROUPS = "/subscriptions/{roster}/groups"
 
 
 def test_groups_are_shown_with_why_they_add_up_to_more_than_the_total(visit):
-    """120 learners take six turns, 20 each: Boats; Boats, Ropes and Office; Ropes; Office; Shore itself; none.
+    """120 learners take six turns, 20 each: Boats; Boats, Ropes and Workshop; Ropes; Workshop; Shore itself; none.
 
     The 20 of the second turn are in Deck and in Shore, so both and those in none are 120 + 20 = 140. Of the 70 in the
     north the first four turns have 12 each and the others 11: Deck has 3 x 12.
     """
     page = visit(WHO, "/subscriptions/{roster}/usage")
-    page.get_by_role("link", name="By group").click()
+    page.get_by_role("link", name="How many of each group were active").click()
     said = page.locator("#list")
     expect(said).to_contain_text("The groups add up to 140 and the total is 120: 20 are in more than one of them")
     expect(said).to_contain_text("Groups within a group may add up to more than it, too: 20 are in several of them.")

@@ -23,7 +23,7 @@ from rollbook.server.access.principals import Principal, subscription_for
 from rollbook.server.live import groups as live
 from rollbook.server.live.usage import counted
 from rollbook.server.models import Subscription
-from rollbook.server.pages import exports, reading, sentences, shell
+from rollbook.server.pages import reading, sentences, shell
 from rollbook.server.pages.learners import NEEDS as LEARNERS
 from rollbook.server.pages.learners import window_of, windows_of
 from rollbook.server.pages.registry import page
@@ -49,12 +49,7 @@ def groups(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
     row = subscription_for(principal, number)
     found = counted(row, clock.now_us())
     window = window_of(request, found)
-    shown: dict[str, Any] = {
-        "window": window,
-        "tab": "groups",
-        "who": principal.may(LEARNERS),
-        "reports": exports.offered(principal, row),
-    }
+    shown: dict[str, Any] = {"window": window, "tab": "groups", "who": principal.may(LEARNERS)}
     if window is not None:
         shown |= {"choices": [windows_of(found, window)]}
         if "list" in request.GET:
