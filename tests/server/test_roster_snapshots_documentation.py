@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
 from pathlib import Path
 
+from tests.server.documented import answers
 from tests.server.operated import Operated
 from tests.server.test_api_documentation import MAKE, shape
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/server/roster.md").read_text()
-EXAMPLE = re.compile(r"```sh\n(.*?)```\n\n```json\n(.*?)```", re.DOTALL)
 
 THERE = """
 import sys
@@ -28,21 +25,9 @@ def test_a_roster_is_shown_and_taken_in_as_the_guide_says(tmp_path):
     assert made.python(THERE.format(root=ROOT)).strip() == "1"
     given = {"ROLLBOOK_KEY": made.python(MAKE).strip()}
     section = TEXT.partition("## Sending a roster")[2].partition("\n## ")[0]
-    answers = []
-    with made.serving() as server:
-        for call, shown in EXAMPLE.findall(section):
-            ran = subprocess.run(
-                ["/bin/bash", "-euo", "pipefail", "-c", call],
-                cwd=tmp_path,
-                env=made.environment | given | {"ROLLBOOK_URL": server.url},
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=True,
-            )
-            answers.append((json.loads(ran.stdout), json.loads(shown)))
-    assert len(answers) == 2
-    for answer, shown in answers:
+    found = answers(made, tmp_path, section, given)
+    assert len(found) == 2
+    for answer, shown in found:
         assert shape(answer) == shape(shown)
         assert answer["decided"] == shown["decided"]
-    assert answers[1][0]["new"] == answers[1][1]["new"]
+    assert found[1][0]["new"] == found[1][1]["new"]

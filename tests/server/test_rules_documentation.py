@@ -2,18 +2,15 @@
 
 from __future__ import annotations
 
-import json
-import re
-import subprocess
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
 
+from tests.server.documented import answers
 from tests.server.operated import Operated
 from tests.server.test_api_documentation import MAKE, shape
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docs/server/rules.md").read_text()
-EXAMPLE = re.compile(r"```sh\n(.*?)```\n\n```json\n(.*?)```", re.DOTALL)
 
 THERE = """
 import json, sys
@@ -40,22 +37,10 @@ def test_every_call_of_the_guide_is_answered_with_what_is_shown(tmp_path):
     end = date(start.year + 1, 6, 1)
     assert made.python(THERE.format(start=start, end=end, root=ROOT)).strip().endswith("2")
     given = {"ROLLBOOK_KEY": made.python(MAKE).strip(), "JSON": "Content-Type: application/json"}
-    answers = []
-    with made.serving() as server:
-        for call, shown in EXAMPLE.findall(TEXT):
-            ran = subprocess.run(
-                ["/bin/bash", "-euo", "pipefail", "-c", call],
-                cwd=tmp_path,
-                env=made.environment | given | {"ROLLBOOK_URL": server.url},
-                capture_output=True,
-                text=True,
-                timeout=120,
-                check=True,
-            )
-            answers.append((json.loads(ran.stdout), json.loads(shown)))
-    assert len(answers) == 4
-    for answer, shown in answers:
+    found = answers(made, tmp_path, TEXT, given)
+    assert len(found) == 4
+    for answer, shown in found:
         assert shape(answer) == shape(shown)
-    put, dry, on, _ = (answer for answer, _ in answers)
+    put, dry, on, _ = (answer for answer, _ in found)
     assert (put["state"], on["state"]) == ("trial", "on")
     assert (dry["decided"], dry["newly_active"], dry["stopped"]) == ({"enrolment.enabled": 2}, 2, False)
