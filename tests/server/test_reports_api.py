@@ -67,6 +67,34 @@ def test_an_administrator_sees_learners_by_the_ids_that_they_know(term: models.S
     assert [it["standing"] for it in found["rows"]] == ["included", "included", "extra", "extra"]
 
 
+def test_a_report_can_be_had_of_each_organisation_and_together_they_are_the_whole(monkeypatch: pytest.MonkeyPatch):
+    """Ana and bo are of north, cy of south: the rows of both organisations are all rows, in each report that has them."""
+    monkeypatch.setattr(clock, "source_ns", lambda: at("2026-01-31T12:00") * 1000)
+    mine = customer("Both", ["north", "south"])
+    term = subscribe(mine, PLAN)
+    term.organisations.set(mine.organisations.all())
+    there = (("1", "ana", "north"), ("2", "bo", "north"), ("3", "cy", "south"))
+    send([row(id_, who, "2026-01-05T09:00", organisation=where) for id_, who, where in there], "2026-01-31T12:00")
+    caller = administrator(mine)
+
+    def rows(name: str, by: str, organisation: str = "") -> list[dict[str, object]]:
+        answer = caller.get(path(term, f"/{name}?by={by}&format=json&organisation={organisation}"))
+        return json.loads(content(answer))["rows"]
+
+    for name, by in (("metering-events", "company"), ("metering-events", "learner"), ("status", "learner")):
+        whole, north, south = (rows(name, by, it) for it in ("", "north", "south"))
+        assert north
+        assert south
+        assert [it for it in whole if it["organisation"] == "north"] == north
+        assert len(whole) == len(north) + len(south)
+    [january] = rows("metering-events", "company", "north")
+    assert january["active"] == 2
+    for wrong in ("/usage?organisation=north", "/status?organisation=nort"):
+        answer = caller.get(path(term, wrong))
+        assert answer.status_code == 422, answer.content
+    assert "nearest: north" in answer.json()["problems"][0]["rule"]
+
+
 def test_who_sees_what(term: models.Subscription) -> None:
     """A report by company names nobody; one by learner needs learners:read, also where that is its usual level."""
     callers = {

@@ -10,7 +10,7 @@ from ninja import Query, Router, Schema
 from rollbook.reports.named import LEARNER, REPORTS, find
 from rollbook.server.access.principals import needs, principal_of, subscription_for
 from rollbook.server.api.errors import also
-from rollbook.server.api.fields import Id
+from rollbook.server.api.fields import Id, Organisation
 from rollbook.server.live import contracts, snapshots
 
 router = Router(tags=["reports"])
@@ -64,12 +64,16 @@ def report(
     name: str,
     by: Annotated[Level, Query(description="what a row is about; each report has a usual level")] = "",
     format: Annotated[Form, Query(description="how it is written")] = "csv",  # noqa: A002 - the parameter's name
+    organisation: Organisation = "",
 ) -> FileResponse:
-    """A report, counted now from all facts. With a row for each learner it needs learners:read, and names them."""
+    """A report, counted now from all facts. With a row for each learner it needs learners:read, and names them.
+
+    `organisation` leaves the rows of one, of metering-events and status; without it the whole customer is there.
+    """
     principal = principal_of(request)
     row = subscription_for(principal, number)
     named = find(name).shape(contracts.plan_of(row.plan), by).by == LEARNER
     if named:
         principal.require("learners:read")
-    filename, kind, file = snapshots.report_file(row, name, by, format, named=named)
+    filename, kind, file = snapshots.report_file(row, name, by, format, organisation=organisation, named=named)
     return FileResponse(file, as_attachment=True, filename=filename, content_type=kind)

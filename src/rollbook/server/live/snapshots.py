@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from django.db import connection, transaction
 
@@ -175,15 +176,27 @@ def report(
         return filename, kind, file.read()
 
 
+BY_ORGANISATION = ("metering-events", "status")
+"""Reports each of whose rows is of one organisation, whatever the plan shares among them."""
+
+
 def report_file(
-    row: Subscription, name: str, by: str = "", form: str = "csv", *, named: bool = False, as_of_us: int | None = None
+    row: Subscription,
+    name: str,
+    by: str = "",
+    form: str = "csv",
+    *,
+    organisation: str = "",
+    named: bool = False,
+    as_of_us: int | None = None,
 ) -> tuple[str, str, IO[bytes]]:
     """A named report: file name, kind of content, and a file that nobody else can open; close it.
 
-    name, by  see `rollbook.reports.named`; `by` is the report's usual level where it is empty
-    form      one of `FORMATS`
-    named     learners stand with the ids and names that the customer knows; else they are surrogates
-    as_of_us  nothing at or after it is counted; by default now
+    name, by      see `rollbook.reports.named`; `by` is the report's usual level where it is empty
+    form          one of `FORMATS`
+    organisation  its rows alone, of a report in `BY_ORGANISATION`; '' for the whole customer
+    named         learners stand with the ids and names that the customer knows; else they are surrogates
+    as_of_us      nothing at or after it is counted; by default now
 
     It is written batch by batch, whatever its length. Raises UsageError for what does not exist.
     """
@@ -192,6 +205,9 @@ def report_file(
         raise UsageError(Problem("format", rule, "use one of " + ", ".join(FORMATS)))
     chosen = find(name)
     shape = chosen.shape(contracts.plan_of(row.plan), by)
+    if organisation and name not in BY_ORGANISATION:
+        rule = f"{name} is of all organisations together"
+        raise UsageError(Problem("organisation", rule, f"use {' or '.join(BY_ORGANISATION)}, or leave it out"))
     with snapshot(row, as_of_us or clock.now_us() + 1) as result, tempfile.TemporaryDirectory(prefix=FOLDER) as to:
         known = result.subscription
         about = About(
@@ -200,15 +216,30 @@ def report_file(
             known,
             result.organisations,
             result.account.as_of_us,
-            notes=result.report_notes(name, shape.by),
+            notes=(*result.report_notes(name, shape.by), *([f"only of {organisation}"] if organisation else [])),
         )
         alike = _alike(result)
         table = result.report_batches(name, shape.by)
+        if organisation:
+            table = _of_organisation(table, _known(organisation, result.organisations))
         if named and known.plan.meter.unit != "entry":
             table = with_names(table, lambda batch: _called(row.customer_id, batch, alike))
         path = Path(to) / f"report.{form}"
         _WRITERS[form](table, about, path)
         return f"{name}-{shape.by}.{form}", FORMATS[form], path.open("rb")
+
+
+def _known(organisation: str, whose: Sequence[str]) -> str:
+    if organisation in whose:
+        return organisation
+    rule = f'the subscription has no organisation "{organisation}"{nearest(organisation, whose)}'
+    raise UsageError(Problem("organisation", rule, "name one of its organisations, as it was registered"))
+
+
+def _of_organisation(table: pa.RecordBatchReader, organisation: str) -> pa.RecordBatchReader:
+    """The rows of one organisation."""
+    mine = pc.field("organisation") == organisation
+    return pa.RecordBatchReader.from_batches(table.schema, (batch.filter(mine) for batch in table))
 
 
 def _csv(table: pa.RecordBatchReader, _: About, path: Path) -> None:
