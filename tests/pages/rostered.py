@@ -27,6 +27,9 @@ GROUPS = (
 )
 """In which groups learners are, in turn."""
 
+WHY = "the course is archived, and <b>nothing</b> of it can be changed any more"
+"""Why the platform refused."""
+
 OF_COURSE = (OVER, RUNNING, AID, COMING)
 
 QUOTE = '[tariff]\ncurrency = "AUD"\nbase = {{ rate = {} }}\noverage = {{ rate = {} }}\n'
@@ -87,9 +90,8 @@ def _ask(customer: Any, now_us: int) -> None:
     digest = roster.foresee(who, customer, asked, now_us).digest
     roster.confirm(who, customer, asked, digest, now_us)
     numbers = dict(RosterRequest.objects.values_list("person__learner", "pk"))
-    why = "the course is archived, and <b>nothing</b> of it can be changed any more"
     answers = [roster_requests.Answer(numbers[ASKED[0]], "done")]
-    answers.append(roster_requests.Answer(numbers[ASKED[1]], "refused", why))
+    answers.append(roster_requests.Answer(numbers[ASKED[1]], "refused", WHY))
     roster_requests.answer(who, answers, now_us)
 
 

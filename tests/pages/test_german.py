@@ -13,6 +13,7 @@ import pytest
 from rollbook.plans import published
 from tests.pages import catalogue
 from tests.pages.browsing import open_everything
+from tests.pages.rostered import WHY
 from tests.pages.tour import TOUR
 
 WORD = re.compile(r"[A-Za-zÄÖÜäöüß]{3,}")
@@ -39,6 +40,7 @@ TYPED = (
     "Weekly figures",
     "sample",  # the source of its facts
     "„nobody“",  # what is searched for
+    WHY,
     "The live counts and a fresh count of all facts differ in window 1: count the subscription again",
 )
 """What plans are called, and what somebody typed, or the worker wrote down, when the site was made."""

@@ -228,6 +228,19 @@ def test_every_event_that_anybody_gets_mail_about_has_words_without_gaps(north: 
         "every": "close",
         "period": "3",
         "asked_by": 1,
+        "run": 4,
+        "day": "2026-03-18",
+        "changes": 1200,
+        "learners_changed": 1100,
+        "newly_active": 31,
+        "budget": 20,
+        "enrolments": 12,
+        "due": [{"cycle": "Idle", "step": "idle", "enrolments": 12}],
+        "page": "https://example.org/customers/1/roster/rules",
+        "customer_number": 1,
+        "organisation": "north",
+        "requests": 2,
+        "after": 16,
     }
     for event, kind in EVENTS.items():
         if kind.audience == ENDPOINT:  # whoever tries one out looks at its page

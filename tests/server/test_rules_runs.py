@@ -165,7 +165,7 @@ def test_a_rule_gone_wrong_that_enables_everybody_is_stopped_and_nothing_is_bill
     assert enabled(mine, "2026-01-02T01:00") == ["ana"]
     assert active(term, "2026-01-05T00:00")[1] == 1
     message = told("rules.stopped")[0]
-    assert (message["newly_active"], message["budget"], message["changes"], message["learners"]) == (11, 2, 11, 11)
+    assert (message["newly_active"], message["budget"], message["changes"], message["learners_changed"]) == (11, 2, 11, 11)
     assert not any(who in json.dumps(it.content) for it in Message.objects.all() for who in ("ana", *names))
     # Every night it would do the same: it stays stopped, and says so once.
     night("2026-01-03T00:00:10")
@@ -311,7 +311,7 @@ def test_steps_that_only_tell_are_told_once_with_counts_and_no_names():
 def test_mail_about_a_stop_says_how_many_and_where_to_answer_in_the_readers_language():
     mine, run = stopped()
     callers.user("administrator", mine)
-    data = {"customer": mine.name, "run": run.pk, "day": "2026-01-02", "changes": 2400, "learners": 1200}
+    data = {"customer": mine.name, "run": run.pk, "day": "2026-01-02", "changes": 2400, "learners_changed": 1200}
     data |= {"newly_active": 1100, "budget": 20, "page": nightly.page_of(mine.pk)}
     message = Message(event="rules.stopped", address="a@example.org", message_id="m", content={"data": data})
 

@@ -35,7 +35,7 @@ router = Router(tags=["roster"])
 CONTENTS = ("text/csv", "application/csv", "application/zip", "application/x-zip-compressed", *bodies.UNDECLARED)
 
 
-class SnapshotIn(Schema):
+class SnapshotParameters(Schema):
     """Whose roster it is, and how it is to be read.
 
     day           the day for which it stands, as 2026-03-01; today in `zone` where it is not said
@@ -65,7 +65,7 @@ _SENT: dict[str, Any] = body(**dict.fromkeys(("text/csv", "application/zip"), _F
     openapi_extra={**_SENT, **also(404, 411, 413, 415, 503)},
     summary="What a roster would change",
 )
-def preview(request: HttpRequest, how: Query[SnapshotIn]) -> RosterPreviewOut:
+def preview(request: HttpRequest, how: Query[SnapshotParameters]) -> RosterPreviewOut:
     """Who would be new, would leave or change, and what that counts and costs. Nothing is kept."""
     principal = principal_of(request)
     customer = customer_for(principal, how.customer)
@@ -79,7 +79,7 @@ def preview(request: HttpRequest, how: Query[SnapshotIn]) -> RosterPreviewOut:
     openapi_extra={**_SENT, **also(404, 409, 411, 413, 415, 503)},
     summary="Take in a roster",
 )
-def take(request: HttpRequest, how: Query[SnapshotIn], digest: Digest) -> RosterDoneOut:
+def take(request: HttpRequest, how: Query[SnapshotParameters], digest: Digest) -> RosterDoneOut:
     """Does what a preview showed, once, however often it is sent. 409 where it would do something else now."""
     principal = principal_of(request)
     customer = customer_for(principal, how.customer)
@@ -90,7 +90,7 @@ def take(request: HttpRequest, how: Query[SnapshotIn], digest: Digest) -> Roster
     return done_out(done)
 
 
-def _asked(request: HttpRequest, customer: Customer, how: SnapshotIn) -> Asked:
+def _asked(request: HttpRequest, customer: Customer, how: SnapshotParameters) -> Asked:
     kind = bodies.media_type(request)
     if kind not in CONTENTS:
         rule, remedy = "rosters are not read from content of this kind", "send text/csv or application/zip"

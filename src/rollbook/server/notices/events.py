@@ -131,7 +131,7 @@ EVENTS: Mapping[str, Event] = {
             "run": "the number of the run",
             "day": "the day it was for, in the zone of the rules",
             "changes": "how many statuses it would have changed",
-            "learners": "of how many learners",
+            "learners_changed": "of how many learners",
             "newly_active": "how many would newly count, in the period that runs or in the next",
             "budget": "how many it may be",
             "page": "the address of the page where somebody agrees or refuses",

@@ -34,7 +34,7 @@ ATTACHMENT_BYTES_MAX = 15 * 2**20
 
 COUNTS = (
     *("used", "allowance", "units_that_fit", "reported", "counted", "facts", "requests"),
-    *("changes", "learners", "newly_active", "budget", "enrolments"),
+    *("changes", "learners_changed", "newly_active", "budget", "enrolments"),
 )
 """Keys of data that are counts: people read them with separators."""
 

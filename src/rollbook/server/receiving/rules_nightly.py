@@ -109,7 +109,7 @@ def _tell_stopped(version: RulesVersion, row: RulesRun) -> None:
         "run": row.pk,
         "day": row.day.isoformat(),
         "changes": sum(row.decided.values()),
-        "learners": row.learners,
+        "learners_changed": row.learners,
         "newly_active": row.newly_active,
         "budget": row.budget,
         "page": page_of(version.customer_id),
