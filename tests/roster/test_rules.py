@@ -412,3 +412,11 @@ def test_the_histories_show_the_hard_cases_often() -> None:
 def test_runs_that_do_not_rise_are_refused() -> None:
     with pytest.raises(ValueError, match="rise"):
         replay(cycle(ENABLE), [], [2, 1], UTC)
+
+
+@pytest.mark.parametrize("name", ['"a\\u0000b"', '"\\u001b[2J"', f'"{"x" * 201}"'])
+def test_a_cycle_is_called_so_that_it_can_be_read_and_kept(name):
+    with pytest.raises(RulesError) as error:
+        parse_rules(f'[[rule]]\nname = {name}\nwhen = "ends"\ndo = "disable"\n')
+    [problem] = error.value.problems
+    assert problem.rule in ("name holds control characters", "name has more than 200 characters")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tempfile
@@ -41,6 +42,14 @@ def packed(**files: str) -> bytes:
     with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
         for name, text in files.items():
             archive.writestr(f"{name}.csv", text)
+    return held.getvalue()
+
+
+def packed_again() -> bytes:
+    """An archive with a file in it that is far longer than it seems."""
+    held = io.BytesIO()
+    with zipfile.ZipFile(held, "w", zipfile.ZIP_DEFLATED) as archive:
+        archive.writestr("roster.csv", gzip.compress(b"learner\n" + b"ana\n" * 250_000, mtime=0))
     return held.getvalue()
 
 
@@ -103,11 +112,25 @@ def test_bad_rows_are_told_by_their_lines_and_then_nobody_is_taken_to_be_missing
         (packed(users="x" * (64 * 2**20 + 1)), "application/zip", 413, "it unpacks to more than 67,108,864 bytes"),
         (packed(**{f"f{n}": "" for n in range(51)}), "application/zip", 413, "it holds 51 files, more than 50"),
         (packed(users="a,b\n1,2\n" * 99)[:-90], "application/zip", 422, ""),
+        (packed_again(), "application/zip", 422, "a file in it is compressed again"),
         (b"name,age\nana,7\n", "text/csv", 422, ""),
         (b"learner,course\n", "text/csv", 422, ""),
         (b"organisation,learner\nsouth,ana\n", "text/csv", 422, "it tells of an organisation that is none of this"),
     ],
-    ids=["nothing", "gzip", "json", "rows", "packed-rows", "bomb", "members", "cut", "columns", "empty", "not-theirs"],
+    ids=[
+        "nothing",
+        "gzip",
+        "json",
+        "rows",
+        "packed-rows",
+        "bomb",
+        "members",
+        "cut",
+        "packed-again",
+        "columns",
+        "empty",
+        "not-theirs",
+    ],
 )
 def test_what_is_no_roster_is_refused_in_words_and_names_no_folder(content: bytes, kind: str, status: int, said: str):
     answer = administrator(customer()).upload("/roster/snapshots/preview?complete=true", content, kind)
@@ -123,6 +146,14 @@ def test_a_roster_of_another_customer_is_not_there_for_one():
     caller = by_key("roster:write", customer=customer())
     answer = caller.upload(f"/roster/snapshots/preview?customer={theirs.pk}", "learner\nana\n")
     assert answer.status_code == 404
+
+
+def test_a_digest_that_was_never_given_is_refused_before_the_file_is_read(monkeypatch: pytest.MonkeyPatch):
+    mine = customer()
+    caller = administrator(mine)
+    monkeypatch.setattr(roster_files, "read_roster", lambda *_: pytest.fail("it was read"))
+    answer = caller.upload(f"/roster/snapshots?digest=0-{'0' * 96}", "learner\nana\n")
+    assert (answer.status_code, code(answer)) == (409, "preview-outdated")
 
 
 def test_no_order_within_a_sync_changes_a_window_that_is_closed(monkeypatch: pytest.MonkeyPatch):

@@ -12,8 +12,19 @@ from django.utils import translation
 from rollbook.model.plan import Plan
 from rollbook.server.access.principals import Principal, user_principal
 from rollbook.server.live import roster as rosters
-from rollbook.server.models import Audit, Customer, Message, Person, RulesRun, RulesVersion, Statement
+from rollbook.server.models import (
+    Audit,
+    Customer,
+    Endpoint,
+    Message,
+    Person,
+    RosterRequest,
+    RulesRun,
+    RulesVersion,
+    Statement,
+)
 from rollbook.server.notices import mail
+from rollbook.server.notices.webhooks import new_secret
 from rollbook.server.operation import jobs
 from rollbook.server.receiving import rules
 from rollbook.server.receiving import rules_nightly as nightly
@@ -165,7 +176,12 @@ def test_a_rule_gone_wrong_that_enables_everybody_is_stopped_and_nothing_is_bill
     assert enabled(mine, "2026-01-02T01:00") == ["ana"]
     assert active(term, "2026-01-05T00:00")[1] == 1
     message = told("rules.stopped")[0]
-    assert (message["newly_active"], message["budget"], message["changes"], message["learners_changed"]) == (11, 2, 11, 11)
+    assert (message["newly_active"], message["budget"], message["changes"], message["learners_changed"]) == (
+        11,
+        2,
+        11,
+        11,
+    )
     assert not any(who in json.dumps(it.content) for it in Message.objects.all() for who in ("ana", *names))
     # Every night it would do the same: it stays stopped, and says so once.
     night("2026-01-03T00:00:10")
@@ -345,6 +361,23 @@ def test_whoever_acts_by_hand_has_the_last_word():
     send([row("by hand", "ana", "2026-01-05T10:00", "enrolment.disabled", object="Welding")], "2026-01-05T10:01")
     night("2026-01-06T00:00:10")
     assert enabled(mine, "2026-01-06T01:00") == []
+
+
+def test_a_late_run_asks_the_platform_for_nothing_that_somebody_has_overruled_since():
+    """Ana and bo are enabled by the rules at midnight. The worker comes at 9, and at 8 ana was disabled by hand."""
+    mine = customer()
+    subscribe(mine, plan())
+    events = ["roster.requested"]
+    Endpoint.objects.create(customer=mine, url="https://lms.example/hook", secret=new_secret(), events=events)
+    send(
+        [*enrolment("ana", "2026-01-02", "2026-03-01"), *enrolment("bo", "2026-01-02", "2026-03-01")],
+        "2026-01-01T09:00",
+    )
+    on(mine, TERMS.format(budget=2))
+    send([row("by hand", "ana", "2026-01-02T08:00", "enrolment.disabled", object="Welding")], "2026-01-02T08:01")
+    night("2026-01-02T09:00")
+    assert enabled(mine, "2026-01-02T10:00") == ["bo"]
+    assert [(it.person.learner, it.what) for it in RosterRequest.objects.all()] == [("bo", "enrolment.enabled")]
 
 
 def test_a_day_begins_where_the_rules_are():

@@ -6,7 +6,6 @@ the same parameters and that digest does it. It becomes status facts, as everyth
 
 from __future__ import annotations
 
-from datetime import date
 from typing import Annotated, Any, Literal
 from zoneinfo import ZoneInfo
 
@@ -20,14 +19,13 @@ from rollbook.server.access.principals import customer_for, needs, principal_of
 from rollbook.server.api import bodies
 from rollbook.server.api.errors import also
 from rollbook.server.api.facts import body, busy
-from rollbook.server.api.fields import Id, Organisation
+from rollbook.server.api.fields import Day, Id, Organisation
 from rollbook.server.api.roster import Digest
 from rollbook.server.api.roster_out import RosterDoneOut, RosterPreviewOut, done_out, preview_out
 from rollbook.server.clock import now_us
 from rollbook.server.models import Customer
 from rollbook.server.receiving import roster as acting
 from rollbook.server.receiving import roster_files
-from rollbook.server.receiving.roster import Asked
 from rollbook.server.refusals import refused
 
 router = Router(tags=["roster"])
@@ -47,7 +45,7 @@ class SnapshotParameters(Schema):
 
     customer: Id | None = None
     organisation: Organisation = ""
-    day: date | None = None
+    day: Day | None = None
     zone: Annotated[str, Field(max_length=64)] = "UTC"
     date_order: Literal["ymd", "dmy", "mdy"] | None = None
     complete: bool | None = None
@@ -69,7 +67,9 @@ def preview(request: HttpRequest, how: Query[SnapshotParameters]) -> RosterPrevi
     """Who would be new, would leave or change, and what that counts and costs. Nothing is kept."""
     principal = principal_of(request)
     customer = customer_for(principal, how.customer)
-    return preview_out(acting.foresee(principal, customer, _asked(request, customer, how), now_us()))
+    return preview_out(
+        acting.foresee(principal, customer, roster_files.asked(*_sent(request, customer, how)), now_us())
+    )
 
 
 @router.post(
@@ -83,14 +83,17 @@ def take(request: HttpRequest, how: Query[SnapshotParameters], digest: Digest) -
     """Does what a preview showed, once, however often it is sent. 409 where it would do something else now."""
     principal = principal_of(request)
     customer = customer_for(principal, how.customer)
+    content, read_as = _sent(request, customer, how)
+    acting.recognise(customer, roster_files.unread(content, read_as), digest, now_us())
     try:
-        done = acting.confirm(principal, customer, _asked(request, customer, how), digest, now_us())
+        done = acting.confirm(principal, customer, roster_files.asked(content, read_as), digest, now_us())
     except (OperationalError, InternalError):  # PostgreSQL calls a file that may not grow internal
         raise busy() from None
     return done_out(done)
 
 
-def _asked(request: HttpRequest, customer: Customer, how: SnapshotParameters) -> Asked:
+def _sent(request: HttpRequest, customer: Customer, how: SnapshotParameters) -> tuple[bytes, roster_files.How]:
+    """What was sent, and how it is to be read."""
     kind = bodies.media_type(request)
     if kind not in CONTENTS:
         rule, remedy = "rosters are not read from content of this kind", "send text/csv or application/zip"
@@ -100,11 +103,10 @@ def _asked(request: HttpRequest, customer: Customer, how: SnapshotParameters) ->
     content = bodies.read(request)
     if not content:
         raise refused(422, "unusable-file", "body", "there is no file, or nothing in it", "send a roster")
-    read_as = roster_files.How(
+    return content, roster_files.How(
         day=how.day or from_us(now_us()).astimezone(ZoneInfo(how.zone)).date(),
         organisation=how.organisation or roster_files.only_organisation(customer),
         date_order=how.date_order,
         complete=how.complete,
         keeps_status=how.keeps_status,
     )
-    return roster_files.asked(content, read_as)

@@ -7,18 +7,23 @@ their own part of the index of learners. So what somebody did, however much, cos
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 from rollbook.metering.steps import quoted_list
 from rollbook.model.fact import LINKED, VOIDED, Fact
-from rollbook.model.roster import object_of
-from rollbook.roster.view import ENROLMENT, KINDS
+from rollbook.model.instants import LATEST_US
+from rollbook.model.roster import LearnerKey, object_of
+from rollbook.roster.view import ENROLMENT, KINDS, standing
 from rollbook.server.live import clusters, driver
 
 COURSE_LENGTH_MAX = 4096
 """No course is called longer: some databases cannot look for very long texts."""
+
+PEOPLE_TOGETHER = 500
+"""People who are asked for in one question."""
 
 FACTS_MAX = 500_000
 """Status facts that are read for one question: some 500 MB."""
@@ -56,6 +61,33 @@ def of_organisation(organisation: str, most: int = FACTS_MAX) -> Read:
     own = f"select {', '.join(_COLUMNS)} from fact where {where} in ({_TYPES}) limit {{most}}"
     void = f"select {', '.join(_COLUMNS)} from fact where {where} = '{VOIDED}' limit {{most}}"
     return _read(_placed(own), _placed(void), {"organisation": organisation, "most": most + 1}, most)
+
+
+def said_since(learners: Collection[LearnerKey], at_us: int) -> set[tuple[str, str, str, str]]:
+    """(kind, organisation, surrogate, object) of the statuses of learners that stand and are later than an instant.
+
+    Accounts and enrolments are the kinds, by `rollbook.roster.view.KINDS`.
+    """
+    sql = _placed(
+        f"""select distinct learner from fact
+            where status = true and organisation = {{organisation}} and learner {_among("learners")}
+              and at_us > {{at_us}} and type in ({quoted_list(tuple(KINDS))})"""
+    )
+    people: dict[str, list[str]] = defaultdict(list)
+    for organisation, learner in learners:
+        people[organisation].append(learner)
+    found: set[tuple[str, str, str, str]] = set()
+    for organisation, them in people.items():
+        for first in range(0, len(them), PEOPLE_TOGETHER):
+            some = _given(them[first : first + PEOPLE_TOGETHER])
+            acted = [it for (it,) in _rows(sql, {"organisation": organisation, "learners": some, "at_us": at_us})]
+            facts = standing(of_people([organisation], acted).facts, LATEST_US) if acted else ()
+            found |= {
+                (KINDS[it.type], it.organisation, it.learner, it.object)
+                for it in facts
+                if it.at_us > at_us and it.type in KINDS
+            }
+    return found
 
 
 def learners_of(organisation: str, most: int) -> list[str]:

@@ -67,6 +67,7 @@ __all__ = [
     "Preview",
     "confirm",
     "foresee",
+    "recognise",
     "take_in",
 ]
 
@@ -162,9 +163,7 @@ def confirm(principal: Principal, customer: Customer, asked: Asked, digest: str,
     Raises RefusedError 409 where the preview would be another now, is older than `VALID_SECONDS`, or was of something
     else, 422 for a digest that is none, and 503 and 429 as a preview does.
     """
-    at_us = _instant(digest, now_us)
-    if not constant_time_compare(digest.partition("-")[2][:_SEAL_LENGTH], _seal(customer, asked, at_us)):
-        raise _another()
+    at_us = recognise(customer, asked, digest, now_us)
     with briefly(frozenset({customer.pk}), now_us):
         deciding = roster_deciding.decide(customer, asked, at_us)
         if deciding.is_done:
@@ -181,6 +180,17 @@ def confirm(principal: Principal, customer: Customer, asked: Asked, digest: str,
             if asked.kind != SNAPSHOT:  # that came from the platform
                 roster_requests.ask(customer, deciding.decided.facts, now_us)
     return _receipt(deciding, receipt)
+
+
+def recognise(customer: Customer, asked: Asked, digest: str, now_us: int) -> int:
+    """The instant of the preview that gave a digest for this very action; a roster need not be read for it.
+
+    Raises RefusedError 409 where none did, and 422 for a digest that is none.
+    """
+    at_us = _instant(digest, now_us)
+    if not constant_time_compare(digest.partition("-")[2][:_SEAL_LENGTH], _seal(customer, asked, at_us)):
+        raise _another()
+    return at_us
 
 
 def _waiting(deciding: Deciding) -> Iterator[Problem]:

@@ -18,6 +18,7 @@ from pathlib import Path
 
 from rollbook.errors import Problem, UsageError
 from rollbook.intake.rosters import RosterOptions, RosterReading, read_roster
+from rollbook.server.live import snapshots
 from rollbook.server.live.roster import organisations_of
 from rollbook.server.live.snapshots import FOLDER
 from rollbook.server.models import Customer
@@ -58,14 +59,23 @@ class How:
 
 
 def asked(content: bytes, how: How) -> Asked:
-    """The action that a file asks for. Raises RefusedError 413 or 422, with all problems, for what is no roster."""
+    """The action that a file asks for.
+
+    Raises RefusedError 413 or 422, with all problems, for what is no roster, and 503 where too many are read.
+    """
     if content.startswith(PACKED):
         raise _unusable("it is compressed", "unpack it first, or send a zip archive")
-    is_zip = zipfile.is_zipfile(io.BytesIO(content))
-    _bound(_unpacked(content) if is_zip else [content])
-    reading = _read(content, "roster.zip" if is_zip else "roster.csv", how)
+    with snapshots.turn():
+        is_zip = zipfile.is_zipfile(io.BytesIO(content))
+        _bound(_unpacked(content) if is_zip else [content])
+        reading = _read(content, "roster.zip" if is_zip else "roster.csv", how)
+    return replace(unread(content, how), snapshot=reading)
+
+
+def unread(content: bytes, how: How) -> Asked:
+    """The same action before it is read: by what it is recognised."""
     said = f"{how!r} {hashlib.sha256(content).hexdigest()}"
-    return Asked(kind=SNAPSHOT, organisation=how.organisation, snapshot=reading, sent=said)
+    return Asked(kind=SNAPSHOT, organisation=how.organisation, sent=said)
 
 
 def only_organisation(customer: Customer) -> str:
@@ -116,6 +126,10 @@ def _unpacked(content: bytes) -> Iterator[bytes]:
                 raise _too_large(f"it unpacks to more than {UNPACKED_BYTES_MAX:,} bytes")
             for member in members:
                 with archive.open(member) as file:
+                    first = file.read(BLOCK_BYTES)
+                    if first.startswith((*PACKED, b"PK")):
+                        raise _unusable("a file in it is compressed again", "pack the files as they are")
+                    yield first
                     while block := file.read(BLOCK_BYTES):
                         yield block
     except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, NotImplementedError):

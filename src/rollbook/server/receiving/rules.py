@@ -36,6 +36,9 @@ NAME = "rules"
 TEXT_MAX = 50_000
 """Characters of a text: a hundred cycles of twenty steps."""
 
+DOTS_MAX = 200
+"""Dots of one line."""
+
 VERSIONS_MAX = 1_000
 """Of one customer, for ever."""
 
@@ -75,6 +78,10 @@ def parsed(text: str) -> Rules:
     if len(text) > TEXT_MAX:
         rule = f"it has {len(text):,} characters, and rules have at most {TEXT_MAX:,}"
         raise refused(422, "too-long", NAME, rule, "say less, or in fewer cycles")
+    if any(line.count(".") > DOTS_MAX for line in text.splitlines()):
+        # Dotted keys take a parser the square of their length: 6 seconds for 40,000 characters.
+        rule = f"a line of it has more than {DOTS_MAX} dots"
+        raise refused(422, "too-long", NAME, rule, "write lists over several lines")
     return parse_rules(text, NAME)
 
 

@@ -23,7 +23,7 @@ from rollbook.model.fact import Fact
 from rollbook.model.roster import Enrolment, EnrolmentKey, LearnerKey, Roster
 from rollbook.roster.deciding import Deeds, by_learner, decide, deeds_of_totals
 from rollbook.roster.rules import COMPLETES, IDLE, Rules, strangers
-from rollbook.roster.view import linked, roster_of, standing
+from rollbook.roster.view import KINDS, linked, roster_of, standing
 from rollbook.server.live import roster_deeds, roster_facts
 from rollbook.server.live.newly import Newly, Watching
 from rollbook.server.live.roster import organisations_of
@@ -197,7 +197,10 @@ def take(
         if stopped or not keep:
             transaction.set_rollback(True)
         else:
-            roster_requests.ask(version.customer, facts, now_us)
+            # Facts are of midnight: whoever acted by hand since has the last word, and the platform has heard it.
+            overruled = roster_facts.said_since({(it.organisation, it.learner) for it in facts}, evaluated.at_us)
+            still = [it for it in facts if (KINDS[it.type], it.organisation, it.learner, it.object) not in overruled]
+            roster_requests.ask(version.customer, still, now_us)
     return Taken(kept=keep and not stopped, stopped=stopped, newly=found, effects=effects)
 
 
