@@ -11,17 +11,18 @@ WHO = "administrator roster"
 
 
 def test_what_was_asked_stands_there_with_what_the_platform_answered(visit):
-    """The reason has a tag in it, which is text."""
+    """The reason has a tag in it, which is text. Other journeys ask for more, so each state is looked at by itself."""
     page = visit(WHO, ROSTER)
     page.get_by_role("link", name="Requests").click()
-    lines = page.get_by_role("row")
+    lines, states = page.get_by_role("row"), page.get_by_role("navigation", name="State")
+    states.get_by_role("link", name="Done").click()
     expect(lines.filter(has_text="Chloe Gupta")).to_contain_text("Done")
+    states.get_by_role("link", name="Refused").click()
     expect(lines.filter(has_text="Greta Gupta")).to_contain_text("Refused")
     expect(lines.filter(has_text="Greta Gupta")).to_contain_text("archived, and <b>nothing</b> of it")
-    expect(lines.filter(has_text="Kofi Gupta")).to_contain_text("Waiting for an answer")
-    page.get_by_role("navigation", name="State").get_by_role("link", name="Refused").click()
-    expect(lines.filter(has_text="Greta Gupta")).to_have_count(1)
     expect(lines.filter(has_text="Chloe Gupta")).to_have_count(0)
+    states.get_by_role("link", name="Waiting for an answer").click()
+    expect(lines.nth(1)).to_contain_text("Waiting for an answer")
 
 
 def test_a_learners_page_says_what_became_of_a_request_and_who_was_refused_is_still_enabled(visit):
