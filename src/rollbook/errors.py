@@ -72,3 +72,15 @@ class BookError(RollbookError):
     """A book of statements is damaged, or cannot be continued in this way."""
 
     code = "book"
+
+
+class LedgerError(RollbookError):
+    """A ledger is damaged, is being written by another, or was made by another version."""
+
+    code = "ledger"
+
+
+class ClusterError(RollbookError):
+    """A cluster cannot be reached, or cannot do what is asked of it."""
+
+    code = "cluster"

@@ -24,10 +24,10 @@ from rollbook.engines import duckdb as fast
 from rollbook.engines import reference as slow
 from rollbook.engines.metered import Metered
 from rollbook.errors import Problem, RejectedRowsError, UsageError
-from rollbook.intake import FactStore, ReadOptions, read_facts
+from rollbook.intake import FactStore, ReadOptions
 from rollbook.intake.producers import named_types
+from rollbook.ledger import LedgerStore, opened
 from rollbook.metering import reference
-from rollbook.metering.identities import accept, cluster_of
 from rollbook.metering.inputs import metered_windows
 from rollbook.metering.outcome import DUPLICATE, ELSEWHERE
 from rollbook.metering.steps import quoted, quoted_list
@@ -36,6 +36,7 @@ from rollbook.model.instants import iso, to_us
 from rollbook.model.keys import nearest
 from rollbook.model.roster import Roster
 from rollbook.model.subscription import Subscription
+from rollbook.persons import facts_of, unknown_learner
 from rollbook.render.arrow import batches
 from rollbook.render.words import either
 from rollbook.reports.explain import Explanation, explain
@@ -113,9 +114,7 @@ class Result:
             return self.metered
         assumed = [(0, name) for name in sorted(self.assumed)]
         [subscription] = self.metered.subscriptions
-        return fast.meter(
-            self.store.connection, [subscription], self.metered.as_of_us, first_us=self.store.first_us, assumed=assumed
-        )
+        return _fast(self.store, subscription, self.metered.as_of_us, assumed)
 
     @property
     def organisations(self) -> tuple[str, ...]:
@@ -150,9 +149,9 @@ class Result:
             raise UsageError(Problem("learner", "no learner is named", "give an id as it stands in the facts"))
         as_of_us = to_us(self.as_of)
         refused = frozenset((conflict.source, conflict.fact) for conflict in self.metered.conflicts[0])
-        ids, facts = _cluster_facts(self.store, self.subscription, as_of_us, refused, learner)
+        ids, facts = facts_of(self.store, self.subscription, as_of_us, refused, learner)
         if not facts:
-            raise UsageError(_unknown_learner(self.store, learner))
+            raise UsageError(unknown_learner(self.store, learner))
         outcome = reference.meter(facts, self.subscription, as_of_us, self.assumed, refused)
         return explain(ids, facts, outcome, metered_windows(self.subscription, as_of_us))
 
@@ -201,7 +200,7 @@ def meter(
         rule = f'there is no engine "{engine}"{nearest(engine, ENGINES)}'
         raise UsageError(Problem("engine", rule, "use " + " or ".join(ENGINES)))
     as_of = aware(as_of or datetime.now(UTC))
-    store = read_facts(inputs(facts), options or ReadOptions())
+    store = opened(inputs(facts), options)
     try:
         if strict:
             _refuse(store.problems)
@@ -225,7 +224,7 @@ def roster_at(facts: object, *, as_of: datetime | None = None, options: ReadOpti
     UsageError for a wrong call.
     """
     as_of = aware(as_of or datetime.now(UTC))
-    with closing(read_facts(inputs(facts), options or ReadOptions())) as store:
+    with closing(opened(inputs(facts), options)) as store:
         concerned = quoted_list((*KINDS, LINKED, VOIDED))
         return roster_of(store.iterate(f"type in ({concerned})"), to_us(as_of))
 
@@ -274,8 +273,18 @@ def _run(
         metered = slow.meter(store.iterate(), asked, as_of_us, assumed=members)
     else:
         rows = [(0, name) for name in sorted(members)]
-        metered = fast.meter(store.connection, [asked], as_of_us, first_us=store.first_us, assumed=rows)
+        metered = _fast(store, asked, as_of_us, rows)
     return Result(subscription, as_of, store, metered, members)
+
+
+def _fast(
+    store: FactStore, subscription: Subscription, as_of_us: int, assumed: Sequence[tuple[int | str, ...]]
+) -> Metered:
+    """The facts of a store, counted by the query."""
+    ledger = store if isinstance(store, LedgerStore) else None
+    return fast.meter(
+        store.connection, [subscription], as_of_us, first_us=store.first_us, assumed=assumed, ledger=ledger
+    )
 
 
 def aware(as_of: datetime) -> datetime:
@@ -290,46 +299,6 @@ def inputs(facts: object) -> Sequence[object]:
     if isinstance(facts, list | tuple) and not (facts and all(isinstance(item, Fact | Mapping) for item in facts)):
         return facts
     return [facts]
-
-
-def _cluster_facts(
-    store: FactStore, subscription: Subscription, as_of_us: int, refused: frozenset[tuple[str, str]], learner: str
-) -> tuple[list[str], list[Fact]]:
-    """The ids that are this learner, and all their facts with what corrects them. Reads no other learner's facts."""
-    across = subscription.plan.meter.dedupe == "customer"
-    corrections = list(store.iterate(f"type in ({quoted_list((LINKED, VOIDED))})"))
-    voids = [fact for fact in corrections if fact.type == VOIDED]
-    voided = {(it.organisation, it.source, it.voids) for it in voids if it.at_us < as_of_us}
-    until_us = min(as_of_us, subscription.end_us)
-    links: dict[str, list[Fact]] = {}
-    for fact in corrections:
-        standing = fact.at_us < until_us and (fact.organisation, *fact.key) not in voided
-        if fact.type == LINKED and standing and fact.key not in refused:
-            links.setdefault("" if across else fact.organisation, []).append(fact)
-    known_as = {scope: cluster_of(accept(found)[0], learner) for scope, found in links.items()}
-    ids = sorted({learner}.union(*known_as.values()))
-    named = quoted_list(ids)
-    facts = [
-        fact
-        for fact in store.iterate(f"learner in ({named}) or (type = {quoted(LINKED)} and object in ({named}))")
-        if {fact.learner, fact.object if fact.type == LINKED else fact.learner}
-        & known_as.get("" if across else fact.organisation, {learner})
-    ]
-    facts = facts or _guest_facts(store, learner)
-    targets = {(fact.organisation, *fact.key) for fact in facts}
-    facts += [void for void in voids if (void.organisation, void.source, void.voids) in targets]
-    return ids, list({fact.key: fact for fact in facts}.values())
-
-
-def _guest_facts(store: FactStore, id_: str) -> list[Fact]:
-    """A guest's entry by its id, with all that came over the same connection: one may only continue another."""
-    entries = list(store.iterate(f"role = 'guest' and id = {quoted(id_)}"))
-    for entry in [entry for entry in entries if entry.session]:
-        same = " and ".join(
-            f"{name} = {quoted(getattr(entry, name))}" for name in ("organisation", "object", "session")
-        )
-        entries += store.iterate(f"role = 'guest' and {same}")
-    return entries
 
 
 def _unknown_types(types: Mapping[str, int], subscription: Subscription) -> Iterator[Problem]:
@@ -357,7 +326,7 @@ def _strangers(store: FactStore, subscription: Subscription) -> Iterator[Problem
 def _aimless_voids(store: FactStore) -> Iterator[Problem]:
     """Voids that take nothing back: they may have come before their target, or name it wrongly."""
     rows = store.connection.execute(
-        f"""select source, id, organisation, voids from facts as void
+        f"""select source, id, organisation, voids from {store.correcting} as void
             where type = {quoted(VOIDED)} and not exists (
                 select 1 from targets where targets.organisation = void.organisation
                                         and targets.source = void.source and targets.id = void.voids)
@@ -383,14 +352,3 @@ def _outside(store: FactStore, metered: Metered, as_of: datetime) -> Iterator[Pr
     if not metered.windows[0]:
         rule = f"the term begins on {subscription.start}, and nothing after {iso(to_us(as_of))} is counted"
         yield Problem(subscription.plan.id, rule, "wait, or give a later instant with --as-of")
-
-
-def _unknown_learner(store: FactStore, learner: str) -> Problem:
-    near = store.connection.execute(
-        """select learner from (select distinct learner from facts where learner <> '')
-           where jaro_winkler_similarity(learner, ?) > 0.7
-           order by jaro_winkler_similarity(learner, ?) desc, learner limit 1""",
-        [learner, learner],
-    ).fetchall()
-    hint = f" (nearest: {near[0][0]})" if near else ""
-    return Problem(learner, f"no fact names this learner{hint}", "give an id as it stands in the facts")

@@ -18,6 +18,7 @@ from textwrap import dedent
 import pytest
 
 from rollbook.engines import duckdb as fast
+from rollbook.engines import fragments
 from rollbook.metering import query, reference
 from rollbook.model.fact import Fact
 from rollbook.model.instants import LATEST_US, to_us
@@ -79,7 +80,9 @@ def step_names() -> set[str]:
     """The steps of plans that count, that count members, and that hold."""
     state = State(on=("on",), off=("off",))
     meters = (Meter(counts=("login",)), Meter(counts=("login",), member_while=state), Meter(holds=state))
-    return {step.name for meter in meters for step in (*query.corrections(meter), *query.steps(meter, fast.FRAGMENTS))}
+    return {
+        step.name for meter in meters for step in (*query.corrections(meter), *query.steps(meter, fragments.FRAGMENTS))
+    }
 
 
 def test_every_step_has_its_fixture_and_every_fixture_its_step() -> None:
@@ -110,6 +113,6 @@ def test_examples_are_small_and_their_titles_differ() -> None:
 
 @pytest.mark.parametrize("bits", [1, 2])
 def test_windows_that_fit_into_no_number_are_counted_too(bits: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fast, "BITS", bits)
+    monkeypatch.setattr(fragments, "BITS", bits)
     for example in examples():
         test_the_step_gives_these_rows(example)

@@ -13,13 +13,15 @@ from itertools import accumulate
 import duckdb
 import pyarrow as pa
 
+from rollbook.engines import sweep
+from rollbook.engines.fragments import FRAGMENTS
 from rollbook.engines.metered import Metered
 from rollbook.errors import MembershipUnknownError, Problem, UsageError
+from rollbook.ledger import LedgerStore
 from rollbook.metering import inputs, query
 from rollbook.metering.identities import accept
-from rollbook.metering.outcome import CONTINUING, NEW, REACTIVATED, Conflict
-from rollbook.metering.query_instants import Fragments, classed
-from rollbook.metering.steps import Step, quoted, quoted_list
+from rollbook.metering.outcome import Conflict
+from rollbook.metering.steps import Step, quoted_list
 from rollbook.model.fact import LINKED, Fact
 from rollbook.model.plan import Meter
 from rollbook.model.subscription import Subscription
@@ -27,64 +29,8 @@ from rollbook.model.subscription import Subscription
 NAMES_SHOWN = 5
 """Organisations named in a message."""
 
-BITS = 126
-"""Windows that fit into one number; the bit after them is never set."""
-
 ARROW_TYPES = {"integer": (pa.int32(), "i"), "bigint": (pa.int64(), "q")}
 """Of whole numbers: the type in Arrow, and that of an array."""
-
-
-def first_facts(unit: Sequence[str], proof: Sequence[str]) -> str:
-    """The smallest struct is the first fact. With ten million facts 2.1 s; one `arg_min` a column took 5.8 s."""
-    columns = ("at_us", "source", "id", *proof)
-    struct = ", ".join(f"'{column}': {column}" for column in columns)
-    extracted = ", ".join(f"first_fact.{column} as {'first_us' if column == 'at_us' else column}" for column in columns)
-    return f"""
-        select {", ".join(unit)}, {extracted}, facts
-        from (select {", ".join(unit)}, min({{{struct}}}) as first_fact, count(*) as facts
-              from placed where not single group by {", ".join(unit)})
-        """
-
-
-def class_counts(cluster: Sequence[str]) -> str:
-    """One number a cluster says when it was active: a bit for each window, the earliest first.
-
-    With ten million facts 0.25 s; a window function over the activations took 0.6 s. It serves clusters of one unit
-    a window within the first `BITS` windows: there, and nowhere else, are there as many bits as rows.
-    """
-    columns = ", ".join(cluster)
-    several = f"""
-        (select * from clustered semi join (from masked where units <> bit_count(mask)) as shared using ({columns}))
-        """
-    bit = f"least(window_number - least, {BITS})::integer"
-    return f"""
-        with masked as (
-            select {columns}, least, count(*) as units,
-                   bit_or(case when window_number - least < {BITS} then 1::hugeint << {bit} else 0::hugeint end) as mask
-            from clustered
-            join (select subscription, min(window_number) as least from calendar group by subscription) as begun
-              using (subscription)
-            group by {columns}, least
-        )
-        select subscription, window_number,
-               case when mask & ((1::hugeint << bit) - 1) = 0 then {quoted(NEW)}
-                    when mask & (1::hugeint << greatest(bit - 1, 0)) <> 0 then {quoted(CONTINUING)}
-                    else {quoted(REACTIVATED)} end as class,
-               count(*) as active
-        from (select masked.subscription, window_number, mask, {bit} as bit
-              from masked join windows on windows.subscription = masked.subscription
-              where units = bit_count(mask)) as alone
-        where mask & (1::hugeint << bit) <> 0
-        group by all
-        union all
-        select subscription, window_number, class, count(*)
-        from ({classed(cluster, several)}) as classed
-        where window_number >= 1
-        group by all
-        """
-
-
-FRAGMENTS = Fragments(first_facts=first_facts, class_counts=class_counts)
 
 
 def meter(
@@ -95,11 +41,13 @@ def meter(
     first_us: int | None = None,
     assumed: Sequence[inputs.Row] | None = None,
     assume_members: bool = False,
+    ledger: LedgerStore | None = None,
 ) -> Metered:
     """Meters subscriptions whose plans share one meter, all in one query.
 
     first_us  the first instant of all facts, where it is known
     assumed   what `assumed_members` found, where it was asked already
+    ledger    where the facts of the connection lie, if that is a ledger
 
     Raises MembershipUnknownError where the plan counts members only and an organisation's facts never say who
     is one, unless `assume_members`.
@@ -114,11 +62,31 @@ def meter(
     if assumed is None:
         assumed = assumed_members(connection, shared, covered, assume_members=assume_members)
     load(connection, "assumed", assumed)
-    run(connection, query.corrections(shared))
+    run(connection, query.corrections(shared, apart=ledger is not None))
     conflicts = load_identities(connection, len(subscriptions))
-    run(connection, query.steps(shared, FRAGMENTS))
+    if ledger is not None and sweep.sweeps(ledger, shared):
+        _run_swept(connection, ledger, shared, subscriptions, as_of_us, first_us)
+    else:
+        run(connection, query.steps(shared, FRAGMENTS))
     windows = tuple(inputs.metered_windows(subscription, as_of_us) for subscription in subscriptions)
     return Metered(connection, tuple(subscriptions), as_of_us, windows, conflicts)
+
+
+def _run_swept(
+    connection: duckdb.DuckDBPyConnection,
+    ledger: LedgerStore,
+    meter: Meter,
+    subscriptions: Sequence[Subscription],
+    as_of_us: int,
+    first_us: int,
+) -> None:
+    """The steps, with `active` found by a pass over the ledger."""
+    steps = query.steps(meter, FRAGMENTS, swept=True)
+    placed = next(number for number, step in enumerate(steps) if step.name == "placed")
+    drop(connection, ("active", *sweep.TABLES))
+    run(connection, steps[: placed + 1])
+    sweep.fill_active(ledger, meter, subscriptions, as_of_us, first_us)
+    run(connection, steps[placed + 1 :])
 
 
 def run(connection: duckdb.DuckDBPyConnection, steps: Iterable[Step]) -> None:

@@ -64,7 +64,7 @@ class Loader:
         self.said = vocabulary("", options.vocabularies).own
         self._gate = Gate(options)
         self._zone = "UTC" if options.input_zone in _UTC_NAMES else options.input_zone
-        self.connection = _connect(str(self.folder / "facts.duckdb"), self.folder, options)
+        self.connection = connect(str(self.folder / "facts.duckdb"), self.folder, options)
         for statement in SCHEMA:
             self.connection.execute(statement)
         self._zone_days = _zone_days(self._zone)
@@ -160,7 +160,7 @@ class Loader:
         """
         pattern = glob.escape(str(path)).replace("'", "''")
         relation = f"read_parquet('{pattern}', file_row_number = true, hive_partitioning = false)"
-        scout = _connect(":memory:", self.folder, self.options)
+        scout = connect(":memory:", self.folder, self.options)
         try:
             if self._zone_days is not None:
                 scout.register("zone_days", self._zone_days)
@@ -316,7 +316,8 @@ def _zone_days(zone: str | None) -> pa.Table | None:
     return pa.table({"day": pa.array(days.keys(), pa.int64()), "offset_us": pa.array(days.values(), pa.int64())})
 
 
-def _connect(database: str, folder: Path, options: ReadOptions) -> duckdb.DuckDBPyConnection:
+def connect(database: str, folder: Path, options: ReadOptions) -> duckdb.DuckDBPyConnection:
+    """A database that spills into the folder, and asks nothing of any network."""
     config: dict[str, str | bool | int | float | list[str]] = {
         "temp_directory": str(folder),
         "autoinstall_known_extensions": False,

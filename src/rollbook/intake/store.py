@@ -15,7 +15,8 @@ import pyarrow as pa
 from rollbook.intake.coverage import SourceCoverage, gaps
 from rollbook.intake.problems import Problems
 from rollbook.intake.tables import FIELDS, Extent
-from rollbook.model.fact import Fact
+from rollbook.metering.steps import quoted, quoted_list
+from rollbook.model.fact import LINKED, VOIDED, Fact
 
 SOURCES_MAX = 1000
 """How many sources are described, those with the most facts first; more are a mistaken column."""
@@ -38,7 +39,12 @@ class FactStore:
     first_us    the first instant of all facts, UTC microseconds; 0 where there is none
     organisations  every organisation that a fact names
     producers   whose export each input was recognised as, by its name; canonical ones are absent
+    correcting  the relation that has all voids and links: `facts` itself, or a smaller one
+    profiled    a relation of source, day, type, facts, first_us and last_us, where that is known; empty else
     """
+
+    correcting = "facts"
+    profiled = ""
 
     def __init__(
         self,
@@ -75,7 +81,7 @@ class FactStore:
     @cached_property
     def sources(self) -> tuple[SourceCoverage, ...]:
         """What each source covers: one more pass over the facts, and none for who does not ask."""
-        _profile(self.connection)
+        _profile(self.connection, self.profiled)
         return _coverage(self.connection)
 
     def close(self) -> None:
@@ -99,14 +105,33 @@ class FactStore:
         """Where a fact was read, such as `facts.csv:14`; empty where there is no such fact."""
         return self.places([(source, id)]).get((source, id), "")
 
-    def iterate(self, where: str = "TRUE") -> Iterator[Fact]:
+    def of_learners(self, ids: Sequence[str]) -> Iterator[Fact]:
+        """The facts of learners, and the links that give one of the ids up."""
+        named = quoted_list(ids)
+        return self.iterate(f"learner in ({named}) or (type = {quoted(LINKED)} and object in ({named}))")
+
+    def voids_of(self, facts: Sequence[Fact]) -> list[Fact]:
+        """The voids that name one of these facts."""
+        if not facts:
+            return []
+        columns = ("organisation", "source", "id")
+        aimed = pa.table({name: [getattr(fact, name) for fact in facts] for name in columns})
+        self.connection.register("aimed", aimed)
+        named = "(organisation, source, voids) in (select (organisation, source, id) from aimed)"
+        found = list(self.iterate(f"type = {quoted(VOIDED)} and {named}", self.correcting))
+        self.connection.unregister("aimed")
+        return found
+
+    def iterate(self, where: str = "TRUE", relation: str = "facts") -> Iterator[Fact]:
         """The facts as objects, in no promised order; `where` is a condition in SQL over the columns of `facts`.
+
+        relation  SQL of facts to choose from, in the same columns
 
         Other questions may be asked of the store between two facts.
         """
         names = [field for field in FIELDS if field not in ("file", "line")]
         table = f"iterated_{next(self._iterations)}"
-        chosen = f"SELECT {', '.join(names)} FROM facts WHERE {where}"
+        chosen = f"SELECT {', '.join(names)} FROM {relation} AS facts WHERE {where}"
         self.connection.execute(f"CREATE TEMP TABLE {table} AS {chosen}")
         try:
             [(rows,)] = self.connection.execute(f"SELECT count(*) FROM {table}").fetchall()
@@ -121,8 +146,14 @@ class FactStore:
             self.connection.execute(f"DROP TABLE IF EXISTS {table}")
 
 
-def _profile(connection: duckdb.DuckDBPyConnection) -> None:
+def _profile(connection: duckdb.DuckDBPyConnection, profiled: str) -> None:
     """One pass over the facts for everything that coverage asks."""
+    if profiled:
+        connection.execute(
+            f"CREATE TEMP TABLE profile AS SELECT source, day, type, sum(facts)::BIGINT AS facts, "
+            f"min(first_us) AS first_us, max(last_us) AS last_us FROM {profiled} GROUP BY source, day, type"
+        )
+        return
     connection.execute(
         "CREATE TEMP TABLE profile AS SELECT source, day, type, count(*) AS facts, min(at_us) AS first_us, "
         "max(at_us) AS last_us FROM facts GROUP BY source, day, type"

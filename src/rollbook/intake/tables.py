@@ -72,12 +72,13 @@ def hashed(source: str, id_: str, *, rows: int | None = None) -> str:
 
 _CONTENT = tuple("at_us" if name == "occurred_at" else name for name in COLUMNS if name not in ("id", "recorded_at"))
 
-_SAID = "concat(" + ", ".join(f"length({name}::VARCHAR), ':', {name}" for name in _CONTENT) + ")"
+SAID = "concat(" + ", ".join(f"length({name}::VARCHAR), ':', {name}" for name in _CONTENT) + ")"
+"""SQL of all that a fact says: every canonical column but `id` and `recorded_at`, each after its length."""
 
-DIGEST = f"sha256({_SAID})"
-"""SQL of the digest of a fact's content: every canonical column but `id` and `recorded_at`, each after its length."""
+DIGEST = f"sha256({SAID})"
+"""SQL of the digest of a fact's content."""
 
-CONTENT = f"CASE WHEN strlen({_SAID}) <= 256 THEN {_SAID} ELSE {DIGEST} END"
+CONTENT = f"CASE WHEN strlen({SAID}) <= 256 THEN {SAID} ELSE {DIGEST} END"
 """SQL of a text that is the same where the content is: itself where it is short, as no digest has a colon."""
 
 

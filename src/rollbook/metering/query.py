@@ -20,6 +20,7 @@ Inputs, all text not null and empty where absent, instants as UTC microseconds:
     windows        subscription, window_number, start_us, end_us
     identities     subscription, scope, learner, unit, cluster, from_us, to_us, source, id, next_source, next_id
     assumed        subscription, organisation: whose learners all count as members
+    corrections    of the facts, those that take back or link others: read where it is known to be smaller
     before         subscription, scope, cluster, organisation, object, window_number: activity in windows earlier
                    than the facts, of plans that count; read where metering is resumed (`steps`), and absent elsewhere
 
@@ -36,8 +37,14 @@ from rollbook.model.fact import LINKED, VOIDED
 from rollbook.model.plan import Meter
 
 
-def corrections(meter: Meter) -> tuple[Step, ...]:
-    """The steps that find what corrects other facts. From `links` the engine fills the input `identities`."""
+def corrections(meter: Meter, *, apart: bool = False) -> tuple[Step, ...]:
+    """The steps that find what corrects other facts. From `links` the engine fills the input `identities`.
+
+    apart  there is an input `corrections`, so that not all facts need be looked at
+    """
+    if apart:
+        own = "scoped_corrections"
+        return (scoped(meter), scoped(meter, "corrections", own), voids(own), voided(), links(own))
     return (scoped(meter), voids(), voided(), links())
 
 
@@ -46,10 +53,11 @@ def uncorrected(meter: Meter) -> tuple[Step, ...]:
     return (scoped(meter), Step("voided", "select 0 as subscription, 0 as number where false"), links())
 
 
-def steps(meter: Meter, fragments: Fragments, *, resumed: bool = False) -> tuple[Step, ...]:
+def steps(meter: Meter, fragments: Fragments, *, resumed: bool = False, swept: bool = False) -> tuple[Step, ...]:
     """The steps after `corrections`. Results are `activations`, `counts`, `held` and `fates`.
 
     resumed  the facts of clusters begin with some window, and `before` says when they were active earlier
+    swept    the engine finds `active` itself, and there the proving fact is told by its number alone
     """
     if meter.holds:
         fold = span_steps(meter, meter.holds, ineligible(meter))
@@ -57,38 +65,38 @@ def steps(meter: Meter, fragments: Fragments, *, resumed: bool = False) -> tuple
     member: tuple[Step, ...] = (no_holdings(), held(meter))
     if meter.member_while:
         member = span_steps(meter, meter.member_while, unfit_to_switch(meter))
-    return (named(), *member, *instant_steps(meter, fragments, resumed=resumed))
+    return (named(), *member, *instant_steps(meter, fragments, resumed=resumed, swept=swept))
 
 
 # Facts, corrected.
 
 
-def scoped(meter: Meter) -> Step:
+def scoped(meter: Meter, relation: str = "facts", name: str = "scoped") -> Step:
     """The facts of every subscription's organisations. Learners are told apart within a scope.
 
     A scope has a number too, by which it is cheaper to group than by its name.
     """
     scope, number = ("''", "0") if meter.dedupe == "customer" else ("facts.organisation", "covered.ordinal")
     return Step(
-        "scoped",
+        name,
         f"""
         select subscriptions.subscription, start_us, end_us, as_of_us, reset_us, {scope} as scope,
                {number} as scope_number, source, id, at_us, day, facts.organisation, learner, type, role, mode, object,
                session, impersonator, voids, number
-        from facts
+        from {relation} as facts
         join covered on covered.organisation = facts.organisation
         join subscriptions on subscriptions.subscription = covered.subscription
         """,
     )
 
 
-def voids() -> Step:
+def voids(relation: str = "scoped") -> Step:
     """What voids take back, by source and id within an organisation: backwards in time, and even before it arrives."""
     return Step(
         "voids",
         f"""
         select distinct subscription, organisation, source, voids as id
-        from scoped
+        from {relation} as scoped
         where type = {quoted(VOIDED)} and at_us < as_of_us
         """,
         keep=True,
@@ -118,13 +126,13 @@ def _is_voided() -> str:
     return f"exists (select 1 from voided where {same})"
 
 
-def links() -> Step:
+def links(relation: str = "scoped") -> Step:
     """Links that stand: in force before the term ends, and not voided."""
     return Step(
         "links",
         f"""
         select subscription, scope, source, id, at_us, learner, object
-        from scoped
+        from {relation} as scoped
         where type = {quoted(LINKED)} and at_us < as_of_us and at_us < end_us and not {_is_voided()}
         """,
         keep=True,

@@ -30,16 +30,19 @@ class Fragments:
     class_counts: Callable[[Sequence[str]], str]
 
 
-def instant_steps(meter: Meter, fragments: Fragments, *, resumed: bool = False) -> tuple[Step, ...]:
+def instant_steps(
+    meter: Meter, fragments: Fragments, *, resumed: bool = False, swept: bool = False
+) -> tuple[Step, ...]:
     """The steps from `named`, and `holdings` where the plan asks for members, to `activations` and `fates`."""
+    found = () if swept else (active(meter, fragments),)
     return (
         known(meter),
         eligible(meter),
         placed(),
-        active(meter, fragments),
-        clustered(meter, resumed=resumed),
+        *found,
+        clustered(meter, resumed=resumed, swept=swept),
         firsts(meter),
-        activations(meter, resumed=resumed),
+        activations(meter, resumed=resumed, swept=swept),
         counts(meter, fragments),
         fates(meter),
     )
@@ -79,7 +82,7 @@ def eligible(meter: Meter) -> Step:
         "eligible",
         f"""
         select subscription, scope, scope_number, organisation, unit, cluster, object, role = 'guest' as guest,
-               {single} as single, source, id, at_us, day
+               {single} as single, source, id, at_us, day, number
         from known
         where {none_of(_uncounted(meter))}
         """,
@@ -133,11 +136,12 @@ def active(meter: Meter, fragments: Fragments) -> Step:
     )
 
 
-def clustered(meter: Meter, *, resumed: bool = False) -> Step:
+def clustered(meter: Meter, *, resumed: bool = False, swept: bool = False) -> Step:
     """Active units with the identity cluster they belong to; those known from before have no facts."""
     slot = slot_columns(meter)
     organisation = "active.organisation" if meter.dedupe == "customer" or slot else "active.scope"
     object_ = "active.object" if slot else "''"
+    proof = "active.number" if swept else "active.source, active.id"
     scope_number, numbered = "covered.ordinal", "join covered on covered.organisation = before.scope"
     if meter.dedupe == "customer":
         scope_number, numbered = "0", ""
@@ -151,7 +155,7 @@ def clustered(meter: Meter, *, resumed: bool = False) -> Step:
         "clustered",
         f"""
         select active.subscription, window_number, active.scope, scope_number, {organisation} as organisation,
-               active.unit, {object_} as object, first_us, active.source, active.id, facts,
+               active.unit, {object_} as object, first_us, {proof}, facts,
                coalesce(identities.cluster, active.unit) as cluster
         from active
         left join identities
@@ -186,14 +190,18 @@ def firsts(meter: Meter) -> Step:
     return Step("firsts", f"select {cluster}, min(window_number) as first_window from clustered group by {cluster}")
 
 
-def activations(meter: Meter, *, resumed: bool = False) -> Step:
+def activations(meter: Meter, *, resumed: bool = False, swept: bool = False) -> Step:
     """Active units of the term with their class: the windows before look across the identity cluster."""
+    proof, proofs = "source, id", ""
+    if swept:
+        proof = "proofs.source, proofs.id"
+        proofs = "join (select number, source, id from facts) as proofs using (number)"
     once = "and window_before is null" if meter.first_ever else ""
     here = "and facts > 0" if resumed else ""
     sql = f"""
         select subscription, window_number, scope, organisation, unit, object, false as guest, class,
-               first_us, source, id, facts
-        from ({classed(_cluster(meter), "clustered")}) as classed
+               first_us, {proof}, facts
+        from ({classed(_cluster(meter), "clustered")}) as classed {proofs}
         where window_number >= 1 {once} {here}
         """
     if meter.unit == "entry" or meter.guests == "each-entry":

@@ -1,0 +1,205 @@
+"""What lies in the folder of a ledger, and the manifest that says which of it counts.
+
+    manifest.json
+    segments/000001/facts-000.parquet …   facts by (organisation, learner, instant, source, id), texts by their bytes
+                    corrections.parquet   voids and links
+                    learners.parquet      who occurs: number, organisation, learner, first row, rows
+                    learners.npy          the same by the digest of the id, to find one without reading all
+                    organisations.parquet where each organisation's facts begin, and how many there are
+                    coverage.parquet      source, day and type: facts, first and last instant
+                    keys-*.npy            digests of (source, id) in order, of contents, and the row of each
+    targets-000001.parquet                which facts the voids of the whole ledger name
+
+The Parquet files of facts have the canonical columns, for whichever tool reads them, and two numbers by which they are
+counted: `learner_number`, from 0 in the order of the rows, and `kind`, which stands for (type, role, mode, whether
+impersonated).
+"""
+
+from __future__ import annotations
+
+import fcntl
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import msgspec
+
+from rollbook.errors import LedgerError, Problem
+
+FORMAT = 1
+"""The version of the layout. A reader refuses what it does not know."""
+
+MANIFEST = "manifest.json"
+SEGMENTS = "segments"
+TARGETS = "targets"
+LOCK = "lock"
+
+FILE_ROWS = 1 << 22
+"""Rows of one file of facts, at most: its footer is read whole to find one learner."""
+
+GROUP_ROWS = 1 << 17
+"""Rows of one row group: what a pass takes at a time, and what is read to explain one learner."""
+
+ROWS_MAX = (1 << 32) - 1
+"""Rows of one segment, at most: they are numbered in four bytes."""
+
+BUILDS_MAX = 1000
+"""Builds that the manifest remembers, the newest ones."""
+
+
+class Written(msgspec.Struct, frozen=True):
+    """A file of a segment: its name, and the SHA-256 of its bytes, which tells a damaged copy."""
+
+    name: str
+    bytes: int
+    sha256: str
+
+
+class Kind(msgspec.Struct, frozen=True, array_like=True):
+    """What a plan may ask of a single fact, apart from who, when and whether it was taken back."""
+
+    type: str
+    role: str
+    mode: str
+    impersonated: bool
+
+
+class Segment(msgspec.Struct, frozen=True, kw_only=True):
+    """Facts in one order.
+
+    name         of its folder
+    rows         facts in the sorted files, `files` of them with `file_rows` each
+    corrections  voids and links, which follow them in the numbering of rows
+    learners     how many numbers of learners there are
+    first_us     the first instant, UTC microseconds; null where there is no fact
+    kinds        what each `kind` stands for
+    digest       SHA-256 over the digests of its facts in the order of their keys: the same for the same facts,
+                 however they came and wherever they lie
+    """
+
+    name: str
+    rows: int
+    corrections: int
+    file_rows: tuple[int, ...]
+    learners: int
+    first_us: int | None
+    kinds: tuple[Kind, ...]
+    digest: str
+    written: tuple[Written, ...]
+
+    @property
+    def facts(self) -> int:
+        """All facts, corrections included."""
+        return self.rows + self.corrections
+
+
+class BuildRecord(msgspec.Struct, frozen=True, kw_only=True):
+    """What one build met: rows = added + duplicates + rejected."""
+
+    at: str
+    rows: int
+    added: int
+    duplicates: int
+    rejected: int
+
+
+class Manifest(msgspec.Struct, frozen=True, kw_only=True):
+    """Which segments count, oldest first, and what was built when.
+
+    targets  the file of what voids name; null where nothing was built
+    next     the number of the next segment
+    """
+
+    format: int = FORMAT
+    segments: tuple[Segment, ...] = ()
+    targets: Written | None = None
+    builds: tuple[BuildRecord, ...] = ()
+    next: int = 1
+
+    @property
+    def facts(self) -> int:
+        """All facts."""
+        return sum(segment.facts for segment in self.segments)
+
+
+def is_ledger(path: object) -> bool:
+    """Whether a path is the folder of a ledger."""
+    if not isinstance(path, str | os.PathLike):
+        return False
+    try:
+        return (Path(os.fspath(path)) / MANIFEST).is_file()
+    except (OSError, ValueError):
+        return False
+
+
+def read_manifest(folder: Path) -> Manifest:
+    """The manifest of a ledger; an empty one where there is none yet. Raises LedgerError where it cannot be read."""
+    place = folder / MANIFEST
+    try:
+        text = place.read_bytes()
+    except FileNotFoundError:
+        return Manifest()
+    except OSError as error:
+        raise _unreadable(place, error.strerror or "unreadable") from None
+    try:
+        version = msgspec.json.decode(text, type=dict[str, Any]).get("format")
+    except msgspec.DecodeError as error:
+        raise _unreadable(place, str(error)) from None
+    if version != FORMAT:
+        rule = f"has the format {version}, and this version of Rollbook knows {FORMAT}"
+        raise LedgerError(Problem(str(place), rule, "use the version that built it, or build the ledger anew"))
+    try:
+        return msgspec.json.decode(text, type=Manifest)
+    except (msgspec.DecodeError, msgspec.ValidationError) as error:
+        raise _unreadable(place, str(error)) from None
+
+
+def write_manifest(folder: Path, manifest: Manifest) -> None:
+    """Replaces the manifest in one step: a reader, or a machine that dies, meets the one before or this one."""
+    text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
+    unfinished = folder / f"{MANIFEST}.new"
+    with unfinished.open("wb") as file:
+        file.write(text)
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(folder / MANIFEST)
+    sync_folder(folder)
+
+
+def sync_folder(folder: Path) -> None:
+    """Makes the names in a folder last."""
+    descriptor = os.open(folder, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Whoever writes a ledger is alone with it. The lock goes with the process, however that ends."""
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / LOCK).open("wb") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            rule = "another build is writing this ledger"
+            raise LedgerError(Problem(str(folder), rule, "wait until it is done")) from None
+        yield
+
+
+def segment_folder(folder: Path, name: str) -> Path:
+    """Where the files of a segment lie."""
+    return folder / SEGMENTS / name
+
+
+def facts_file(number: int) -> str:
+    """The name of a segment's file of facts, counted from 0."""
+    return f"facts-{number:03}.parquet"
+
+
+def _unreadable(place: Path, words: str) -> LedgerError:
+    rule = f"cannot be read ({' '.join(words.split())[:200]})"
+    return LedgerError(Problem(str(place), rule, "copy the ledger again, or build it anew"))

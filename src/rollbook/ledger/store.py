@@ -1,0 +1,235 @@
+"""The facts of a ledger, as every command knows them, read where they lie."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from pathlib import Path
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+from numpy.typing import NDArray
+from pyarrow import parquet
+
+from rollbook.errors import LedgerError, Problem, UsageError
+from rollbook.intake import FactStore, Problems, ReadOptions, read_facts
+from rollbook.intake.loader import connect
+from rollbook.intake.tables import FIELDS, Extent, number_of
+from rollbook.ledger.keys import Keys, key_of
+from rollbook.ledger.layout import Manifest, Segment, facts_file, is_ledger, read_manifest, segment_folder
+from rollbook.ledger.writing import (
+    CORRECTIONS_FILE,
+    COVERAGE_FILE,
+    FIRST_ROWS,
+    LEARNERS_FILE,
+    LEARNERS_INDEX,
+    ORGANISATIONS_FILE,
+    digest_of,
+    reading,
+    shaped,
+)
+from rollbook.metering.steps import quoted, quoted_list
+from rollbook.model.fact import LINKED, Fact
+from rollbook.model.instants import DAY_US
+
+Ints = NDArray[np.int64]
+
+
+def opened(inputs: Sequence[object], options: ReadOptions | None = None) -> FactStore:
+    """What `read_facts` gives, where an input may also be the folder of a ledger.
+
+    One ledger alone is read where it lies. Beside other inputs its files are exports as any other.
+    """
+    inputs = [inputs] if isinstance(inputs, str | Path) else list(inputs)
+    if len(inputs) == 1 and is_ledger(inputs[0]):
+        return LedgerStore(Path(str(inputs[0])), options or ReadOptions())
+    return read_facts([part for input_ in inputs for part in _files(input_)], options)
+
+
+def _files(input_: object) -> list[object]:
+    """The files of facts of a ledger; anything else is itself."""
+    if not is_ledger(input_):
+        return [input_]
+    folder = Path(str(input_))
+    return [str(path) for path in facts_files(folder, read_manifest(folder))]
+
+
+def facts_files(folder: Path, manifest: Manifest) -> list[Path]:
+    """The Parquet files of a ledger's facts, in the order in which facts are numbered."""
+    return [
+        segment_folder(folder, segment.name) / name
+        for segment in manifest.segments
+        for name in (*map(facts_file, range(len(segment.file_rows))), CORRECTIONS_FILE)
+    ]
+
+
+class LedgerStore(FactStore):
+    """The facts of one ledger. Beside what every store has, its connection knows further relations.
+
+    corrections  the voids and links among the facts
+    learners     segment, learner_number, organisation, learner, first_row
+
+    folder    of the ledger
+    manifest  as it was when it was opened: what is built later is not seen
+    """
+
+    correcting = "corrections"
+    profiled = "coverage"
+
+    def __init__(self, folder: Path, options: ReadOptions) -> None:
+        _refuse_reading(folder, options)
+        self.folder, self.manifest = folder, read_manifest(folder)
+        self.paths = facts_files(folder, self.manifest)
+        if missing := next((path for path in self.paths if not path.exists()), None):
+            rule = "is not there: it was copied in part, or the ledger was built twice since it was opened"
+            raise LedgerError(Problem(str(missing), rule, "try again; or copy the ledger as a whole"))
+        self.first_files = list(
+            accumulate((len(segment.file_rows) + 1 for segment in self.manifest.segments), initial=0)
+        )
+        held = tempfile.TemporaryDirectory(prefix="rollbook-", ignore_cleanup_errors=True)
+        connection = connect(":memory:", Path(held.name), options)
+        self._show(connection)
+        problems = Problems()
+        if refused := sum(record.rejected for record in self.manifest.builds):
+            rule = f"{refused:,} rows were refused when it was built"
+            problems.note(Problem(str(folder), rule, f"see them: rollbook ledger show {folder}"))
+        names = connection.execute("select distinct organisation from organisations").fetchall()
+        firsts = [segment.first_us for segment in self.manifest.segments if segment.first_us is not None]
+        super().__init__(
+            connection=connection,
+            folder=held,
+            place=lambda file, line: f"{self.paths[file]}:{line}",
+            rows=self.manifest.facts,
+            rejected=0,
+            duplicates=0,
+            problems=problems,
+            extent=Extent(frozenset(name for (name,) in names), min(firsts, default=None)),
+        )
+
+    @property
+    def segments(self) -> tuple[Segment, ...]:
+        """The segments, oldest first."""
+        return self.manifest.segments
+
+    def segment_folder(self, segment: Segment) -> Path:
+        """Where the files of a segment lie."""
+        return segment_folder(self.folder, segment.name)
+
+    def numbers(
+        self, segment: int, rows: np.ndarray[tuple[int], np.dtype[np.int64]]
+    ) -> np.ndarray[tuple[int], np.dtype[np.int64]]:
+        """The numbers of facts by their rows in a segment, as the relation `facts` has them."""
+        shape = self.segments[segment]
+        starts = np.array([0, *accumulate(shape.file_rows)], np.int64)
+        files = np.searchsorted(starts, rows, "right") - 1
+        return ((files + self.first_files[segment]) << 46) | (rows - starts[files] + 1)
+
+    def places(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
+        """Where facts are kept, by (source, id); found by their keys, without reading any other fact."""
+        found: dict[tuple[str, str], str] = {}
+        for key in keys:
+            head, tail = key_of(*key)
+            for number, segment in enumerate(self.segments):
+                heads, tails = np.array([head], np.uint64), np.array([tail << 32], np.uint64)
+                [row] = Keys(self.segment_folder(segment)).find(heads, tails).rows
+                if row >= 0:
+                    [place] = self.numbers(number, np.array([row]))
+                    found[key] = self._place(int(place) >> 46, int(place) & ((1 << 46) - 1))
+        return found
+
+    def of_learners(self, ids: Sequence[str]) -> Iterator[Fact]:
+        """The facts of learners, and the links that give one of the ids up; reads the row groups where they lie."""
+        named = quoted_list(ids)
+        for number, segment in enumerate(self.segments):
+            for first, rows in self.rows_of(segment, ids):
+                for file, begin, end in self._ranges(number, first, rows):
+                    lying = shaped(reading([str(self.paths[file])], first=file, rows=(begin, end - 1)))
+                    yield from self.iterate(f"learner in ({named})", f"({lying})")
+        links = f"type = {quoted(LINKED)} and (learner in ({named}) or object in ({named}))"
+        yield from self.iterate(links, "corrections")
+
+    def _ranges(self, segment: int, first: int, rows: int) -> Iterator[tuple[int, int, int]]:
+        """Rows of a segment as (file, first row in it, row after the last)."""
+        start = 0
+        for place, length in enumerate(self.segments[segment].file_rows):
+            begin, end = max(first - start, 0), min(first + rows - start, length)
+            if begin < end:
+                yield self.first_files[segment] + place, begin, end
+            start += length
+
+    def rows_of(self, segment: Segment, ids: Sequence[str]) -> Iterator[tuple[int, int]]:
+        """The first row and the number of rows of everybody whose id has the digest of one of these."""
+        folder = self.segment_folder(segment)
+        index = np.load(folder / LEARNERS_INDEX, mmap_mode="r")
+        firsts = np.load(folder / FIRST_ROWS, mmap_mode="r")
+        for id_ in ids:
+            digest = np.uint64(digest_of(id_))
+            begin, end = (int(np.searchsorted(index["digest"], digest, side)) for side in ("left", "right"))
+            for learner in index["number"][begin:end].tolist():
+                until = int(firsts[learner + 1]) if learner + 1 < len(firsts) else segment.rows
+                yield int(firsts[learner]), until - int(firsts[learner])
+
+    def _show(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """Makes the relations of the store over the files of its segments."""
+        if not self.segments:
+            kinds = {"at_us": "bigint", "recorded_us": "bigint", "file": "integer", "line": "bigint"}
+            nothing = ", ".join(f"null::{kinds.get(name, 'varchar')} as {name}" for name in FIELDS)
+            connection.execute(f"create view facts as {_seen(f'select {nothing} where false')}")
+            connection.execute("create view corrections as from facts")
+            connection.execute(
+                "create table targets (organisation varchar, source varchar, id varchar, number bigint);"
+                "create table organisations (organisation varchar, rows bigint, first_us bigint);"
+                "create table coverage (source varchar, day integer, type varchar, facts bigint, first_us bigint,"
+                " last_us bigint);"
+                "create table learners (segment integer, learner_number integer, organisation varchar,"
+                " learner varchar, first_row bigint)"
+            )
+            return
+        last = [first - 1 for first in self.first_files[1:]]
+        connection.execute(f"create view facts as {_seen(shaped(reading(list(map(str, self.paths)))))}")
+        corrections = " union all ".join(reading([str(self.paths[file])], first=file) for file in last)
+        connection.execute(f"create view corrections as {_seen(shaped(corrections))}")
+        for relation, name in (("organisations", ORGANISATIONS_FILE), ("coverage", COVERAGE_FILE)):
+            files = quoted_list(str(self.segment_folder(segment) / name) for segment in self.segments)
+            connection.execute(f"create view {relation} as from read_parquet([{files}])")
+        files = quoted_list(str(self.segment_folder(segment) / LEARNERS_FILE) for segment in self.segments)
+        connection.execute(
+            f"create view learners as select file_index::integer as segment, * from read_parquet([{files}])"
+        )
+        self._show_targets(connection)
+
+    def _show_targets(self, connection: duckdb.DuckDBPyConnection) -> None:
+        """What voids name, with the numbers that facts have here."""
+        written = self.manifest.targets
+        table = parquet.read_table(self.folder / written.name) if written else None
+        if table is None:
+            raise LedgerError(Problem(str(self.folder), "does not say what its voids name", "build it anew"))
+        numbers = np.zeros(len(table), np.int64)
+        places, rows = table["segment"].to_numpy(), table["row"].to_numpy()
+        for segment in range(len(self.segments)):
+            of_it = np.flatnonzero(places == segment)
+            numbers[of_it] = self.numbers(segment, rows[of_it])
+        connection.register("targets", table.drop(["segment", "row"]).append_column("number", pa.array(numbers)))
+
+
+def _seen(rows: str) -> str:
+    """SQL of the relation `facts`: the columns of `FIELDS`, and those it adds."""
+    return f"""
+        select *, (at_us // {DAY_US})::integer as day, {number_of("file", "line")} as number
+        from ({rows})
+        """
+
+
+def _refuse_reading(folder: Path, options: ReadOptions) -> None:
+    """What is said of exports was asked when the ledger was built, and cannot be said afterwards."""
+    said = {
+        "--map": options.mapping,
+        "--vocabulary": options.vocabularies,
+        "--table": options.tables,
+        "--snapshot-at": options.snapshot_at,
+    }
+    if given := next((option for option, value in said.items() if value), None):
+        rule = f"{folder} is a ledger, and its facts were read when it was built"
+        raise UsageError(Problem(given, rule, "leave it out; or give it to rollbook ledger build, and build anew"))

@@ -1,0 +1,299 @@
+"""Writes facts as one segment: sorted once, in a stream, within the memory that the database may have.
+
+The files of facts are written first; what else a segment has is asked of them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Self
+
+import duckdb
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+from pyarrow import parquet
+
+from rollbook.intake.tables import FIELDS
+from rollbook.ledger.keys import keyed, write_keys
+from rollbook.ledger.layout import FILE_ROWS, GROUP_ROWS, Kind, Segment, Written, facts_file, sync_folder
+from rollbook.metering.steps import quoted, quoted_list
+from rollbook.model.fact import COLUMNS, CORRECTIONS
+from rollbook.model.instants import DAY_US
+
+CORRECTIONS_FILE, LEARNERS_FILE = "corrections.parquet", "learners.parquet"
+ORGANISATIONS_FILE, COVERAGE_FILE = "organisations.parquet", "coverage.parquet"
+LEARNERS_INDEX, FIRST_ROWS = "learners.npy", "learners-rows.npy"
+
+KINDS_MAX = 32_767
+"""Kinds that fit into two bytes; facts of more are not numbered, and the query reads their texts."""
+
+_TEXTS = tuple(name for name in COLUMNS if name not in ("occurred_at", "recorded_at"))
+
+_INSTANT = pa.timestamp("us", "UTC")
+
+_STORED = {"occurred_at": "at_us", "recorded_at": "recorded_us"}
+
+SCHEMA = pa.schema(
+    [pa.field(name, _INSTANT if name in _STORED else pa.string(), nullable=name == "recorded_at") for name in COLUMNS]
+    + [pa.field("learner_number", pa.int32(), nullable=False), pa.field("kind", pa.int16(), nullable=False)]
+)
+"""Of the files of facts."""
+
+# The three columns that are counted unpack fastest: with LZ4 they are read in half the time that zstd takes.
+_OPTIONS = {
+    "use_dictionary": [*(name for name in _TEXTS if name not in ("id", "attributes")), "learner_number", "kind"],
+    "compression": {
+        name: "lz4" if name in ("occurred_at", "learner_number", "kind") else "zstd" for name in SCHEMA.names
+    },
+}
+
+
+def write_segment(connection: duckdb.DuckDBPyConnection, facts: str, folder: Path) -> Segment | None:
+    """Writes a query of facts, in the columns of `FIELDS`, as a segment into a folder that is made for it.
+
+    Returns None, and writes nothing, where there is no fact. The query is read three times.
+    """
+    folder.mkdir(parents=True)
+    kinds = _kinds(connection, facts)
+    rows = _write_facts(connection, facts, folder)
+    corrections = _write_corrections(connection, facts, folder)
+    if not rows and not corrections:
+        shutil.rmtree(folder)
+        return None
+    files = [str(folder / facts_file(number)) for number in range(len(rows))]
+    learners = _index_learners(connection, folder)
+    first_us = _describe(connection, [*files, str(folder / CORRECTIONS_FILE)], folder)
+    query = keys_sql(files, rows, folder / CORRECTIONS_FILE)
+    digest = write_keys(connection, query, sum(rows) + corrections, folder)
+    return Segment(
+        name=folder.name,
+        rows=sum(rows),
+        corrections=corrections,
+        file_rows=tuple(rows),
+        learners=learners,
+        first_us=first_us,
+        kinds=kinds,
+        digest=digest,
+        written=tuple(seal(folder)),
+    )
+
+
+def shaped(files: str) -> str:
+    """SQL of facts at rest, in the columns of `FIELDS`, from SQL that reads their files with `file` and `line`."""
+    columns = {
+        "at_us": "epoch_us(occurred_at)",
+        "recorded_us": "epoch_us(recorded_at)",
+    }
+    listed = ", ".join(f"{columns[name]} as {name}" if name in columns else name for name in FIELDS)
+    return f"select {listed} from ({files})"
+
+
+def reading(files: list[str], *, first: int = 0, rows: tuple[int, int] | None = None) -> str:
+    """SQL of the rows of Parquet files, with `file`, its place among them from `first`, and `line` from 1.
+
+    rows  only these, the first and the last of them, from 0: no other row group is read
+    """
+    listed = quoted_list(files)
+    chosen = f"where file_row_number between {rows[0]} and {rows[1]}" if rows else ""
+    return f"""
+        select *, (file_index + {first})::integer as file, file_row_number + 1 as line
+        from read_parquet([{listed}], hive_partitioning = false) {chosen}
+        """
+
+
+def keys_sql(files: list[str], rows: list[int], corrections: Path) -> str:
+    """SQL of head, tail and row of the facts of a segment; corrections are numbered after all others."""
+    starts = [0, *np.cumsum(rows, dtype=np.int64).tolist()]
+    listed = [*files, str(corrections)] if corrections.exists() else files
+    starting = f"[{', '.join(map(str, starts))}]::bigint[]"
+    return f"""
+        select {keyed()}, ({starting})[file + 1] + line - 1 as row
+        from ({shaped(reading(listed))})
+        """
+
+
+def _kinds(connection: duckdb.DuckDBPyConnection, facts: str) -> tuple[Kind, ...]:
+    """Numbers what is asked of single facts, in the temporary table `kinds`; none where there are too many."""
+    connection.execute(
+        f"""create or replace temp table kinds as
+            select (row_number() over (order by type, role, mode, impersonated) - 1)::smallint as kind, *
+            from (select distinct type, role, mode, impersonator <> '' as impersonated from ({facts})
+                  where type not in ({quoted_list(CORRECTIONS)}) limit {KINDS_MAX + 1})"""
+    )
+    found = connection.execute("select type, role, mode, impersonated from kinds order by kind").fetchall()
+    if len(found) > KINDS_MAX:
+        connection.execute("truncate kinds")
+        return ()
+    return tuple(Kind(*row) for row in found)
+
+
+def _write_facts(connection: duckdb.DuckDBPyConnection, facts: str, folder: Path) -> list[int]:
+    """Writes the files of facts and the list of learners; returns the rows of each file."""
+    names = ", ".join(_STORED.get(name, name) for name in COLUMNS)
+    stream = connection.sql(
+        f"""select {names}, coalesce(kind, -1)::smallint as kind
+            from (select *, impersonator <> '' as impersonated from ({facts})) as facts
+            left join kinds using (type, role, mode, impersonated)
+            where type not in ({quoted_list(CORRECTIONS)})
+            order by organisation, learner, at_us, source, id"""
+    ).to_arrow_reader(GROUP_ROWS)
+    rows: list[int] = []
+    writer: parquet.ParquetWriter | None = None
+    with _Learners(folder / LEARNERS_FILE) as learners:
+        try:
+            for batch in _groups(stream):
+                if writer is None or rows[-1] + len(batch) > FILE_ROWS:
+                    if writer:
+                        writer.close()
+                    writer = parquet.ParquetWriter(folder / facts_file(len(rows)), SCHEMA, **_OPTIONS)
+                    rows.append(0)
+                numbers = learners.numbered(batch, sum(rows))
+                columns = [
+                    column.cast(_INSTANT) if name in _STORED else column
+                    for name, column in zip(COLUMNS, batch.columns[:-1], strict=True)
+                ]
+                table = pa.Table.from_arrays([*columns, pa.array(numbers), batch.column("kind")], schema=SCHEMA)
+                writer.write_table(table, row_group_size=GROUP_ROWS)
+                rows[-1] += len(batch)
+        finally:
+            if writer:
+                writer.close()
+    return rows
+
+
+def _groups(stream: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
+    """The rows of a stream in batches of at most one row group."""
+    for batch in stream:
+        for first in range(0, len(batch), GROUP_ROWS):
+            yield batch.slice(first, GROUP_ROWS)
+
+
+class _Learners:
+    """Numbers learners in the order of the rows, and writes down who they are and where each one's rows begin."""
+
+    SCHEMA = pa.schema(
+        [
+            pa.field("learner_number", pa.int32(), nullable=False),
+            pa.field("organisation", pa.string(), nullable=False),
+            pa.field("learner", pa.string(), nullable=False),
+            pa.field("first_row", pa.int64(), nullable=False),
+        ]
+    )
+
+    def __init__(self, path: Path) -> None:
+        self._writer = parquet.ParquetWriter(path, self.SCHEMA, compression="zstd", use_dictionary=["organisation"])
+        self._next = 0
+        self._last: tuple[str, str] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.close()
+
+    def numbered(self, batch: pa.RecordBatch, before: int) -> NDArray[np.int32]:
+        """The number of each row's learner; `before` is how many rows there were in earlier batches."""
+        organisation, learner = batch.column("organisation"), batch.column("learner")
+        begins = np.empty(len(batch), np.bool_)
+        begins[0] = self._last != (organisation[0].as_py(), learner[0].as_py())
+        changed = pc.or_(pc.not_equal(organisation[1:], organisation[:-1]), pc.not_equal(learner[1:], learner[:-1]))
+        begins[1:] = changed.to_numpy(zero_copy_only=False)
+        numbers = np.cumsum(begins, dtype=np.int32)
+        numbers += self._next - 1
+        at = pa.array(np.flatnonzero(begins))
+        self._writer.write_table(
+            pa.Table.from_arrays(
+                [
+                    pa.array(numbers).take(at),
+                    organisation.take(at),
+                    learner.take(at),
+                    pa.array(np.flatnonzero(begins) + before),
+                ],
+                schema=self.SCHEMA,
+            )
+        )
+        self._next += len(at)
+        self._last = (organisation[-1].as_py(), learner[-1].as_py())
+        return numbers
+
+
+def _write_corrections(connection: duckdb.DuckDBPyConnection, facts: str, folder: Path) -> int:
+    """Writes voids and links, so that those of one fact lie together."""
+    names = ", ".join(_STORED.get(name, name) for name in COLUMNS)
+    table = connection.sql(
+        f"""select {names} from ({facts}) where type in ({quoted_list(CORRECTIONS)})
+            order by type, organisation, source, voids, at_us, id"""
+    ).to_arrow_table()
+    columns = [
+        table[_STORED[name]].cast(_INSTANT) if name in _STORED else table[_STORED.get(name, name)] for name in COLUMNS
+    ]
+    none = [pa.array(np.full(len(table), -1, type_)) for type_ in (np.int32, np.int16)]
+    whole = pa.Table.from_arrays([*columns, *none], schema=SCHEMA)
+    parquet.write_table(whole, folder / CORRECTIONS_FILE, row_group_size=8192, **_OPTIONS)
+    return len(table)
+
+
+def digest_sql(learner: str) -> str:
+    """SQL of the digest by which a learner is found."""
+    return f"(md5_number({learner}) >> 64)::ubigint"
+
+
+def digest_of(learner: str) -> int:
+    """The same of one id."""
+    return int.from_bytes(hashlib.md5(learner.encode(), usedforsecurity=False).digest()[8:], "little")
+
+
+def _index_learners(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
+    """Writes the two arrays by which learners are found: by digest, and by number. Returns how many there are."""
+    file = quoted(str(folder / LEARNERS_FILE))
+    firsts = connection.sql(f"select first_row from {file} order by learner_number").to_arrow_table()
+    np.save(folder / FIRST_ROWS, firsts["first_row"].to_numpy().astype(np.uint32))
+    found = connection.sql(
+        f"select {digest_sql('learner')} as digest, learner_number from {file} order by digest, learner_number"
+    ).to_arrow_table()
+    index = np.empty(len(found), [("digest", np.uint64), ("number", np.uint32)])
+    index["digest"], index["number"] = found["digest"].to_numpy(), found["learner_number"].to_numpy()
+    np.save(folder / LEARNERS_INDEX, index)
+    return len(found)
+
+
+def _describe(connection: duckdb.DuckDBPyConnection, files: list[str], folder: Path) -> int | None:
+    """Writes what is known of organisations and sources; returns the first instant."""
+    source = f"read_parquet([{quoted_list(files)}], hive_partitioning = false)"
+    corrections = quoted_list(CORRECTIONS)
+    connection.execute(
+        f"""copy (select organisation, count(*) filter (type not in ({corrections})) as rows,
+                         min(epoch_us(occurred_at)) as first_us
+                  from {source} group by organisation order by organisation)
+            to {quoted(str(folder / ORGANISATIONS_FILE))} (format parquet, compression zstd)"""
+    )
+    connection.execute(
+        f"""copy (select source, (epoch_us(occurred_at) // {DAY_US})::integer as day, type, count(*) as facts,
+                         min(epoch_us(occurred_at)) as first_us, max(epoch_us(occurred_at)) as last_us
+                  from {source} group by all order by source, day, type)
+            to {quoted(str(folder / COVERAGE_FILE))} (format parquet, compression zstd)"""
+    )
+    query = f"select min(first_us) from {quoted(str(folder / ORGANISATIONS_FILE))}"
+    [(first_us,)] = connection.execute(query).fetchall()
+    return None if first_us is None else int(first_us)
+
+
+def seal(folder: Path) -> Iterator[Written]:
+    """Makes every file of a folder last, and takes its digest."""
+    for path in sorted(folder.iterdir()):
+        yield sealed(path)
+    sync_folder(folder)
+
+
+def sealed(path: Path) -> Written:
+    """Makes a file last, and takes its digest."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+        os.fsync(file.fileno())
+        return Written(path.name, file.tell(), digest)
