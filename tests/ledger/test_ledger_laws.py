@@ -9,22 +9,25 @@ import random
 import tempfile
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from unittest.mock import patch
 
-from hypothesis import event, given
+from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from rollbook.engines import duckdb as fast
 from rollbook.engines import sweep
-from rollbook.ledger import LedgerStore, build, opened, writing
+from rollbook.ledger import LedgerStore, build, building, opened, writing
 from rollbook.metering.outcome import Outcome
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.model.subscription import Subscription
-from tests.metering import test_laws as laws
 from tests.metering.ledgers import comparable, outcomes
 from tests.metering.test_laws import Batch, batches, refer, relaxed
+
+few = settings(relaxed, max_examples=settings().max_examples // 3)
+"""Building a ledger takes as long as many examples of other laws."""
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)
 
@@ -55,7 +58,7 @@ def run_ledger(
         return outcomes(fast.meter(store.connection, subscriptions, as_of_us, assume_members=True, ledger=store))
 
 
-@relaxed
+@few
 @given(batches(), st.integers(0, 3), st.randoms(use_true_random=False))
 def test_a_ledger_built_in_any_parts_and_order_counts_what_the_reference_counts(
     batch: Batch, builds: int, chance: random.Random
@@ -69,7 +72,7 @@ def test_a_ledger_built_in_any_parts_and_order_counts_what_the_reference_counts(
         assert comparable(got) == comparable(refer(meter, its, to, as_of_us)), (its, to)
 
 
-@relaxed
+@few
 @given(batches(4), st.integers(0, 3), st.randoms(use_true_random=False))
 def test_what_a_ledger_gives_back_is_what_came_in_once_each(batch: Batch, builds: int, chance: random.Random) -> None:
     _, pairs, _ = batch
@@ -90,5 +93,31 @@ def test_what_a_ledger_gives_back_is_what_came_in_once_each(batch: Batch, builds
         assert store.places([fact.key for fact in some]).keys() == {fact.key for fact in some}
 
 
-def test_the_laws_meet_the_cases_they_are_for() -> None:
-    assert laws.BATCH > 1
+@st.composite
+def sweepable(draw: st.DrawFn) -> Batch:
+    """A batch whose plan counts learners from their first fact on, so that the pass is taken and not the query."""
+    meter, pairs, as_of_us = draw(batches(8))
+    counts = meter.counts or meter.types
+    plain = replace(
+        meter, counts=counts, holds=None, member_while=None, unit="learner", dedupe="organisation", minimum=1
+    )
+    return (
+        plain,
+        [(facts, replace(to, plan=replace(to.plan, meter=plain))) for facts, to in pairs],
+        as_of_us,
+    )
+
+
+@few
+@given(sweepable(), st.integers(0, 4), st.sampled_from((0, building.LARGER)), st.randoms(use_true_random=False))
+def test_the_pass_over_any_number_of_segments_equals_the_reference(
+    batch: Batch, builds: int, larger: int, chance: random.Random
+) -> None:
+    meter, pairs, as_of_us = batch
+    facts = [fact for facts, _ in pairs for fact in facts]
+    chance.shuffle(facts)
+    cuts = sorted(chance.randint(0, len(facts)) for _ in range(builds))
+    with patch.object(building, "LARGER", larger):
+        found = run_ledger(facts, [to for _, to in pairs], as_of_us, cuts)
+    for (its, to), got in zip(pairs, found, strict=True):
+        assert comparable(got) == comparable(refer(meter, its, to, as_of_us)), (its, to)

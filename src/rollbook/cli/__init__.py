@@ -8,7 +8,7 @@ Owns: options, exit codes, and the order in which things are said.
 Does not own: any figure (`library`), or how it looks (`render`).
 """
 
-from rollbook.cli import advice, first_hour, history, outlook, proof, reports, roster, server, statements
+from rollbook.cli import advice, first_hour, history, ledger, outlook, proof, reports, roster, server, statements
 from rollbook.cli.commands import app, main
 from rollbook.cli.grouped import BILL, COUNT, FILL, MANAGE, PLAN, RUN
 from rollbook.cli.intake import intake
@@ -18,6 +18,7 @@ statements.app.command()(proof.export)
 statements.app.command()(proof.prove)
 app.command(rich_help_panel=COUNT)(reports.report)
 app.command(rich_help_panel=COUNT)(reports.reports)
+app.add_typer(ledger.app, name="ledger", rich_help_panel=COUNT)
 app.add_typer(roster.app, name="roster", rich_help_panel=MANAGE)
 for command in (advice.compare, advice.estimate, outlook.forecast):
     app.command(rich_help_panel=PLAN)(command)

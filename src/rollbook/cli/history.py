@@ -13,7 +13,8 @@ from rollbook.cli.metering import Exports, over_facts
 from rollbook.cli.said import PROBLEMS_SHOWN, refuse_target, say_read
 from rollbook.cli.server import refuse_other_key, server_set_up
 from rollbook.errors import Problem, UsageError
-from rollbook.intake import FactStore, read_facts
+from rollbook.intake import FactStore
+from rollbook.ledger import opened
 from rollbook.render import terminal
 
 BATCH_FACTS = 10_000
@@ -45,7 +46,7 @@ def import_(exports: Exports, customer: Customer = "") -> None:
         refuse_other_key()
         sender = _sender(customer)
         err = terminal.console(stderr=True)
-        with read_facts(exports.facts, exports.options()) as store:
+        with opened(exports.facts, exports.options()) as store:
             terminal.print_sources(err, store.sources)
             say_read(err, store, exports.problems)
             _say_incomplete(err, store)

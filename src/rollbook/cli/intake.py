@@ -12,9 +12,9 @@ import typer
 from rollbook import plans
 from rollbook.cli.metering import Exports, over_facts
 from rollbook.cli.said import in_words_or_end, refuse_target, say_read
-from rollbook.intake import read_facts
 from rollbook.intake.survey import survey
 from rollbook.intake.writing import write_canonical
+from rollbook.ledger import opened
 from rollbook.model.instants import to_us
 from rollbook.render import terminal
 from rollbook.render.survey import print_survey
@@ -34,7 +34,7 @@ def intake(
         err = terminal.console(stderr=True)
         with (
             err.status("reading …") if err.is_terminal else nullcontext(),
-            read_facts(exports.facts, exports.options()) as store,
+            opened(exports.facts, exports.options()) as store,
         ):
             terminal.print_sources(err, store.sources)
             say_read(err, store, exports.problems)

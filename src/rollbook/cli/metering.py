@@ -67,9 +67,10 @@ class Exports:
         tables = pairs("--table", self.table, "roles=role_assignments.csv")
         return (*self.facts, *self.vocabulary, *tables.values())
 
-    def options(self) -> ReadOptions:
+    def options(self, memory_limit: str | None = None) -> ReadOptions:
         """How the exports are to be read."""
         return ReadOptions(
+            memory_limit=memory_limit,
             input_zone=self.input_zone or None,
             date_order=self.date_order.value if self.date_order else None,
             mapping=pairs("--map", self.mapping, "learner=UserID"),

@@ -58,7 +58,8 @@ class DateOrder(StrEnum):
 
 
 Facts = Annotated[
-    list[str], typer.Argument(metavar="FACTS", help="Files of facts: CSV, NDJSON or Parquet.", show_default=False)
+    list[str],
+    typer.Argument(metavar="FACTS", help="Files of facts: CSV, NDJSON or Parquet; or a ledger.", show_default=False),
 ]
 PlanOption = Annotated[
     str, typer.Option("--plan", metavar="ID|FILE", help="A published plan's id, or the path of a plan.toml.")

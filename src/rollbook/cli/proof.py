@@ -89,13 +89,14 @@ def verify(
             raise UsageError(Problem(file, "only a bundle can be recounted from facts", "leave the facts out"))
         else:
             found = verify_proof_file(Path(file))
-        _print(found)
+        print_verdict(found)
         sys.stdout.flush()
         if not found.holds:
             raise typer.Exit(1)
 
 
-def _print(found: Verdict) -> None:
+def print_verdict(found: Verdict) -> None:
+    """Each check in a line, and below it what differs."""
     out = terminal.console()
     terminal.say(out, found.title, bold=True)
     for name, digest in found.digests.items():

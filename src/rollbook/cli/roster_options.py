@@ -29,9 +29,10 @@ from rollbook.cli.options import (
 )
 from rollbook.cli.said import refuse_target, say_read
 from rollbook.errors import Problem, UsageError
-from rollbook.intake import FactStore, ReadOptions, read_facts
+from rollbook.intake import FactStore, ReadOptions
 from rollbook.intake.gate import text_of
 from rollbook.intake.writing import append_facts, write_facts
+from rollbook.ledger import opened
 from rollbook.metering.steps import quoted_list
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.model.instants import to_us
@@ -100,7 +101,7 @@ class Seen(Exports):
         """The facts so far, with everything said that is to be said about them."""
         refuse_target(self.problems, self.files, option="--problems")
         err = terminal.console(stderr=True)
-        with read_facts(self.facts, self.reading()) as store:
+        with opened(self.facts, self.reading()) as store:
             terminal.print_sources(err, store.sources)
             say_read(err, store, self.problems)
             if store.problems.files and not store.rows:

@@ -78,20 +78,42 @@ class Keys:
 
 def write_keys(connection: duckdb.DuckDBPyConnection, query: str, count: int, folder: Path) -> str:
     """Writes the keys that a query of (head, tail, row) gives, in their order; returns the digest of them all."""
-    digest = hashlib.sha256()
     files = [
         np.lib.format.open_memmap(folder / name, "w+", type_, (count,))
         for name, type_ in ((HEADS, np.uint64), (TAILS, np.uint64), (ROWS, np.uint32))
     ]
-    at = 0
+    digest = _Digest()
     for columns in batches(connection, f"select head, tail, row from ({query}) order by head, tail"):
         for file, column in zip(files, columns, strict=True):
-            file[at : at + len(column)] = column
-        digest.update(np.stack(columns[:2], axis=1).astype("<u8").tobytes())
-        at += len(columns[0])
+            file[digest.facts : digest.facts + len(column)] = column
+        digest.add(columns)
     for file in files:
         file.flush()
-    return digest.hexdigest()
+    return digest.value
+
+
+def digest_of_keys(connection: duckdb.DuckDBPyConnection, query: str) -> tuple[str, int]:
+    """The digest of the keys that a query gives, and how many there are; nothing is written."""
+    digest = _Digest()
+    for columns in batches(connection, f"select head, tail from ({query}) order by head, tail"):
+        digest.add(columns)
+    return digest.value, digest.facts
+
+
+class _Digest:
+    """SHA-256 over heads and tails, in order of both, each as eight bytes with the least first."""
+
+    def __init__(self) -> None:
+        self._digest = hashlib.sha256()
+        self.facts = 0
+
+    def add(self, columns: list[NDArray[np.uint64]]) -> None:
+        self._digest.update(np.stack(columns[:2], axis=1).astype("<u8").tobytes())
+        self.facts += len(columns[0])
+
+    @property
+    def value(self) -> str:
+        return self._digest.hexdigest()
 
 
 def batches(connection: duckdb.DuckDBPyConnection, query: str) -> Iterator[list[NDArray[np.uint64]]]:
