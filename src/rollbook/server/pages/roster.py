@@ -88,8 +88,9 @@ def roster(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
         limit=PAGE_MAX,
         now_us=now_us,
     )
+    is_all = not after and found.next is None
     shown = {
-        "lines": found.lines,
+        "lines": sorted(found.lines, key=_called) if is_all else found.lines,
         "narrow": found.narrow,
         "next": found.next,
         "first": 0 if after else None,
@@ -97,6 +98,7 @@ def roster(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
         "filtered": asked != Filters(),
         "choices": list(_choices(asked, organisations)),
         "several": len(organisations) > 1,
+        "offer": _change(customer, asked, organisations) if asked.course and found.lines else "",
         "courses_href": reverse("roster-courses", kwargs={"number": number}),
         "connects": "connect" in PAGES and any(map(principal.may, PAGES["connect"].needs)),
     }
@@ -207,6 +209,7 @@ def show(
         "by_account": counted.by_account,
         "by_enrolment": counted.by_enrolment,
         "savings": counted.savings,
+        "counting": counted.terms if any(map(principal.may, PAGES["learner"].needs)) else [],
         "may_write": principal.may(WRITE),
     }
     crumbs = [*shell.to_customer(customer), *above]
@@ -248,6 +251,18 @@ def _choices(asked: Filters, organisations: Sequence[str]) -> Iterator[Choice]:
         options = [everyone, *((it, it) for it in organisations)]
         yield Choice("organisation", gettext("Organisation"), asked.organisation, options)
     yield Choice("standing", gettext("State"), asked.standing, [everyone, *STANDINGS])
+
+
+def _called(it: live.Line) -> tuple[bool, str, str]:
+    """By what a list in one page is ordered: names, then ids of those without; erased people last."""
+    return it.is_erased, (it.name or it.learner).casefold(), it.organisation
+
+
+def _change(customer: Customer, asked: Filters, organisations: Sequence[str]) -> str:
+    """Where everybody of the course is changed that a list is narrowed to; '' where several could be meant."""
+    organisation = asked.organisation or (organisations[0] if len(organisations) == 1 else "")
+    there = urlencode({"organisation": organisation, "course": asked.course})
+    return f"{reverse('roster-courses', kwargs={'number': customer.pk})}?{there}" if organisation else ""
 
 
 def _offer(customer: Customer, it: live.Course) -> Offer:

@@ -29,6 +29,7 @@ from rollbook.server.models import Person, Subscription
 from rollbook.server.pages import definitions, learners, reading, reasons, shell
 from rollbook.server.pages.reasons import Rules
 from rollbook.server.pages.registry import page
+from rollbook.server.pages.roster_counting import profile
 from rollbook.server.refusals import missing
 
 WINDOWS_MAX = 12
@@ -155,6 +156,7 @@ def _show(
         "before": _groups(explained.before, rules, row.zone) if "before" not in request.GET else (),
         "after": _groups(explained.after, rules, row.zone),
         "lasts": bool(plan.meter.holds),
+        "roster": profile(principal, row.customer, who["who"].pk, found.subscription, now_us) if "who" in who else "",
         "plan": plan,
         "allows": any(it.allowance for it in found.consumption),
         "definition": definitions.definition(plan, row.zone),
