@@ -66,6 +66,36 @@ def test_everybody_of_a_course_offer_is_set_inactive_at_once(visit):
     confirm(page, "10 learners are inactive now.")
     page.get_by_role("button", name="See what it would do").click()
     expect(page.get_by_role("heading", name="There is nothing to do")).to_be_visible()
+    expect(page.get_by_text("Everybody who is enrolled in this course is inactive already.")).to_be_visible()
+
+
+def test_who_counts_leads_to_where_they_are_set_inactive_and_back(visit):
+    page = visit(WHO, "/")
+    page.get_by_role("region", name="Wisenet, Active Learners (LRM)").get_by_role("link", name="Who counted").click()
+    open_learner(page, "Jonas Abe")
+    page.get_by_role("link", name="Set active or inactive, on the roster").click()
+    expect(page.get_by_role("button", name="Set inactive")).to_be_visible()
+    page.get_by_role("link", name="Whether they count in Wisenet, Active Learners (LRM), and why").click()
+    expect(page.get_by_role("heading", name="Counts in this period")).to_be_visible()
+
+
+def test_the_first_page_leads_to_the_four_ways_where_a_plan_counts_who_is_active(visit):
+    """Enabled enrolments are counted by the other plan: nobody is set inactive for it."""
+    page = visit(WHO, "/")
+    of_account = page.get_by_role("region", name="Wisenet, Active Learners (LRM)")
+    of_enrolment = page.get_by_role("region", name="Wisenet, Active Elearning Learners")
+    expect(of_enrolment.get_by_role("link", name="Make learners inactive")).to_have_count(0)
+    of_account.get_by_role("link", name="Make learners inactive").click()
+    expect(page.get_by_role("heading", name="Four ways to make a learner inactive")).to_be_visible()
+
+
+def test_a_list_of_one_course_stands_by_name_and_leads_to_what_is_done_with_all_of_them(visit):
+    page = visit(WHO, f"{ROSTER}?organisation=banksia-south&course=Welding")
+    names = [it.split("\n")[0] for it in page.locator("tbody th").all_inner_texts()]
+    assert names == sorted(names)
+    assert len(names) == 10
+    page.get_by_role("link", name="Change everybody in this course").click()
+    expect(page.get_by_text("10 learners · 10 enrolments")).to_be_visible()
 
 
 def test_the_first_clean_up_is_previewed_done_and_never_done_again(visit):
@@ -110,6 +140,8 @@ def test_a_file_does_many_things_and_says_which_lines_it_leaves_as_they_are(visi
     expect(left).to_contain_text("Line 4 It is enabled already: nothing to do.")
     expect(left).to_contain_text('Line 5 There is no action "fly"')
     expect(left).to_contain_text("Line 6 No learner of this organisation has this id")
+    expect(left.get_by_role("listitem")).to_contain_text(["Line 4", "Line 5", "Line 6"])
+    expect(page.get_by_text("Of the file, 3 things are left as they are")).to_be_visible()
     confirm(page, "1 learner is inactive now. 1 enrolment is enabled now.")
 
 
@@ -147,6 +179,9 @@ def test_a_file_that_is_none_is_told_beside_it(visit):
     page.get_by_label("The file").set_input_files(file)
     page.locator("#file").get_by_role("button", name="See what it would do").click()
     expect(page.locator("#file .wrong")).to_contain_text("action")
+    # The form is the last of a long page: what is wrong is what is looked at, not the top.
+    expect(page.locator("#file .wrong")).to_be_in_viewport()
+    expect(page.get_by_label("The file")).to_be_focused()
 
 
 def test_a_disabled_enrolment_can_be_enabled_or_left_and_nothing_else(visit):

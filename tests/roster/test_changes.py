@@ -62,7 +62,7 @@ def test_a_profile_is_set_inactive_and_active_again_and_its_enrolments_stay() ->
     """W-25: ana's enrolment at north stays enabled; it is another meter's."""
     found = changes.set_active(VIEW, [("north", "ana"), ("north", "bo")], NOW, active=False)
     assert done(found.facts) == [("account.disabled", "ana", "")]
-    assert [str(it) for it in found.problems] == ["learner 2: it is inactive already; nothing to do"]
+    assert [str(it) for it in found.problems] == ["learner 2: the learner is inactive already; nothing to do"]
     assert done(changes.set_active(VIEW, [("north", "bo")], NOW, active=True).facts) == [("account.enabled", "bo", "")]
 
 
@@ -97,6 +97,8 @@ def test_a_course_offer_is_enabled_in_bulk_with_its_units_or_by_one_unit() -> No
     ("row", "says"),
     [
         (Row("f:2", "enabel", "north", "bo"), 'there is no action "enabel" (nearest: enable)'),
+        (Row("f:2", "Inactive", "north", "bo"), 'there is no action "Inactive" (nearest: deactivate)'),
+        (Row("f:2", "reactivate", "north", "bo"), 'there is no action "reactivate" (nearest: activate)'),
         (Row("f:2", "enable", "norht", "bo", "Maths"), 'there is no organisation "norht" (nearest: north)'),
         (Row("f:2", "enable", "north", "nobody", "Maths"), "no learner of this organisation has this id"),
         (Row("f:2", "deactivate", "north", "nobody"), "no learner of this organisation has this id"),

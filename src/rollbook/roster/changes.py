@@ -23,6 +23,17 @@ ENABLE, DISABLE, ACTIVATE, DEACTIVATE = "enable", "disable", "activate", "deacti
 ACTIONS = (ENABLE, DISABLE, ACTIVATE, DEACTIVATE)
 """The first two of an enrolment; the others of a learner's profile."""
 
+HELD = {
+    ENABLE: "it is enabled",
+    DISABLE: "it is disabled",
+    ACTIVATE: "the learner is active",
+    DEACTIVATE: "the learner is inactive",
+}
+"""What holds once an action is done."""
+
+MEANT = {"inactiv": DEACTIVATE, "reactiv": ACTIVATE}
+"""How words begin of which the nearest action by letters would do the opposite."""
+
 ROWS_MAX = 100_000
 """Rows of one file of actions."""
 
@@ -136,8 +147,7 @@ def from_rows(
             rule = "these rows ask for opposite things of one and the same"
             problems.append(Problem(places, rule, "leave one of them out"))
         elif fact is None:
-            states = {ENABLE: "enabled", DISABLE: "disabled", ACTIVATE: "active", DEACTIVATE: "inactive"}
-            problems.append(Problem(row.place, f"it is {states[row.action]} already", "nothing to do"))
+            problems.append(Problem(row.place, f"{HELD[row.action]} already", "nothing to do"))
         else:
             facts.append(fact)
     return Decided(facts=tuple(facts), problems=tuple(problems))
@@ -173,7 +183,9 @@ class _Asking:
     def answer(self, row: Row) -> Fact | Problem | None:
         """The fact of one row; None where what it asks for holds already."""
         if row.action not in ACTIONS:
-            rule = f'there is no action "{row.action}"{self._near(row.action, ACTIONS)}'
+            word = row.action.casefold()
+            meant = [action for begin, action in MEANT.items() if word.startswith(begin)]
+            rule = f'there is no action "{row.action}"{self._near(row.action, meant or ACTIONS)}'
             return Problem(row.place, rule, "use " + ", ".join(ACTIONS))
         return self._of_enrolment(row) if row.action in (ENABLE, DISABLE) else self._of_learner(row)
 

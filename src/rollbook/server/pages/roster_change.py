@@ -19,6 +19,7 @@ from django.utils.translation import gettext
 from rollbook.errors import Problem
 from rollbook.model.roster import LearnerKey
 from rollbook.roster.changes import DEACTIVATE
+from rollbook.roster.statuses import DISABLED
 from rollbook.server import clock
 from rollbook.server.access.principals import Principal, customer_for
 from rollbook.server.live import people
@@ -89,7 +90,9 @@ def _preview(
     stale: bool,
 ) -> HttpResponse:
     found = doing.foresee(principal, customer, wish.asked, now_us)
-    problems = (*wish.unread, *found.problems)
+    problems = [*wish.unread, *found.problems]
+    if wish.act == asking.LIST:
+        problems.sort(key=_row)
     total = len(wish.unread) + found.problems_total
     kept = [(name, request.POST.get(name, "")) for name in asking.KEPT]
     said = words.said(wish, _who(customer, wish, now_us), found)
@@ -100,6 +103,7 @@ def _preview(
         "confirm": said.confirm,
         "does": words.decided(found.decided),
         "decided": bool(found.decided),
+        "nothing": words.nothing(wish, found),
         "digest": found.digest,
         "stale": stale,
         "deadlines": [it for effect in found.effects for it in words.deadlines(effect)],
@@ -112,7 +116,9 @@ def _preview(
         "whom_named": _named(found.whom) if len(found.whom) >= MANY or wish.act == asking.LIST else [],
         "more_whom": found.learners - len(found.whom),
         # Who is set inactive may still be paid for, by another plan.
-        "still_counted": counted.by_enrolment if wish.act in (DEACTIVATE, asking.CLEAN_UP) else [],
+        "still_counted": counted.by_enrolment if {*found.decided} == {DISABLED} and wish.act != asking.ROSTER else [],
+        "everywhere": wish.asked.kind == doing.COURSE and wish.act == DEACTIVATE,
+        "rows_left": total if wish.act == asking.LIST else 0,
         "once": wish.act == asking.CLEAN_UP,
     }
     crumbs = [*shell.to_customer(customer), (gettext("Roster"), reverse("roster", kwargs={"number": customer.pk}))]
@@ -151,6 +157,12 @@ def _line(problem: Problem) -> str:
     file, line = found.groups()
     words = gettext("Line %(line)s") % {"line": line}
     return f"{file}, {words}" if file else words
+
+
+def _row(problem: Problem) -> int:
+    """The row of a file that it is about; 0 where it is about all of it."""
+    found = _PLACE.fullmatch(problem.place)
+    return int(found[2]) if found else 0
 
 
 def _named(whom: Sequence[LearnerKey]) -> list[tuple[int, str]]:

@@ -27,7 +27,7 @@ from rollbook.server.live import roster as live
 from rollbook.server.pages import reading
 from rollbook.server.pages.roster import label
 from rollbook.server.pages.roster_asking import CLEAN_UP, LIST, ROSTER, Wish
-from rollbook.server.receiving.roster import Done, Effect, Preview
+from rollbook.server.receiving.roster import COURSE, Done, Effect, Preview
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,6 +116,19 @@ CONFIRMS = {
     DISABLE: lambda: gettext("Confirm: disable"),
     ENABLE: lambda: gettext("Confirm: enable"),
 }
+
+
+def nothing(wish: Wish, found: Preview) -> str:
+    """Why a preview has nothing to do, where no problem of it says so."""
+    if found.problems or wish.asked.kind not in (COURSE, CLEAN_UP):
+        return gettext("Nothing changes, and nothing was done.")
+    return {
+        DEACTIVATE: gettext("Everybody who is enrolled in this course is inactive already."),
+        ACTIVATE: gettext("Everybody who is enrolled in this course is active already."),
+        DISABLE: gettext("All enrolments in this course are disabled already."),
+        ENABLE: gettext("All enrolments in this course are enabled already."),
+        CLEAN_UP: gettext("There is no active learner whose enrolments are all over, or have all not begun."),
+    }[wish.act]
 
 
 def decided(counts: Mapping[str, int]) -> list[str]:

@@ -140,8 +140,8 @@ SENTENCES = (
     # A roster, and what is done to it.
     gettext_noop("it is enabled already"),
     gettext_noop("it is disabled already"),
-    gettext_noop("it is active already"),
-    gettext_noop("it is inactive already"),
+    gettext_noop("the learner is active already"),
+    gettext_noop("the learner is inactive already"),
     gettext_noop("nothing to do"),
     gettext_noop("these rows ask for opposite things of one and the same"),
     gettext_noop("leave one of them out"),
