@@ -221,6 +221,7 @@ def test_every_event_that_anybody_gets_mail_about_has_words_without_gaps(north: 
         "host": "example.org",
         "endpoint": 1,
         "reason": "The facts give other counts than the live ones.",
+        "remedy": "tell whoever runs the server",
         "order": 7,
         "report": "usage",
         "by": "",

@@ -106,8 +106,9 @@ class RulesDryRunOut(Schema):
 class RulesRunOut(Schema):
     """What a version decided for one day: counts, and no learner.
 
-    state     trial, done, nothing, stopped, agreed or refused
-    digest    what agreeing to a stopped run names
+    state     trial, done, nothing, stopped, agreed, refused or failed
+    digest    what agreeing to a stopped run names; empty of a failed one
+    problems  why a failed one failed
     """
 
     run: int
@@ -122,6 +123,7 @@ class RulesRunOut(Schema):
     budget: int
     is_cut: bool
     digest: str
+    problems: list[RosterProblemOut]
     answered_at: datetime | None
     answered_by: str
 
@@ -279,6 +281,7 @@ def _run(it: RulesRun, seen: set[int]) -> RulesRunOut:
         budget=it.budget,
         is_cut=it.is_cut,
         digest=it.digest,
+        problems=[RosterProblemOut(**one) for one in it.problems],
         answered_at=it.answered_at,
         answered_by=it.answered_by,
     )

@@ -51,7 +51,7 @@ class RulesRun(models.Model):
     day          in the zone of the version
     at           the instant of its facts: the midnight that begins the day, or when somebody agreed
     state        trial, nothing was changed; done; nothing, as there was nothing to do; stopped by its budget; agreed
-                 and done; refused
+                 and done; refused; failed, and nothing was decided: the next run of the day that does not is this row
     decided      facts by type
     learners     whom they are about
     newly        of each subscription, by its number, how many units would newly count, in the window that runs or in
@@ -61,10 +61,12 @@ class RulesRun(models.Model):
     told         what fell due to be told, [cycle, step, enrolments]
     is_cut       more was due than one run does: the next one goes on
     digest       keyed, of all that was decided: what agreeing names
+    problems     of a failed one, why in words: place, rule and remedy of each
     answered_by  who agreed or refused, as the audit calls them
     """
 
     TRIAL, DONE, NOTHING, STOPPED, AGREED, REFUSED = "trial", "done", "nothing", "stopped", "agreed", "refused"
+    FAILED = "failed"
 
     customer = models.ForeignKey(Customer, models.PROTECT, related_name="rules_runs")
     version = models.ForeignKey(RulesVersion, models.PROTECT, related_name="runs")
@@ -79,6 +81,7 @@ class RulesRun(models.Model):
     told = models.JSONField(default=list)
     is_cut = models.BooleanField(default=False)
     digest = models.CharField(max_length=64)
+    problems = models.JSONField(default=list)
     created_at = models.DateTimeField()
     answered_at = models.DateTimeField(null=True, blank=True)
     answered_by = models.CharField(max_length=200, blank=True, default="")

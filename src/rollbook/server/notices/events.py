@@ -137,6 +137,19 @@ EVENTS: Mapping[str, Event] = {
             "page": "the address of the page where somebody agrees or refuses",
         },
     ),
+    "rules.failed": Event(
+        "Enrolment rules that are on could not be run: nothing was done by them. They are tried again every hour, "
+        "and this is told once for each day.",
+        CUSTOMER,
+        ADMINISTRATORS,
+        {
+            "run": "the number of the run",
+            "day": "the day it was for, in the zone of the rules",
+            "reason": "why, in words",
+            "remedy": "what to do about it",
+            "page": "the address of the page that says more",
+        },
+    ),
     "roster.due": Event(
         "Steps of rules that only tell fell due: once for each, with the run of that day.",
         CUSTOMER,

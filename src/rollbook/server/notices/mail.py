@@ -77,8 +77,9 @@ def made(message: Message, attachment: Attachment | None = None) -> EmailMultiAl
     """The mail of a message, in the language that is spoken."""
     too_large = attachment is not None and len(attachment[2]) > ATTACHMENT_BYTES_MAX
     data = dict(message.content["data"])
-    if isinstance(data.get("reason"), str) and data["reason"]:
-        data["reason"] = gettext(data["reason"])
+    for key in ("reason", "remedy"):
+        if isinstance(data.get(key), str) and data[key]:
+            data[key] = gettext(data[key])
     context = {**_for_people(data), "link": _base_url(), "too_large": too_large}
     subject, paragraphs = words(message.event, context)
     context |= {"subject": subject, "paragraphs": paragraphs}

@@ -134,14 +134,14 @@ def run_rules(now: datetime) -> int:
 
     began, did = time.monotonic(), 0
     hour = f"{now.astimezone(UTC):%Y-%m-%dT%H}"
-    failed = set(Done.objects.filter(job="run-rules", done_for=hour).values_list("number", flat=True))
+    failed = set(Done.objects.filter(job=rules_nightly.JOB, done_for=hour).values_list("number", flat=True))
     for version in rules_nightly.due(now):
         if version in failed or time.monotonic() - began > RULES_SECONDS:
             continue
-        made = _alone("run-rules", rules_nightly.run, version, now)
+        made = _alone(rules_nightly.JOB, rules_nightly.run, version, now)
         did += made
         if not made and version in rules_nightly.due(now):
-            _mark("run-rules", now, hour, version)
+            _mark(rules_nightly.JOB, now, hour, version)
     return did
 
 

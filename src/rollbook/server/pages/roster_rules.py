@@ -13,7 +13,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext
 
-from rollbook.errors import RollbookError
+from rollbook.errors import Problem, RollbookError
 from rollbook.server import clock
 from rollbook.server.access.principals import Principal, customer_for
 from rollbook.server.models import Customer, RulesRun, RulesVersion
@@ -108,8 +108,9 @@ def _show(
     rows = rules.runs(customer).order_by("-pk")
     found = list((rows.filter(pk__lt=after) if after else rows)[: RUNS_MAX + 1])
     waiting = rows.filter(state=RulesRun.STOPPED, version__state=RulesVersion.ON).first()
-    if waiting and rows.filter(version=waiting.version_id, day__gt=waiting.day).exists():
+    if waiting and rules.decided(rows).filter(version=waiting.version_id, day__gt=waiting.day).exists():
         waiting = None
+    newest_run = rows.filter(version__state=RulesVersion.ON).first()
     status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else refusal.status if refusal else HTTPStatus.OK
     shown = {
         "owner": customer,
@@ -122,6 +123,7 @@ def _show(
         "wrong": wrong or [],
         "refusal": refusal.problems if refusal else (),
         "waiting": _run(waiting) if waiting else None,
+        "failed": _run(newest_run) if newest_run and newest_run.state == RulesRun.FAILED else None,
         "runs": [_run(it) for it in found[:RUNS_MAX]],
         "next": found[RUNS_MAX - 1].pk if len(found) > RUNS_MAX else None,
         "first": 0 if after else None,
@@ -160,7 +162,8 @@ def _run(row: RulesRun) -> dict[str, Any]:
         "state": rules_words.RUNS[row.state],
         "by": audit_words.actor(row.answered_by),
         "does": roster_words.decided(row.decided),
-        "waits": row.state == RulesRun.STOPPED,
+        "problems": [Problem(**it) for it in row.problems],
+        "has_failed": row.state == RulesRun.FAILED,
     }
 
 

@@ -32,6 +32,7 @@ RUNS = {
     RulesRun.STOPPED: gettext_lazy("Stopped by its budget: nothing was changed"),
     RulesRun.AGREED: gettext_lazy("Agreed to, and done"),
     RulesRun.REFUSED: gettext_lazy("Refused: nothing was changed"),
+    RulesRun.FAILED: gettext_lazy("Failed: nothing was changed"),
 }
 
 

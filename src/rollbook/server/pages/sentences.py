@@ -132,6 +132,7 @@ SENTENCES = (
     gettext_noop("this run is %(state)s: it waits for nobody"),
     gettext_noop("see the list of runs"),
     gettext_noop("a later run has decided anew"),
+    gettext_noop("the server could not run these rules; what happened is in its log"),
     gettext_noop("look at the newest run"),
     gettext_noop("its version is not on any more"),
     gettext_noop("switch the version on"),

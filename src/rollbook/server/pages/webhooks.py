@@ -27,6 +27,7 @@ TITLES = {
     "statement.dispute-ended": gettext_lazy("A dispute of yours was ended"),
     "report.sent": gettext_lazy("An ordered report was sent"),
     "report-order.paused": gettext_lazy("An ordered report was paused"),
+    "rules.failed": gettext_lazy("Your enrolment rules could not be run"),
     "roster.requested": gettext_lazy("Your platform is asked to change a roster"),
     "roster.refused": gettext_lazy("Your platform refused changes of a roster"),
     "roster.unanswered": gettext_lazy("Your platform does not answer"),

@@ -103,6 +103,11 @@ def runs(customer: Customer) -> QuerySet[RulesRun]:
     return RulesRun.objects.filter(customer=customer).select_related("version")
 
 
+def decided(some: QuerySet[RulesRun]) -> QuerySet[RulesRun]:
+    """Those of some runs that decided something; a failed one has not, and is as if there were none."""
+    return some.exclude(state=RulesRun.FAILED)
+
+
 def run_for(customer: Customer, number: int) -> RulesRun:
     """One of them. Raises 404."""
     found = runs(customer).filter(pk=number).first()
@@ -300,7 +305,7 @@ def _refuse_answered(customer: Customer, row: RulesRun) -> None:
     place, remedy = "run", "see the list of runs"
     if row.state != RulesRun.STOPPED:
         raise refused(409, "not-stopped", place, f"this run is {row.state}: it waits for nobody", remedy)
-    if RulesRun.objects.filter(version=row.version, day__gt=row.day).exists():
+    if decided(row.version.runs.all()).filter(day__gt=row.day).exists():
         raise refused(409, "overtaken", place, "a later run has decided anew", "look at the newest run")
     if not versions(customer).filter(pk=row.version_id, state=RulesVersion.ON).exists():
         raise refused(409, "not-on", place, "its version is not on any more", "switch the version on")
