@@ -234,39 +234,45 @@ def seen_by(principal: Principal, customer: Customer) -> set[int]:
 def agree(principal: Principal, customer: Customer, number: int, digest: str, now_us: int) -> RulesRun:
     """Does what a stopped run would have done, now, in one transaction. Agreed to already, it changes nothing.
 
+    It is decided with the customer locked, so that nothing comes between what is decided and what is done: not another
+    who agrees, not the worker, and nobody who acts by hand.
+
     digest  of the run, as it was shown
 
     Raises RefusedError 409 where it would be something else now: then the run says what, and waits again; and where the
     run waits for nobody, or a later one has taken its place.
     """
-    row = run_for(customer, number)
-    if row.state == RulesRun.AGREED and constant_time_compare(row.digest, digest):
-        return row
-    _refuse_answered(customer, row)
-    if not constant_time_compare(row.digest, digest):
-        raise _another()
-    version = version_for(customer, row.version.number)
-    rules = parsed(version.text)
-    found = running.evaluate(version, rules, now_us)
     with transaction.atomic():
         metering.locked([customer.pk])
-        row.refresh_from_db()
+        row = run_for(customer, number)
+        if row.state == RulesRun.AGREED and constant_time_compare(row.digest, digest):
+            return row
         _refuse_answered(customer, row)
-        with transaction.atomic():
-            taken = running.take(version, rules, found, now_us, keep=True, agreed=True)
-            now_digest = running.digest(version, found, taken.newly)
-            same = constant_time_compare(now_digest, digest)
-            if not same:
-                transaction.set_rollback(True)
+        if not constant_time_compare(row.digest, digest):
+            raise _another()
+        same = _done_now(row, version_for(customer, row.version.number), now_us)
         if same:
             row.state, row.at = RulesRun.AGREED, from_us(now_us)
             _answered(principal, row, now_us)
         else:
-            note(row, found, taken, now_digest)
             row.save()
     if not same:
         raise _another()
     return row
+
+
+def _done_now(row: RulesRun, version: RulesVersion, now_us: int) -> bool:
+    """Decides a run anew, and takes it in where it is what its row says; else the row says what it is now."""
+    rules = parsed(version.text)
+    found = running.evaluate(version, rules, now_us)
+    with transaction.atomic():
+        taken = running.take(version, rules, found, now_us, keep=True, agreed=True)
+        digest = running.digest(version, found, taken.newly)
+        same = constant_time_compare(digest, row.digest)
+        if not same:
+            transaction.set_rollback(True)
+            note(row, found, taken, digest)
+    return same
 
 
 @transaction.atomic

@@ -4,10 +4,11 @@ The facts carry the midnight that begins the day, whenever the worker comes to i
 is over does not count in the month that begins with that midnight, and a run that is done again makes the same facts.
 A day that was missed has no run of its own: the next one decides what was due.
 
-A run is one transaction with its row, which can be written once. A worker that is killed leaves nothing, and of two the
-second finds the row. One that fails leaves a row that says so, in words, and whoever administers the customer is told:
-rules that do not run are to surprise nobody. It decided nothing, so it is tried again, and what comes of that takes the
-row over.
+A run is one transaction with its row, which can be written once. What somebody agreed to while it was decided is seen
+there, and then it is decided anew. A worker that is killed leaves nothing, and of two the second finds the row.
+
+One that fails leaves a row that says so, in words, and whoever administers the customer is told: rules that do not run
+are to surprise nobody. It decided nothing, so it is tried again, and what comes of that takes the row over.
 """
 
 from __future__ import annotations
@@ -77,17 +78,38 @@ def run(number: int, now: datetime) -> int:
 @stamina.retry(on=metering.may_pass, attempts=3, wait_initial=0.05, wait_max=1.0)
 def _run(number: int, now: datetime) -> int:
     version = RulesVersion.objects.select_related("customer").get(pk=number)
-    day, at_us = _day(version, now)
+    day, _ = _day(version, now)
     rules = parsed(version.text)
-    previous_us = _previous_us(version) if version.state == RulesVersion.ON else None
-    found = running.evaluate(version, rules, at_us, previous_us=previous_us)
+    agreed = _agreed(version)
+    found = _decide(version, rules, now, agreed)
     with transaction.atomic():
         metering.locked([version.customer_id])
         now_stands = RulesVersion.objects.filter(pk=number, state=version.state, since=version.since).exists()
         if not now_stands or _is_decided(version, day):
             return 0
-        _keep(version, rules, found, day, to_us(now))
+        if (agreed_since := _agreed(version)) != agreed:
+            found = _decide(version, rules, now, agreed_since)
+        _keep(version, rules, found, day, max(to_us(now), found.at_us))
     return 1
+
+
+def _decide(version: RulesVersion, rules: Rules, now: datetime, agreed: datetime | None) -> Evaluated:
+    """What falls to the run of a day: what is due at its midnight, or just after somebody agreed since.
+
+    Whoever agrees after midnight, before the worker came, has had all done that was due by then, dated by when they
+    agreed: decided as of midnight, it would be done a second time, and dated back.
+    """
+    _, at_us = _day(version, now)
+    if agreed is not None:
+        at_us = max(at_us, to_us(agreed) + 1)
+    previous_us = _previous_us(version) if version.state == RulesVersion.ON else None
+    return running.evaluate(version, rules, at_us, previous_us=previous_us)
+
+
+def _agreed(version: RulesVersion) -> datetime | None:
+    """When somebody agreed to a run of a version last; that is the instant of its facts."""
+    agreed = version.runs.filter(state=RulesRun.AGREED)
+    return agreed.order_by("-at").values_list("at", flat=True).first()
 
 
 def _is_decided(version: RulesVersion, day: date) -> bool:
