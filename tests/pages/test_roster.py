@@ -64,6 +64,8 @@ def test_everybody_of_a_course_offer_is_set_inactive_at_once(visit):
     was, then = counted(page, "The next period")
     assert was - then == 10
     confirm(page, "10 learners are inactive now.")
+    expect(page.get_by_role("row").filter(has_text="Inactive")).to_have_count(10)
+    page.get_by_role("link", name="Change everybody in this course").click()
     page.get_by_role("button", name="See what it would do").click()
     expect(page.get_by_role("heading", name="There is nothing to do")).to_be_visible()
     expect(page.get_by_text("Everybody who is enrolled in this course is inactive already.")).to_be_visible()

@@ -7,7 +7,7 @@ where it would be another now, nothing is done, and what would be now is shown i
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -20,6 +20,7 @@ from rollbook.errors import Problem
 from rollbook.model.roster import LearnerKey
 from rollbook.roster.changes import DEACTIVATE
 from rollbook.roster.statuses import DISABLED
+from rollbook.roster.view import ACCOUNT, ENROLMENT, KINDS
 from rollbook.server import clock
 from rollbook.server.access.principals import Principal, customer_for
 from rollbook.server.live import people
@@ -65,7 +66,6 @@ def change(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
             raise
         show = show_upload if request.POST.get("act") == asking.ROSTER else show_ways
         return show(request, principal, customer, now_us, [sentences.both(it) for it in error.problems])
-    back = _back(customer, wish)
     stale = False
     if digest := request.POST.get("digest", ""):
         try:
@@ -75,7 +75,7 @@ def change(request: HttpRequest, principal: Principal, number: int) -> HttpRespo
                 raise
             stale = True
         else:
-            return shell.back(request, back, words.done(done))
+            return shell.back(request, _there(customer, wish), words.done(done))
     return _preview(request, principal, customer, wish, counted, now_us, stale=stale)
 
 
@@ -117,6 +117,7 @@ def _preview(
         "more_whom": found.learners - len(found.whom),
         # Who is set inactive may still be paid for, by another plan.
         "still_counted": counted.by_enrolment if {*found.decided} == {DISABLED} and wish.act != asking.ROSTER else [],
+        "by_it": _counting(counted, found.decided),
         "everywhere": wish.asked.kind == doing.COURSE and wish.act == DEACTIVATE,
         "rows_left": total if wish.act == asking.LIST else 0,
         "once": wish.act == asking.CLEAN_UP,
@@ -173,6 +174,22 @@ def _named(whom: Sequence[LearnerKey]) -> list[tuple[int, str]]:
         for number in dict.fromkeys(number for _, number in whom)
         if (it := found.get(number))
     ]
+
+
+def _counting(counted: counting.Counting, decided: Iterable[str]) -> list[str]:
+    """The plans that count what changes."""
+    kinds = {KINDS.get(type_) for type_ in decided}
+    of_accounts = counted.by_account if ACCOUNT in kinds else []
+    return [*of_accounts, *(counted.by_enrolment if ENROLMENT in kinds else [])]
+
+
+def _there(customer: Customer, wish: Wish) -> str:
+    """Where it can be seen once it is done: of a course, the list of who is enrolled in it."""
+    asked = wish.asked
+    if asked.kind != doing.COURSE:
+        return _back(customer, wish)
+    there = urlencode({"organisation": asked.organisation, "course": asked.course})
+    return f"{reverse('roster', kwargs={'number': customer.pk})}?{there}"
 
 
 def _back(customer: Customer, wish: Wish) -> str:
