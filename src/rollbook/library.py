@@ -22,6 +22,7 @@ import pyarrow as pa
 from rollbook.accounting.account import Account, account
 from rollbook.engines import duckdb as fast
 from rollbook.engines import reference as slow
+from rollbook.engines import spark
 from rollbook.engines.metered import Metered
 from rollbook.errors import Problem, RejectedRowsError, UsageError
 from rollbook.intake import FactStore, ReadOptions
@@ -47,7 +48,7 @@ from rollbook.roster.view import KINDS, roster_of
 NOTES_MAX = 5
 """Notes of one kind; more are counted."""
 
-ENGINES = ("duckdb", "reference")
+ENGINES = ("duckdb", "reference", "spark")
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class Result:
     subscription  what was metered
     as_of         nothing at or after this instant was metered
     store         the facts, with `problems`, `sources` (coverage), and counts of rows
+    master        of the Spark that counted, where one did
     """
 
     subscription: Subscription
@@ -64,6 +66,7 @@ class Result:
     store: FactStore
     metered: Metered
     assumed: frozenset[str]
+    master: str = ""
 
     def table(self, name: str = "window") -> pa.Table:
         """A report as an Arrow table: `window`, `organisation`, `learner` or `holding`.
@@ -79,7 +82,9 @@ class Result:
     @cached_property
     def dispositions(self) -> Mapping[str, int]:
         """What became of the facts: with `store.rejected` they add up to `store.rows`."""
-        counts = {str(fate): int(str(count)) for fate, count in self.metered.rows(FATES_SQL)}
+        known = self.metered.fate_counts
+        found = [(fate, n) for (_, fate), n in known.items()] if known else self.metered.rows(FATES_SQL)
+        counts = {str(fate): int(str(count)) for fate, count in found}
         counts[ELSEWHERE] = self.store.facts - sum(counts.values())
         counts[DUPLICATE] = self.store.duplicates
         return in_order(counts)
@@ -176,6 +181,7 @@ def meter(
     *,
     as_of: datetime | None = None,
     engine: str = "duckdb",
+    master: str = "",
     options: ReadOptions | None = None,
     assume_members: bool = False,
     assumed: Collection[str] | None = None,
@@ -186,7 +192,8 @@ def meter(
     facts           a path, an Arrow table, a pandas or Polars frame, an iterable of `Fact` or of mappings with
                     the canonical columns; or a list or tuple of any of these
     as_of           nothing at or after this instant is metered; with its offset; by default now
-    engine          `duckdb`, or `reference`: slow, plain Python, the specification
+    engine          `duckdb`; `spark`, on a cluster; or `reference`: slow, plain Python, the specification
+    master          of Spark: `local[2]`, or `spark://HOST:PORT`; by default all processors of this machine
     options         how exports are to be read
     assume_members  take everyone for a member in organisations whose facts never say who is one
     assumed         the organisations in which everyone is a member, where that was agreed: nobody looks then whose
@@ -194,17 +201,20 @@ def meter(
     strict          raise RejectedRowsError, with every problem, where any row is rejected
 
     Bad rows never raise: they are counted and described in `result.store.problems`. Raises UsageError for a wrong
-    call and MembershipUnknownError for a plan that counts members only where `assume_members` is not given.
+    call, MembershipUnknownError for a plan that counts members only where `assume_members` is not given, and
+    ClusterError where Spark cannot be reached or cannot do it.
     """
     if engine not in ENGINES:
         rule = f'there is no engine "{engine}"{nearest(engine, ENGINES)}'
         raise UsageError(Problem("engine", rule, "use " + " or ".join(ENGINES)))
+    if master and engine != "spark":
+        raise UsageError(Problem("master", f"the engine {engine} has none", "leave it out, or use the engine spark"))
     as_of = aware(as_of or datetime.now(UTC))
     store = opened(inputs(facts), options)
     try:
         if strict:
             _refuse(store.problems)
-        result = _run(store, subscription, as_of, engine, assume_members=assume_members, assumed=assumed)
+        result = _run(store, subscription, as_of, engine, master, assume_members=assume_members, assumed=assumed)
         if strict:
             _refuse(result.conflicts)
     except BaseException:
@@ -243,7 +253,9 @@ def meter_again(
     Both share the facts: close `result` alone, and ask it nothing about what it counted any more. Raises like `meter`.
     """
     as_of = as_of or result.as_of
-    return _run(result.store, subscription, as_of, engine, assume_members=assume_members, assumed=assumed)
+    return _run(
+        result.store, subscription, as_of, engine, result.master, assume_members=assume_members, assumed=assumed
+    )
 
 
 def _refuse(problems: Iterable[Problem]) -> None:
@@ -256,6 +268,7 @@ def _run(
     subscription: Subscription,
     as_of: datetime,
     engine: str,
+    master: str,
     *,
     assume_members: bool,
     assumed: Collection[str] | None = None,
@@ -271,10 +284,13 @@ def _run(
     members = frozenset(assumed)
     if engine == "reference":
         metered = slow.meter(store.iterate(), asked, as_of_us, assumed=members)
+    elif engine == "spark":
+        master = master or spark.LOCAL
+        metered = spark.meter(store, [asked], as_of_us, master=master, assumed=[(0, name) for name in sorted(members)])
     else:
         rows = [(0, name) for name in sorted(members)]
         metered = _fast(store, asked, as_of_us, rows)
-    return Result(subscription, as_of, store, metered, members)
+    return Result(subscription, as_of, store, metered, members, master)
 
 
 def _fast(

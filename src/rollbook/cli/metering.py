@@ -23,6 +23,7 @@ from rollbook.cli.options import (
     InputKind,
     InputZone,
     MapOption,
+    Master,
     Organisation,
     People,
     PlanOption,
@@ -95,6 +96,7 @@ class Inputs(Exports):
     rates: Rates = ""
     as_of: AsOf = ""
     engine: EngineOption = Engine.duckdb
+    master: Master = ""
     zone: Zone = ""
     people: People = ""
     strict: Strict = False
@@ -139,6 +141,7 @@ class Inputs(Exports):
                 what,
                 as_of=instant(self.as_of, what.zone),
                 engine=self.engine.value,
+                master=self.master,
                 options=options,
                 assume_members=self.assume_members,
             )

@@ -47,6 +47,7 @@ class Engine(StrEnum):
 
     duckdb = "duckdb"
     reference = "reference"
+    spark = "spark"
 
 
 class DateOrder(StrEnum):
@@ -87,6 +88,10 @@ Rates = Annotated[
 Organisation = Annotated[list[str], typer.Option(metavar="NAME", help="Count only this organisation; may be repeated.")]
 AsOf = Annotated[str, typer.Option(metavar="INSTANT", help="Count nothing at or after this instant. Now, by default.")]
 EngineOption = Annotated[Engine, typer.Option(help="What does the counting; reference is slow and plain.")]
+Master = Annotated[
+    str,
+    typer.Option("--master", metavar="URL", help="Where Spark is: spark://HOST:PORT; this machine, by default."),
+]
 Zone = Annotated[str, typer.Option(metavar="ZONE", help="Zone of the windows' midnights; the plan's own, by default.")]
 InputZone = Annotated[str, typer.Option(metavar="ZONE", help="Zone of times that carry no offset.")]
 DateOrderOption = Annotated[DateOrder | None, typer.Option(help="How days such as 03/04/2026 are written.")]

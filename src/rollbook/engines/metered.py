@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import duckdb
@@ -27,6 +27,7 @@ class Metered:
         fates        subscription, source, id, fate: the disposition of every fact of a covered organisation
     windows     the same windows as values, by subscription
     conflicts   links that contradict each other, by subscription
+    fate_counts how many facts ended so, by (subscription, fate), where the engine counted them by itself
     """
 
     connection: duckdb.DuckDBPyConnection
@@ -34,6 +35,7 @@ class Metered:
     as_of_us: int
     windows: tuple[tuple[Window, ...], ...]
     conflicts: tuple[tuple[Conflict, ...], ...]
+    fate_counts: Mapping[tuple[int, str], int] | None = None
 
     def table(self, sql: str, parameters: Sequence[object] = ()) -> pa.Table:
         """The rows of a query over the relations above."""

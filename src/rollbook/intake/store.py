@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cached_property
 from itertools import count
+from pathlib import Path
 from types import TracebackType
 from typing import Self
 
@@ -88,6 +89,11 @@ class FactStore:
         """Gives back memory and disk; nothing can be asked afterwards."""
         self.connection.close()
         self._folder.cleanup()
+
+    @property
+    def scratch(self) -> Path:
+        """A folder for files that go when the store is closed."""
+        return Path(self._folder.name)
 
     def places(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Where facts were read, such as `facts.csv:14`, by (source, id); without those that are not there."""
