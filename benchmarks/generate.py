@@ -6,7 +6,8 @@ Every value of a row follows from the seed and a row number alone, through a dig
 to row, so memory stays bounded whatever the size, and a repeat or a void can name any other row.
 
 What is made: 24 months from 2024 in random order; 200 organisations, the k-th with about 1/k of the learners of the
-first; 3 million learners for each 100 million facts, and at least 300,000; 12 types, equally often. One fact in ten
+first; 3 million learners for each 100 million facts, and at least 300,000, each of whom learns for 120 days from some
+day on; 12 types, equally often. One fact in ten
 knows only its day, so instants tie and lie on the edges of months. One row in a hundred repeats another exactly, and
 one in a thousand is a void of an earlier fact.
 """
@@ -25,6 +26,8 @@ FIRST_SECOND = 1_704_067_200
 """2024-01-01, UTC."""
 SECONDS = 731 * 86_400
 """To 2026-01-01."""
+LEARNING_SECONDS = 120 * 86_400
+"""From a learner's first fact to the last, about: a course or two."""
 
 REPEATS_EVERY, VOIDS_EVERY = 100, 1000
 
@@ -73,9 +76,11 @@ def macros(rows: int, seed: int) -> tuple[str, ...]:
         f"voided(i) as least((draw('void', i) % {rows})::bigint // 10 * 10 + 3, {rows} - 1)",
         "text_id(name, i) as digest(name, i)::uuid::varchar",
         f"learner_number(lot) as lot % {learners}",
-        f"second_of(lot) as (lot // {learners} % {SECONDS})::bigint",
-        f"type_number(lot) as (lot // {learners} // {SECONDS} % {len(TYPES)})::bigint",
-        f"rest_of(lot) as (lot // {learners} // {SECONDS} // {len(TYPES)})",
+        f"""begins(lot) as
+            (draw('begin of', learner_number(lot)) % {SECONDS - LEARNING_SECONDS})::bigint""",
+        f"second_of(lot) as begins(lot) + (lot // {learners} % {LEARNING_SECONDS})::bigint",
+        f"type_number(lot) as (lot // {learners} // {LEARNING_SECONDS} % {len(TYPES)})::bigint",
+        f"rest_of(lot) as (lot // {learners} // {LEARNING_SECONDS} // {len(TYPES)})",
         "whole_day(lot) as rest_of(lot) % 10 = 0",
         """at_second(lot) as
             case when whole_day(lot) then second_of(lot) - second_of(lot) % 86400 else second_of(lot) end""",

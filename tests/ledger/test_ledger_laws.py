@@ -99,7 +99,14 @@ def sweepable(draw: st.DrawFn) -> Batch:
     meter, pairs, as_of_us = draw(batches(8))
     counts = meter.counts or meter.types
     plain = replace(
-        meter, counts=counts, holds=None, member_while=None, unit="learner", dedupe="organisation", minimum=1
+        meter,
+        counts=counts,
+        holds=None,
+        member_while=None,
+        unit="learner",
+        dedupe="organisation",
+        minimum=1,
+        first_ever=False,
     )
     return (
         plain,

@@ -35,20 +35,7 @@ _AHEAD = 4
 
 _COLUMNS = ["occurred_at", "learner_number", "kind"]
 
-_SCHEMA = pa.schema(
-    [
-        ("subscription", pa.int32()),
-        ("scope_number", pa.int32()),
-        ("segment", pa.int32()),
-        ("learner_number", pa.int32()),
-        ("window_number", pa.int32()),
-        ("first_us", pa.int64()),
-        ("number", pa.int64()),
-        ("facts", pa.int64()),
-    ]
-)
-
-TABLES = ("swept", "active_linked", "shared", "several", "tied")
+TABLES = ("active_linked", "linked_units", "settled", "shared", "several", "tied", "units")
 """The temporary tables that are made."""
 
 _Number = TypeVar("_Number", bound=np.generic)
@@ -69,7 +56,6 @@ def sweeps(store: object, meter: Meter) -> bool:
 class _Covered:
     """One organisation of one subscription: its number among all covered, and how its time is cut."""
 
-    subscription: int
     ordinal: int
     cut: Cut
 
@@ -91,20 +77,20 @@ class _Group:
 
 @dataclass(slots=True)
 class _Found:
-    """Activations of one organisation of one subscription, in the order of rows; `rows` are of the file."""
+    """Activations of one organisation of one subscription, in the order of rows, with the numbers of their facts."""
 
-    covered: _Covered
-    group: _Group
+    ordinal: int
+    segment: int
     learners: NDArray[np.int32]
     windows: NDArray[np.int32]
     first_us: Ints
-    rows: Ints
-    facts: Ints
+    numbers: Ints
+    facts: NDArray[np.int32]
 
     def goes_on_in(self, later: _Found) -> bool:
         """Whether the last activation is also the first one of what follows."""
         return bool(
-            self.group.segment == later.group.segment
+            self.segment == later.segment
             and self.learners[-1] == later.learners[0]
             and self.windows[-1] == later.windows[0]
         )
@@ -116,7 +102,7 @@ class _Found:
             learners=self.learners[1:],
             windows=self.windows[1:],
             first_us=self.first_us[1:],
-            rows=self.rows[1:],
+            numbers=self.numbers[1:],
             facts=self.facts[1:],
         )
 
@@ -135,28 +121,31 @@ class Sweep:
         self._linked = _linked(self.connection, store)
         self._open = local()
 
-    def fill(self) -> None:
-        """Makes the table `swept` of activations by numbers."""
-        reader = pa.RecordBatchReader.from_batches(_SCHEMA, self._batches())
-        self.connection.register("sweeping", reader)
-        self.connection.execute("create temp table swept as from sweeping")
-        self.connection.unregister("sweeping")
+    def activations(self) -> pa.Table:
+        """The activations by numbers: ordinal, unit, window_number, first_us, number, facts.
 
-    def _batches(self) -> Iterator[pa.RecordBatch]:
-        """The activations, each once, as batches of a stream."""
-        for found in _joined(self._pass()):
-            count = len(found.rows)
-            columns = [
-                pa.array(np.full(count, found.covered.subscription, np.int32)),
-                pa.array(np.full(count, found.covered.ordinal, np.int32)),
-                pa.array(np.full(count, found.group.segment, np.int32)),
-                pa.array(found.learners),
-                pa.array(found.windows),
-                pa.array(found.first_us),
-                pa.array((found.group.file << 46) | (found.rows + 1)),
-                pa.array(found.facts),
-            ]
-            yield pa.RecordBatch.from_arrays(columns, schema=_SCHEMA)
+        A unit is the number of the learner, and of the segment above the lower 32 bits.
+        """
+        names = ("ordinal", "unit", "window_number", "first_us", "number", "facts")
+        types = (pa.int32(), pa.int64(), pa.int32(), pa.int64(), pa.int64(), pa.int32())
+        schema = pa.schema(zip(names, types, strict=True))
+        return pa.Table.from_batches(
+            (
+                pa.RecordBatch.from_arrays(
+                    [
+                        pa.array(np.full(len(found.numbers), found.ordinal, np.int32)),
+                        pa.array(found.learners | np.int64(found.segment << 32)),
+                        pa.array(found.windows),
+                        pa.array(found.first_us),
+                        pa.array(found.numbers),
+                        pa.array(found.facts),
+                    ],
+                    schema=schema,
+                )
+                for found in _joined(self._pass())
+            ),
+            schema,
+        )
 
     def _pass(self) -> Iterator[list[_Found]]:
         """What each row group has, in their order."""
@@ -219,10 +208,12 @@ class Sweep:
             for one in covered:
                 part = firsts(learners[begin:until], at_us[begin:until], one.cut)
                 if len(part.places):
-                    places = part.places + begin
+                    places = part.places
+                    places += begin
+                    numbers = chosen.take(places)
+                    numbers += (group.file << 46) + before + 1
                     who, when = learners.take(places), at_us.take(places)
-                    rows = chosen.take(places) + before
-                    found.append(_Found(one, group, who, part.windows, when, rows, part.facts))
+                    found.append(_Found(one.ordinal, group.segment, who, part.windows, when, numbers, part.facts))
         return found
 
     def _read(self, group: _Group) -> tuple[int, Ints, NDArray[np.int32], NDArray[np.int16]]:
@@ -242,73 +233,87 @@ class Sweep:
 def fill_active(
     store: LedgerStore, meter: Meter, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
 ) -> None:
-    """Makes the relation `active`, for the steps after it."""
+    """Makes the relations `active`, for the steps after it, and `units`, with the names of its units."""
     connection = store.connection
-    Sweep(store, meter, subscriptions, as_of_us, first_us).fill()
+    swept = Sweep(store, meter, subscriptions, as_of_us, first_us).activations()
+    connection.register("swept", swept)
+    relation = "swept"
     if len(store.segments) > 1:
-        _settle_shared(connection)
-    linked = ""
+        relation = _settle_shared(connection)
+    named = "select segment::bigint << 32 | learner_number as unit, learner as name from learners"
+    found = f"""
+        select covered.subscription, window_number, ordinal as scope_number, covered.organisation as scope,
+               unit, unit as cluster, first_us, number, facts::bigint as facts
+        from {relation} join covered using (ordinal)
+        """
     if _any(connection, "identities"):
-        unit = ("subscription", "window_number", "scope_number", "scope", "unit")
-        several = """(select * from placed where (subscription, scope, unit) in
-                      (select (subscription, scope, unit) from identities))"""
-        columns = "subscription, window_number, scope_number, scope, unit, first_us, number, facts"
-        sql = first_facts(unit, ("number",), f"{several} as placed")
-        connection.execute(f"create temp table active_linked as select {columns} from ({sql})")
-        linked = "union all from active_linked"
+        found += _linked_activations(connection)
+        named += " union all select unit, name from linked_units"
+    connection.execute(f"create temp view active as {found}")
+    connection.execute(f"create temp view units as {named}")
+
+
+def _linked_activations(connection: duckdb.DuckDBPyConnection) -> str:
+    """SQL of what persons with several ids add to `active`; makes `linked_units`, whose numbers are negative."""
     connection.execute(
-        f"""create temp view active as
-           select swept.subscription, window_number, scope_number, covered.organisation as scope, learner as unit,
-                  first_us, number, facts
-           from swept
-           join covered on covered.ordinal = swept.scope_number
-           join learners on learners.segment = swept.segment and learners.learner_number = swept.learner_number
-           {linked}"""
+        """create temp table linked_units as
+           select -row_number() over (order by scope, unit) as unit, scope, unit as name
+           from (select distinct scope, unit from identities)"""
     )
+    of_persons = """
+        (select * from placed where (subscription, scope, unit) in (select (subscription, scope, unit) from identities))
+        """
+    unit = ("subscription", "window_number", "scope_number", "scope", "unit")
+    connection.execute(
+        f"""create temp table active_linked as
+            select active.subscription, window_number, scope_number, active.scope, units.unit,
+                   clusters.unit as cluster, first_us, number, facts
+            from ({first_facts(unit, ("number",), f"{of_persons} as placed")}) as active
+            join linked_units as units on units.scope = active.scope and units.name = active.unit
+            join identities
+              on identities.subscription = active.subscription and identities.scope = active.scope
+             and identities.learner = active.unit
+             and active.first_us >= identities.from_us and active.first_us < identities.to_us
+            join linked_units as clusters on clusters.scope = active.scope and clusters.name = identities.cluster"""
+    )
+    return "union all from active_linked"
 
 
-def _settle_shared(connection: duckdb.DuckDBPyConnection) -> None:
-    """Makes one activation of those that a learner of several segments has in the same window.
+def _settle_shared(connection: duckdb.DuckDBPyConnection) -> str:
+    """Makes one activation of those that a learner of several segments has in the same window; returns their relation.
 
     Such a learner goes by the number in the first of these segments. Instants decide; where they tie, (source, id).
     """
     connection.execute(
         """create temp table shared as
-           select segment, learner_number, min(segment << 32 | learner_number) over (
-                      partition by organisation, learner) as known
+           select segment << 32 | learner_number as unit,
+                  min(segment << 32 | learner_number) over (partition by organisation, learner) as known
            from (select segment::bigint as segment, learner_number, organisation, learner from learners
                  where (organisation, learner) in (
                      select (organisation, learner) from learners group by all having count(*) > 1))"""
     )
     connection.execute(
         """create temp table several as
-           select subscription, scope_number, known, window_number, first_us, number, facts
-           from swept join shared using (segment, learner_number)"""
+           select ordinal, known as unit, window_number, first_us, number, facts::bigint as facts
+           from swept join shared using (unit)"""
     )
-    connection.execute(
-        "delete from swept where (segment, learner_number) in (select (segment, learner_number) from shared)"
-    )
-    unit = "subscription, scope_number, known, window_number"
+    unit = "ordinal, unit, window_number"
     connection.execute(
         f"""create temp table tied as
-            select several.*, total, count(*) over (partition by {unit}) as tying
+            select several.* exclude facts, total as facts, count(*) over (partition by {unit}) as tying
             from several
             join (select {unit}, min(first_us) as first_us, sum(facts)::bigint as total from several group by all)
               using ({unit}, first_us)"""
     )
     connection.execute(
-        f"""insert into swept
-            select subscription, scope_number, known >> 32, known & ((1::bigint << 32) - 1), window_number, first_us,
-                   number, total
-            from tied where tying = 1
+        f"""create temp table settled as
+            select {unit}, first_us, number, facts from tied where tying = 1
             union all
-            select subscription, scope_number, known >> 32, known & ((1::bigint << 32) - 1), window_number, first_us,
-                   proof.number, total
-            from (select {unit}, first_us, total, min({{'source': source, 'id': id, 'number': number}}) as proof
+            select {unit}, first_us, proof.number, facts
+            from (select {unit}, first_us, facts, min({{'source': source, 'id': id, 'number': number}}) as proof
                   from (from tied where tying > 1) join facts using (number) group by all)"""
     )
-    for table in ("shared", "several", "tied"):
-        connection.execute(f"drop table {table}")
+    return "(from swept anti join shared using (unit) union all by name from settled) as swept"
 
 
 def _joined(groups: Iterable[list[_Found]]) -> Iterator[_Found]:
@@ -316,7 +321,7 @@ def _joined(groups: Iterable[list[_Found]]) -> Iterator[_Found]:
     waiting: dict[int, _Found] = {}
     for found in groups:
         for part in found:
-            ordinal = part.covered.ordinal
+            ordinal = part.ordinal
             before = waiting.get(ordinal)
             if before is None:
                 waiting[ordinal] = part
@@ -325,7 +330,7 @@ def _joined(groups: Iterable[list[_Found]]) -> Iterator[_Found]:
             if before.goes_on_in(part):
                 before.facts[-1] += part.facts[0]
                 rest = part.without_first()
-            if len(rest.rows):
+            if len(rest.numbers):
                 yield before
                 waiting[ordinal] = rest
     yield from waiting.values()
@@ -343,7 +348,7 @@ def _covered(
     rows = connection.execute("select organisation, subscription, ordinal from covered order by ordinal").fetchall()
     for organisation, subscription, ordinal in rows:
         if (its := cuts[subscription]) is not None:
-            found[organisation] = (*found.get(organisation, ()), _Covered(subscription, ordinal, its))
+            found[organisation] = (*found.get(organisation, ()), _Covered(ordinal, its))
     return found
 
 

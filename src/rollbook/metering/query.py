@@ -57,7 +57,8 @@ def steps(meter: Meter, fragments: Fragments, *, resumed: bool = False, swept: b
     """The steps after `corrections`. Results are `activations`, `counts`, `held` and `fates`.
 
     resumed  the facts of clusters begin with some window, and `before` says when they were active earlier
-    swept    the engine finds `active` itself, and there the proving fact is told by its number alone
+    swept    the engine finds `active` itself: subscription, window_number, scope, scope_number, first_us, facts, and
+             by number alone the unit, its cluster, and the proving fact; `units` has the names (unit, name)
     """
     if meter.holds:
         fold = span_steps(meter, meter.holds, ineligible(meter))

@@ -138,10 +138,18 @@ def active(meter: Meter, fragments: Fragments) -> Step:
 
 def clustered(meter: Meter, *, resumed: bool = False, swept: bool = False) -> Step:
     """Active units with the identity cluster they belong to; those known from before have no facts."""
+    if swept:
+        return Step(
+            "clustered",
+            """
+            select subscription, window_number, scope, scope_number, scope as organisation, unit, '' as object,
+                   first_us, number, facts, cluster
+            from active
+            """,
+        )
     slot = slot_columns(meter)
     organisation = "active.organisation" if meter.dedupe == "customer" or slot else "active.scope"
     object_ = "active.object" if slot else "''"
-    proof = "active.number" if swept else "active.source, active.id"
     scope_number, numbered = "covered.ordinal", "join covered on covered.organisation = before.scope"
     if meter.dedupe == "customer":
         scope_number, numbered = "0", ""
@@ -155,7 +163,7 @@ def clustered(meter: Meter, *, resumed: bool = False, swept: bool = False) -> St
         "clustered",
         f"""
         select active.subscription, window_number, active.scope, scope_number, {organisation} as organisation,
-               active.unit, {object_} as object, first_us, {proof}, facts,
+               active.unit, {object_} as object, first_us, active.source, active.id, facts,
                coalesce(identities.cluster, active.unit) as cluster
         from active
         left join identities
@@ -192,16 +200,19 @@ def firsts(meter: Meter) -> Step:
 
 def activations(meter: Meter, *, resumed: bool = False, swept: bool = False) -> Step:
     """Active units of the term with their class: the windows before look across the identity cluster."""
-    proof, proofs = "source, id", ""
+    unit, proof, names = "unit", "source, id", ""
     if swept:
-        proof = "proofs.source, proofs.id"
-        proofs = "join (select number, source, id from facts) as proofs using (number)"
+        unit, proof = "units.name as unit", "proofs.source, proofs.id"
+        names = """
+        join units on units.unit = classed.unit
+        join (select number, source, id from facts) as proofs on proofs.number = classed.number
+        """
     once = "and window_before is null" if meter.first_ever else ""
     here = "and facts > 0" if resumed else ""
     sql = f"""
-        select subscription, window_number, scope, organisation, unit, object, false as guest, class,
+        select subscription, window_number, scope, organisation, {unit}, object, false as guest, class,
                first_us, {proof}, facts
-        from ({classed(_cluster(meter), "clustered")}) as classed {proofs}
+        from ({classed(_cluster(meter), "clustered")}) as classed {names}
         where window_number >= 1 {once} {here}
         """
     if meter.unit == "entry" or meter.guests == "each-entry":
