@@ -8,10 +8,10 @@ and blocks of 30 days are calendar days (A-b).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from datetime import date, timedelta
 from functools import lru_cache
 from itertools import pairwise
+from typing import NamedTuple
 from zoneinfo import ZoneInfo
 
 from dateutil.relativedelta import relativedelta
@@ -22,9 +22,11 @@ from rollbook.model.subscription import Subscription
 from rollbook.model.window import Window
 
 
-@dataclass(frozen=True, slots=True)
-class DayRow:
-    """The part [from_us, to_us) of one UTC day that belongs to one window. `day` counts UTC days since 1970."""
+class DayRow(NamedTuple):
+    """The part [from_us, to_us) of one UTC day that belongs to one window. `day` counts UTC days since 1970.
+
+    A tuple, because 200 subscriptions of two years have 150,000 of them: a dataclass took four times as long to make.
+    """
 
     day: int
     from_us: int

@@ -68,7 +68,7 @@ def time_rows(subscriptions: Sequence[Subscription], as_of_us: int, first_us: in
         rows["windows"] += [(number, window.number, window.start_us, window.end_us) for window in term]
         if not holds:
             days = calendar.day_rows((*calendar.history(subscription, first_us), *term))
-            rows["calendar"] += [(number, day.day, day.from_us, day.to_us, day.window) for day in days]
+            rows["calendar"] += [(number, *day) for day in days]
     return rows
 
 
