@@ -19,6 +19,7 @@ from rich.console import Console
 from rollbook import library
 from rollbook.errors import Problem, RollbookError, UsageError
 from rollbook.intake import FactStore
+from rollbook.ledger import is_ledger
 from rollbook.render import terminal
 from rollbook.render.data import guarded
 
@@ -120,7 +121,7 @@ def say_incomplete(err: Console, result: library.Result) -> None:
 def refuse_target(
     to: str, inputs: Iterable[str] = (), *, book: str = "", option: str = "--to", new_folders: bool = False
 ) -> None:
-    """Nothing is written over what is read, nor into a book, the one that is named or any other.
+    """Nothing is written over what is read, nor into a book, the one that is named or any other, nor into a ledger.
 
     new_folders  whether folders that are missing will be made
     """
@@ -131,6 +132,8 @@ def refuse_target(
         raise UsageError(Problem(to, "it would be written over an input", f"name another file with {option}"))
     if (book and target.is_relative_to(Path(book).resolve())) or any(map(_is_book, target.parents)):
         raise UsageError(Problem(to, "this is inside the book", "name a file elsewhere"))
+    if any(map(is_ledger, target.parents)):
+        raise UsageError(Problem(to, "this is inside a ledger", "name a file elsewhere"))
     if target.is_dir() or not (new_folders or target.parent.is_dir()):
         rule = "this is a folder" if target.is_dir() else "there is no such folder"
         raise UsageError(Problem(to, f"it cannot be written: {rule}", "name a file in a folder that is there"))

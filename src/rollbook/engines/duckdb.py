@@ -18,6 +18,7 @@ from rollbook.engines.fragments import FRAGMENTS
 from rollbook.engines.metered import Metered
 from rollbook.errors import MembershipUnknownError, Problem, UsageError
 from rollbook.ledger import LedgerStore
+from rollbook.ledger.trust import in_words
 from rollbook.metering import inputs, query
 from rollbook.metering.identities import accept
 from rollbook.metering.outcome import Conflict
@@ -85,7 +86,8 @@ def _run_swept(
     placed = next(number for number, step in enumerate(steps) if step.name == "placed")
     drop(connection, ("active", *sweep.TABLES))
     run(connection, steps[: placed + 1])
-    sweep.fill_active(ledger, meter, subscriptions, as_of_us, first_us)
+    with in_words(ledger.folder):
+        sweep.fill_active(ledger, meter, subscriptions, as_of_us, first_us)
     run(connection, steps[placed + 1 :])
 
 

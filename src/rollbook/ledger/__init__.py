@@ -9,7 +9,8 @@ Does not own: what a fact is and which rows are refused (`intake`), what counts 
 """
 
 from rollbook.ledger.building import Built, build
-from rollbook.ledger.layout import Manifest, Segment, is_ledger, read_manifest
+from rollbook.ledger.layout import Manifest, Segment, is_ledger
+from rollbook.ledger.manifests import read_manifest
 from rollbook.ledger.store import LedgerStore, opened
 
 __all__ = ["Built", "LedgerStore", "Manifest", "Segment", "build", "is_ledger", "opened", "read_manifest"]

@@ -1,17 +1,19 @@
 """Adds facts to a ledger. What stands there stands: nothing that comes later displaces or changes it.
 
 A build reads exports as every command does, leaves out what is there already, and writes the rest as a segment of its
-own, so one more day costs that day. Segments that are small beside the newest one are written together with it: of any
-two neighbours the older one is at least `LARGER` times as large, so there are few, and a fact is written again only as
-often as its segment grows `LARGER` times, whatever the history.
+own. Segments that are small beside the newest one are written together with it: of any two neighbours the older one is
+at least `LARGER` times as large, so there are few. Equal days for ten years make at most six segments and write each
+fact twelve times in all; most builds write no more than the last days, and now and then one writes much of the ledger.
 
 A build may be killed at any instant: until the manifest names what it wrote, nothing of it is there.
 """
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -19,7 +21,7 @@ from pathlib import Path
 import duckdb
 import pyarrow as pa
 
-from rollbook.errors import Problem, UsageError
+from rollbook.errors import LedgerError, Problem, RollbookError, UsageError
 from rollbook.intake import FactStore, ReadOptions
 from rollbook.intake.tables import FIELDS
 from rollbook.intake.times import shown
@@ -29,25 +31,30 @@ from rollbook.ledger.layout import (
     ROWS_MAX,
     SEGMENTS,
     TARGETS,
+    UNFINISHED,
     BuildRecord,
     Manifest,
     Segment,
     facts_file,
     is_ledger,
-    locked,
-    read_manifest,
     segment_folder,
     sync_folder,
     write_manifest,
 )
+from rollbook.ledger.locks import LOCK, READERS, unread, writing
+from rollbook.ledger.manifests import read_manifest
 from rollbook.ledger.store import opened
 from rollbook.ledger.targets import write_targets
+from rollbook.ledger.trust import in_words, refuse_missing
 from rollbook.ledger.writing import CORRECTIONS_FILE, reading, shaped, write_segment
 
 LARGER = 4
 """How many times as large as its follower a segment is at least."""
 
 _LOOKUP_ROWS = 1 << 18
+
+_SEGMENT, _TARGETS = re.compile(r"[0-9]{6,9}"), re.compile(r"targets-[0-9]{6,9}\.parquet")
+"""What builds call their segments and their files of targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,50 +75,76 @@ def build(folder: Path, inputs: Sequence[object], options: ReadOptions | None = 
 
     at  when this is, for the record
 
-    Raises LedgerError where the folder is being written by another or is no ledger, and what `read_facts` raises.
+    Raises LedgerError where the folder is being written by another, is damaged or cannot be written, and what
+    `read_facts` raises. The ledger is then as it was.
     """
     _refuse_foreign(folder)
     if any(is_ledger(input_) and Path(str(input_)).resolve() == folder.resolve() for input_ in inputs):
         raise UsageError(Problem(str(folder), "a ledger cannot be built from itself", "name exports, or other ledgers"))
-    with locked(folder):
+    with writing(folder):
         manifest = read_manifest(folder)
+        refuse_missing(folder, manifest)
         _clear(folder, manifest)
-        with opened(inputs, options) as store:
-            duplicates, conflicting = _leave_out(store, folder, manifest)
-            record = BuildRecord(
-                at=at.isoformat(timespec="seconds"),
-                rows=store.rows,
-                added=store.facts - duplicates - conflicting,
-                duplicates=store.duplicates + duplicates,
-                rejected=store.rejected + conflicting,
-            )
-            manifest = _added(store.connection, folder, manifest, record)
+        try:
+            with opened(inputs, options) as store, in_words(folder):
+                duplicates, conflicting = _leave_out(store, folder, manifest)
+                record = BuildRecord(
+                    at=at.isoformat(timespec="seconds"),
+                    rows=store.rows,
+                    added=store.facts - duplicates - conflicting,
+                    duplicates=store.duplicates + duplicates,
+                    rejected=store.rejected + conflicting,
+                )
+                manifest = _added(store.connection, folder, manifest, record)
+        except BaseException:
+            # Whatever of it was written takes up room, and none of it is named.
+            with suppress(OSError, RollbookError):
+                _clear(folder, read_manifest(folder))
+            raise
     return Built(record, manifest, store)
 
 
 def _refuse_foreign(folder: Path) -> None:
     """A folder that holds something else is not made a ledger."""
+    try:
+        str(folder).encode()
+    except UnicodeEncodeError:
+        rule = "is no text in UTF-8, and databases take no other names"
+        raise UsageError(Problem(ascii(str(folder)), rule, "name another folder")) from None
     if not folder.exists() or is_ledger(folder):
         return
     if not folder.is_dir():
         raise UsageError(Problem(str(folder), "is a file, and a ledger is a folder", "name a new folder"))
-    others = sorted(path.name for path in folder.iterdir() if path.name not in (SEGMENTS, "lock", "manifest.json.new"))
-    if others:
+    # A build that was killed before its first manifest has left its locks, and perhaps more beside them.
+    names = {path.name for path in folder.iterdir()}
+    ours = {LOCK, READERS, UNFINISHED, SEGMENTS} if LOCK in names else set()
+    if others := sorted(name for name in names - ours if not _TARGETS.fullmatch(name)):
         rule = f"is no ledger, and holds other things ({shown(others[0])})"
         raise UsageError(Problem(str(folder), rule, "name a new or an empty folder"))
 
 
 def _clear(folder: Path, manifest: Manifest) -> None:
-    """Removes what no manifest names: what a killed build left, and segments that the build before wrote together."""
+    """Removes what no manifest names: what a killed build left, and segments that were written together.
+
+    The latter wait as long as somebody reads the ledger, and nothing is removed that no build can have written.
+    """
     named = {segment.name for segment in manifest.segments}
     segments = folder / SEGMENTS
+    if segments.is_symlink():
+        raise LedgerError(
+            Problem(str(segments), "is a link, and leads elsewhere", "move its folder here, or build anew")
+        )
     segments.mkdir(exist_ok=True)
-    for path in segments.iterdir():
-        if path.name not in named:
-            shutil.rmtree(path)
-    for path in folder.glob(f"{TARGETS}-*"):
-        if manifest.targets is None or path.name != manifest.targets.name:
-            path.unlink()
+    with unread(folder) as alone:
+        for path in segments.iterdir():
+            if path.name in named or not _SEGMENT.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+                continue
+            if alone or int(path.name) >= manifest.next:
+                shutil.rmtree(path)
+        for path in folder.iterdir():
+            mine = _TARGETS.fullmatch(path.name) and (manifest.targets is None or path.name != manifest.targets.name)
+            if mine and alone:
+                path.unlink()
 
 
 def _leave_out(store: FactStore, folder: Path, manifest: Manifest) -> tuple[int, int]:
@@ -126,17 +159,17 @@ def _leave_out(store: FactStore, folder: Path, manifest: Manifest) -> tuple[int,
         return 0, 0
     # Ordered, so that each page of the keys on disk is touched once.
     connection.execute(f"create temp table asked as select {keyed()}, number from facts order by head")
+    [(asked,)] = connection.execute("select count(*) from asked").fetchall()
     for segment in manifest.segments:
-        keys = Keys(segment_folder(folder, segment.name))
-        there = [pa.table({"number": pa.array([], pa.int64()), "same": pa.array([], pa.bool_())})]
-        for batch in connection.sql("from asked").to_arrow_reader(_LOOKUP_ROWS):
-            heads, tails, numbers = (column.to_numpy() for column in batch.columns)
+        keys = Keys(folder, segment)
+        for first in range(0, asked, _LOOKUP_ROWS):
+            page = f"from asked where rowid between {first} and {first + _LOOKUP_ROWS - 1}"
+            heads, tails, numbers = (column.to_numpy() for column in connection.sql(page).to_arrow_table().columns)
             found = keys.find(heads, tails)
             hit = found.rows >= 0
-            there.append(pa.table({"number": numbers[hit], "same": found.same[hit]}))
-        connection.register("there", pa.concat_tables(there))
-        connection.execute("insert into present from there")
-        connection.unregister("there")
+            connection.register("there", pa.table({"number": numbers[hit], "same": found.same[hit]}))
+            connection.execute("insert into present from there")
+            connection.unregister("there")
     connection.execute("drop table asked")
     _tell(store, folder)
     counted = "select count(*) filter (same), count(*) filter (not same) from present"
@@ -164,6 +197,9 @@ def _tell(store: FactStore, folder: Path) -> None:
 
 def _added(connection: duckdb.DuckDBPyConnection, folder: Path, manifest: Manifest, record: BuildRecord) -> Manifest:
     """Writes what arrives, joins small segments, and lets the manifest name them."""
+    if record.added > ROWS_MAX:
+        rule = f"{record.added:,} facts are more than one build may add ({ROWS_MAX:,})"
+        raise UsageError(Problem(str(folder), rule, "build it from some of the files first, and then from the others"))
     next_ = manifest.next
     segments = list(manifest.segments)
     made = write_segment(connection, f"select {', '.join(FIELDS)} from arriving", _new(folder, next_))

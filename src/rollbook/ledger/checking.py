@@ -5,13 +5,17 @@ from __future__ import annotations
 import hashlib
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 
 from rollbook.errors import LedgerError, Problem
 from rollbook.intake import ReadOptions
 from rollbook.intake.loader import connect
 from rollbook.ledger.keys import digest_of_keys
-from rollbook.ledger.layout import Manifest, Segment, Written, facts_file, is_ledger, read_manifest, segment_folder
+from rollbook.ledger.layout import Manifest, Segment, Written, facts_file, is_ledger, segment_folder
+from rollbook.ledger.locks import Reading
+from rollbook.ledger.manifests import read_manifest
+from rollbook.ledger.trust import files, lying
 from rollbook.ledger.writing import CORRECTIONS_FILE, keys_sql
 from rollbook.proof.verdict import Verdict, check
 
@@ -20,6 +24,11 @@ def verify(folder: Path, options: ReadOptions | None = None) -> Verdict:
     """What holds of a ledger and what differs. Raises LedgerError where there is none, or its manifest is damaged."""
     if not is_ledger(folder):
         raise LedgerError(Problem(str(folder), "is no ledger", "name the folder that rollbook ledger build wrote"))
+    with closing(Reading(folder)):
+        return _verified(folder, options)
+
+
+def _verified(folder: Path, options: ReadOptions | None) -> Verdict:
     manifest = read_manifest(folder)
     damaged = [*_damaged(folder, manifest)]
     checks = [check("files", "each against the digest of its bytes", damaged)]
@@ -39,14 +48,14 @@ def verify(folder: Path, options: ReadOptions | None = None) -> Verdict:
 
 def _damaged(folder: Path, manifest: Manifest) -> Iterator[str]:
     """Files that are missing, or whose bytes are others."""
-    for segment in manifest.segments:
-        for written in segment.written:
-            yield from _unlike_file(segment_folder(folder, segment.name) / written.name, written)
-    if manifest.targets:
-        yield from _unlike_file(folder / manifest.targets.name, manifest.targets)
+    for path, written in files(folder, manifest):
+        yield from _unlike_file(path, written)
 
 
 def _unlike_file(path: Path, written: Written) -> Iterator[str]:
+    if fault := lying(path, written):
+        yield f"{path}: {fault}"
+        return
     try:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()

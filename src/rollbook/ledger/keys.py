@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,8 +21,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rollbook.intake.tables import SAID
+from rollbook.ledger.layout import Segment, segment_folder
+from rollbook.ledger.trust import array
 
-HEADS, TAILS, ROWS = "keys-heads.npy", "keys-tails.npy", "keys-rows.npy"
+COLUMNS = {"keys-heads.npy": np.uint64, "keys-tails.npy": np.uint64, "keys-rows.npy": np.uint32}
+"""The files of keys, each one array."""
 
 BATCH_ROWS = 1 << 20
 
@@ -51,10 +55,14 @@ class Found:
 
 
 class Keys:
-    """The keys of one segment, mapped from disk."""
+    """The keys of one segment, mapped from disk. Raises LedgerError where they are not as many as it has facts."""
 
-    def __init__(self, folder: Path) -> None:
-        self.heads, self.tails, self.rows = (np.load(folder / name, mmap_mode="r") for name in (HEADS, TAILS, ROWS))
+    def __init__(self, folder: Path, segment: Segment) -> None:
+        where = segment_folder(folder, segment.name)
+        self.heads, self.tails, self.rows = (
+            array(where / name, type_, segment.facts) for name, type_ in COLUMNS.items()
+        )
+        self._rows = segment.facts
 
     def find(self, heads: NDArray[np.uint64], tails: NDArray[np.uint64]) -> Found:
         """Looks up keys; those asked in the order of their heads are found fastest."""
@@ -67,6 +75,8 @@ class Keys:
             open_ = open_[at[open_] < len(self.heads)]
             open_ = open_[self.heads[at[open_]] == heads[open_]]
             if not len(open_):
+                if len(rows) and rows.max() >= self._rows:
+                    raise ValueError("the keys name rows that are not there")
                 return Found(rows, same)
             found = self.tails[at[open_]]
             hit = (found >> np.uint64(32)) == (tails[open_] >> np.uint64(32))
@@ -78,17 +88,17 @@ class Keys:
 
 def write_keys(connection: duckdb.DuckDBPyConnection, query: str, count: int, folder: Path) -> str:
     """Writes the keys that a query of (head, tail, row) gives, in their order; returns the digest of them all."""
-    files = [
-        np.lib.format.open_memmap(folder / name, "w+", type_, (count,))
-        for name, type_ in ((HEADS, np.uint64), (TAILS, np.uint64), (ROWS, np.uint32))
-    ]
     digest = _Digest()
-    for columns in batches(connection, f"select head, tail, row from ({query}) order by head, tail"):
-        for file, column in zip(files, columns, strict=True):
-            file[digest.facts : digest.facts + len(column)] = column
-        digest.add(columns)
-    for file in files:
-        file.flush()
+    with ExitStack() as stack:
+        files = [stack.enter_context((folder / name).open("wb")) for name in COLUMNS]
+        for file, type_ in zip(files, COLUMNS.values(), strict=True):
+            # Written one after the other and not mapped: a full disk is then an error, and does not end the process.
+            header = {"descr": np.dtype(type_).str, "fortran_order": False, "shape": (count,)}
+            np.lib.format.write_array_header_1_0(file, header)
+        for columns in batches(connection, f"select head, tail, row from ({query}) order by head, tail"):
+            for file, column, type_ in zip(files, columns, COLUMNS.values(), strict=True):
+                file.write(column.astype(type_).tobytes())
+            digest.add(columns)
     return digest.value
 
 

@@ -3,8 +3,9 @@
     manifest.json
     segments/000001/facts-000.parquet …   facts by (organisation, learner, instant, source, id), texts by their bytes
                     corrections.parquet   voids and links
-                    learners.parquet      who occurs: number, organisation, learner, first row, rows
-                    learners.npy          the same by the digest of the id, to find one without reading all
+                    learners.parquet      who occurs: number, organisation, learner, first row
+                    learners.npy          digest of the id and number, to find one without reading all
+                    learners-rows.npy     the first row of each number
                     organisations.parquet where each organisation's facts begin, and how many there are
                     coverage.parquet      source, day and type: facts, first and last instant
                     keys-*.npy            digests of (source, id) in order, of contents, and the row of each
@@ -17,24 +18,18 @@ impersonated).
 
 from __future__ import annotations
 
-import fcntl
 import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
 
 import msgspec
-
-from rollbook.errors import LedgerError, Problem
 
 FORMAT = 1
 """The version of the layout. A reader refuses what it does not know."""
 
 MANIFEST = "manifest.json"
+UNFINISHED = "manifest.json.new"
 SEGMENTS = "segments"
 TARGETS = "targets"
-LOCK = "lock"
 
 FILE_ROWS = 1 << 22
 """Rows of one file of facts, at most: its footer is read whole to find one learner."""
@@ -42,8 +37,30 @@ FILE_ROWS = 1 << 22
 GROUP_ROWS = 1 << 17
 """Rows of one row group: what a pass takes at a time, and what is read to explain one learner."""
 
-ROWS_MAX = (1 << 32) - 1
-"""Rows of one segment, at most: they are numbered in four bytes."""
+ROWS_MAX = (1 << 31) - 1
+"""Rows of one segment, at most: they and its learners are numbered in four bytes."""
+
+SEGMENTS_MAX = 1000
+"""Segments that a manifest may name: many times what `LARGER` and `ROWS_MAX` let come about."""
+
+KINDS_MAX = 32_767
+"""Kinds that fit into two bytes; facts of more are not numbered, and the query reads their texts."""
+
+FILES_FIXED = (
+    "corrections.parquet",
+    "coverage.parquet",
+    "keys-heads.npy",
+    "keys-rows.npy",
+    "keys-tails.npy",
+    "learners-rows.npy",
+    "learners.npy",
+    "learners.parquet",
+    "organisations.parquet",
+)
+"""What every segment has beside its files of facts."""
+
+MANIFEST_BYTES_MAX = 1 << 28
+"""What is read of a manifest. A thousand builds and a dozen segments of a few kinds take a quarter of a mebibyte."""
 
 BUILDS_MAX = 1000
 """Builds that the manifest remembers, the newest ones."""
@@ -134,33 +151,12 @@ def is_ledger(path: object) -> bool:
         return False
 
 
-def read_manifest(folder: Path) -> Manifest:
-    """The manifest of a ledger; an empty one where there is none yet. Raises LedgerError where it cannot be read."""
-    place = folder / MANIFEST
-    try:
-        text = place.read_bytes()
-    except FileNotFoundError:
-        return Manifest()
-    except OSError as error:
-        raise _unreadable(place, error.strerror or "unreadable") from None
-    try:
-        version = msgspec.json.decode(text, type=dict[str, Any]).get("format")
-    except msgspec.DecodeError as error:
-        raise _unreadable(place, str(error)) from None
-    if version != FORMAT:
-        rule = f"has the format {version}, and this version of Rollbook knows {FORMAT}"
-        raise LedgerError(Problem(str(place), rule, "use the version that built it, or build the ledger anew"))
-    try:
-        return msgspec.json.decode(text, type=Manifest)
-    except (msgspec.DecodeError, msgspec.ValidationError) as error:
-        raise _unreadable(place, str(error)) from None
-
-
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replaces the manifest in one step: a reader, or a machine that dies, meets the one before or this one."""
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)
-    unfinished = folder / f"{MANIFEST}.new"
-    with unfinished.open("wb") as file:
+    unfinished = folder / UNFINISHED
+    unfinished.unlink(missing_ok=True)
+    with unfinished.open("xb") as file:
         file.write(text)
         file.flush()
         os.fsync(file.fileno())
@@ -177,19 +173,6 @@ def sync_folder(folder: Path) -> None:
         os.close(descriptor)
 
 
-@contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Whoever writes a ledger is alone with it. The lock goes with the process, however that ends."""
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / LOCK).open("wb") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            rule = "another build is writing this ledger"
-            raise LedgerError(Problem(str(folder), rule, "wait until it is done")) from None
-        yield
-
-
 def segment_folder(folder: Path, name: str) -> Path:
     """Where the files of a segment lie."""
     return folder / SEGMENTS / name
@@ -198,8 +181,3 @@ def segment_folder(folder: Path, name: str) -> Path:
 def facts_file(number: int) -> str:
     """The name of a segment's file of facts, counted from 0."""
     return f"facts-{number:03}.parquet"
-
-
-def _unreadable(place: Path, words: str) -> LedgerError:
-    rule = f"cannot be read ({' '.join(words.split())[:200]})"
-    return LedgerError(Problem(str(place), rule, "copy the ledger again, or build it anew"))

@@ -12,8 +12,8 @@ from pyarrow import parquet
 
 from rollbook.ledger.keys import Keys, keyed
 from rollbook.ledger.layout import Segment, Written, segment_folder
-from rollbook.ledger.writing import CORRECTIONS_FILE, ORGANISATIONS_FILE, sealed
-from rollbook.metering.steps import quoted, quoted_list
+from rollbook.ledger.writing import CORRECTIONS_FILE, ORGANISATIONS_FILE, parquet_sql, sealed
+from rollbook.metering.steps import quoted
 from rollbook.model.fact import VOIDED
 
 _SCHEMA = pa.schema(
@@ -34,11 +34,11 @@ def write_targets(
 
     A hundred thousand are found by their keys among a hundred million in a quarter of a second.
     """
-    files = quoted_list(str(segment_folder(folder, segment.name) / CORRECTIONS_FILE) for segment in segments)
+    files = parquet_sql(segment_folder(folder, segment.name) / CORRECTIONS_FILE for segment in segments)
     connection.execute(
         f"""create or replace temp table aims as
             select source, voids, {keyed("source", "voids", "''")}
-            from (select distinct source, voids from read_parquet([{files}]) where type = {quoted(VOIDED)})
+            from (select distinct source, voids from {files} where type = {quoted(VOIDED)})
             order by head"""
     )
     aims = connection.sql("select head, tail, source, voids from aims").to_arrow_table()
@@ -46,7 +46,7 @@ def write_targets(
     with parquet.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
         for place, segment in enumerate(segments):
             where = segment_folder(folder, segment.name)
-            found = Keys(where).find(aims["head"].to_numpy(), aims["tail"].to_numpy())
+            found = Keys(folder, segment).find(aims["head"].to_numpy(), aims["tail"].to_numpy())
             hit = np.flatnonzero(found.rows >= 0)
             rows = found.rows[hit]
             named = aims.select(["source", "voids"]).take(pa.array(hit))

@@ -5,10 +5,12 @@ The files of facts are written first; what else a segment has is asked of them.
 
 from __future__ import annotations
 
+import glob
 import hashlib
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from itertools import chain
 from pathlib import Path
 from typing import Self
 
@@ -21,7 +23,7 @@ from pyarrow import parquet
 
 from rollbook.intake.tables import FIELDS
 from rollbook.ledger.keys import keyed, write_keys
-from rollbook.ledger.layout import FILE_ROWS, GROUP_ROWS, Kind, Segment, Written, facts_file, sync_folder
+from rollbook.ledger.layout import FILE_ROWS, GROUP_ROWS, KINDS_MAX, Kind, Segment, Written, facts_file, sync_folder
 from rollbook.metering.steps import quoted, quoted_list
 from rollbook.model.fact import COLUMNS, CORRECTIONS
 from rollbook.model.instants import DAY_US
@@ -30,10 +32,16 @@ CORRECTIONS_FILE, LEARNERS_FILE = "corrections.parquet", "learners.parquet"
 ORGANISATIONS_FILE, COVERAGE_FILE = "organisations.parquet", "coverage.parquet"
 LEARNERS_INDEX, FIRST_ROWS = "learners.npy", "learners-rows.npy"
 
-KINDS_MAX = 32_767
-"""Kinds that fit into two bytes; facts of more are not numbered, and the query reads their texts."""
+INDEXED = np.dtype([("digest", np.uint64), ("number", np.uint32)])
+"""Of the index of learners."""
+
+KINDS_CHARACTERS_MAX = 1 << 20
+"""What the kinds of one segment may have in all: they stand in the manifest."""
 
 _TEXTS = tuple(name for name in COLUMNS if name not in ("occurred_at", "recorded_at"))
+
+_CORRECTIONS_ROWS = 8192
+"""Rows of a row group of corrections: those of one fact are asked for, one fact at a time."""
 
 _INSTANT = pa.timestamp("us", "UTC")
 
@@ -99,12 +107,17 @@ def reading(files: list[str], *, first: int = 0, rows: tuple[int, int] | None = 
 
     rows  only these, the first and the last of them, from 0: no other row group is read
     """
-    listed = quoted_list(files)
     chosen = f"where file_row_number between {rows[0]} and {rows[1]}" if rows else ""
     return f"""
         select *, (file_index + {first})::integer as file, file_row_number + 1 as line
-        from read_parquet([{listed}], hive_partitioning = false) {chosen}
+        from {parquet_sql(files)} {chosen}
         """
+
+
+def parquet_sql(files: Iterable[str | Path]) -> str:
+    """SQL of the rows of Parquet files; a folder may have any name, and DuckDB takes names for patterns."""
+    listed = quoted_list(glob.escape(str(Path(file).absolute())) for file in files)
+    return f"read_parquet([{listed}], hive_partitioning = false)"
 
 
 def keys_sql(files: list[str], rows: list[int], corrections: Path) -> str:
@@ -127,7 +140,7 @@ def _kinds(connection: duckdb.DuckDBPyConnection, facts: str) -> tuple[Kind, ...
                   where type not in ({quoted_list(CORRECTIONS)}) limit {KINDS_MAX + 1})"""
     )
     found = connection.execute("select type, role, mode, impersonated from kinds order by kind").fetchall()
-    if len(found) > KINDS_MAX:
+    if len(found) > KINDS_MAX or sum(map(len, chain.from_iterable(row[:3] for row in found))) > KINDS_CHARACTERS_MAX:
         connection.execute("truncate kinds")
         return ()
     return tuple(Kind(*row) for row in found)
@@ -154,11 +167,7 @@ def _write_facts(connection: duckdb.DuckDBPyConnection, facts: str, folder: Path
                     writer = parquet.ParquetWriter(folder / facts_file(len(rows)), SCHEMA, **_OPTIONS)
                     rows.append(0)
                 numbers = learners.numbered(batch, sum(rows))
-                columns = [
-                    column.cast(_INSTANT) if name in _STORED else column
-                    for name, column in zip(COLUMNS, batch.columns[:-1], strict=True)
-                ]
-                table = pa.Table.from_arrays([*columns, pa.array(numbers), batch.column("kind")], schema=SCHEMA)
+                table = pa.Table.from_arrays([*_stored(batch), pa.array(numbers), batch.column("kind")], schema=SCHEMA)
                 writer.write_table(table, row_group_size=GROUP_ROWS)
                 rows[-1] += len(batch)
         finally:
@@ -226,17 +235,23 @@ class _Learners:
 def _write_corrections(connection: duckdb.DuckDBPyConnection, facts: str, folder: Path) -> int:
     """Writes voids and links, so that those of one fact lie together."""
     names = ", ".join(_STORED.get(name, name) for name in COLUMNS)
-    table = connection.sql(
+    stream = connection.sql(
         f"""select {names} from ({facts}) where type in ({quoted_list(CORRECTIONS)})
             order by type, organisation, source, voids, at_us, id"""
-    ).to_arrow_table()
-    columns = [
-        table[_STORED[name]].cast(_INSTANT) if name in _STORED else table[_STORED.get(name, name)] for name in COLUMNS
-    ]
-    none = [pa.array(np.full(len(table), -1, type_)) for type_ in (np.int32, np.int16)]
-    whole = pa.Table.from_arrays([*columns, *none], schema=SCHEMA)
-    parquet.write_table(whole, folder / CORRECTIONS_FILE, row_group_size=8192, **_OPTIONS)
-    return len(table)
+    ).to_arrow_reader(_CORRECTIONS_ROWS)
+    found = 0
+    with parquet.ParquetWriter(folder / CORRECTIONS_FILE, SCHEMA, **_OPTIONS) as writer:
+        for batch in stream:
+            none = [pa.array(np.full(len(batch), -1, type_)) for type_ in (np.int32, np.int16)]
+            writer.write_table(pa.Table.from_arrays([*_stored(batch), *none], schema=SCHEMA))
+            found += len(batch)
+    return found
+
+
+def _stored(batch: pa.RecordBatch) -> list[pa.Array]:
+    """The canonical columns of a batch, instants as such."""
+    columns = zip(COLUMNS, batch.columns[: len(COLUMNS)], strict=True)
+    return [column.cast(_INSTANT) if name in _STORED else column for name, column in columns]
 
 
 def digest_sql(learner: str) -> str:
@@ -251,13 +266,13 @@ def digest_of(learner: str) -> int:
 
 def _index_learners(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
     """Writes the two arrays by which learners are found: by digest, and by number. Returns how many there are."""
-    file = quoted(str(folder / LEARNERS_FILE))
+    file = parquet_sql([folder / LEARNERS_FILE])
     firsts = connection.sql(f"select first_row from {file} order by learner_number").to_arrow_table()
     np.save(folder / FIRST_ROWS, firsts["first_row"].to_numpy().astype(np.uint32))
     found = connection.sql(
         f"select {digest_sql('learner')} as digest, learner_number from {file} order by digest, learner_number"
     ).to_arrow_table()
-    index = np.empty(len(found), [("digest", np.uint64), ("number", np.uint32)])
+    index = np.empty(len(found), INDEXED)
     index["digest"], index["number"] = found["digest"].to_numpy(), found["learner_number"].to_numpy()
     np.save(folder / LEARNERS_INDEX, index)
     return len(found)
@@ -265,21 +280,21 @@ def _index_learners(connection: duckdb.DuckDBPyConnection, folder: Path) -> int:
 
 def _describe(connection: duckdb.DuckDBPyConnection, files: list[str], folder: Path) -> int | None:
     """Writes what is known of organisations and sources; returns the first instant."""
-    source = f"read_parquet([{quoted_list(files)}], hive_partitioning = false)"
+    source = parquet_sql(files)
     corrections = quoted_list(CORRECTIONS)
     connection.execute(
         f"""copy (select organisation, count(*) filter (type not in ({corrections})) as rows,
                          min(epoch_us(occurred_at)) as first_us
                   from {source} group by organisation order by organisation)
-            to {quoted(str(folder / ORGANISATIONS_FILE))} (format parquet, compression zstd)"""
+            to {quoted(str((folder / ORGANISATIONS_FILE).absolute()))} (format parquet, compression zstd)"""
     )
     connection.execute(
         f"""copy (select source, (epoch_us(occurred_at) // {DAY_US})::integer as day, type, count(*) as facts,
                          min(epoch_us(occurred_at)) as first_us, max(epoch_us(occurred_at)) as last_us
                   from {source} group by all order by source, day, type)
-            to {quoted(str(folder / COVERAGE_FILE))} (format parquet, compression zstd)"""
+            to {quoted(str((folder / COVERAGE_FILE).absolute()))} (format parquet, compression zstd)"""
     )
-    query = f"select min(first_us) from {quoted(str(folder / ORGANISATIONS_FILE))}"
+    query = f"select min(first_us) from {parquet_sql([folder / ORGANISATIONS_FILE])}"
     [(first_us,)] = connection.execute(query).fetchall()
     return None if first_us is None else int(first_us)
 

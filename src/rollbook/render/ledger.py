@@ -18,7 +18,8 @@ def print_ledger(out: Console, manifest: Manifest) -> None:
     """Its segments, and its builds with what each added, met again, and refused."""
     firsts = [segment.first_us for segment in manifest.segments if segment.first_us is not None]
     since = f" from {iso(min(firsts))}" if firsts else ""
-    say(out, f"{manifest.facts:,} facts{since}, in {len(manifest.segments)} segments", bold=True)
+    parts = f"{len(manifest.segments)} segment{'s' * (len(manifest.segments) != 1)}"
+    say(out, f"{manifest.facts:,} facts{since}, in {parts}", bold=True)
     segments = Table("segment", "facts", "corrections", "MiB", "digest", box=SIMPLE_HEAD, pad_edge=False)
     for segment in manifest.segments:
         size = sum(written.bytes for written in segment.written) / 2**20
