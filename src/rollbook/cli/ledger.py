@@ -34,9 +34,6 @@ FolderArgument = Annotated[str, typer.Argument(metavar="DIR", help="The folder o
 def build(
     exports: Exports,
     folder: Annotated[str, typer.Argument(metavar="DIR", help="The folder of the ledger; made where there is none.")],
-    memory_limit: Annotated[
-        str, typer.Option("--memory-limit", metavar="AMOUNT", help="Memory for sorting before it spills to disk: 2GB.")
-    ] = "",
 ) -> None:
     """Add facts to a ledger. Every other command takes its folder in place of FACTS.
 
@@ -46,7 +43,7 @@ def build(
     with in_words_or_end():
         refuse_target(exports.problems, exports.files, option="--problems")
         err = terminal.console(stderr=True)
-        options = exports.options(memory_limit=memory_limit or None)
+        options = exports.options()
         with err.status("reading and sorting …") if err.is_terminal else nullcontext():
             built = ledger.build(Path(folder), exports.facts, options, at=datetime.now(UTC))
         say_read(err, built.store, exports.problems)

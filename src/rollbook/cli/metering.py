@@ -24,6 +24,7 @@ from rollbook.cli.options import (
     InputZone,
     MapOption,
     Master,
+    MemoryLimit,
     Organisation,
     People,
     PlanOption,
@@ -61,6 +62,7 @@ class Exports:
     date_order: DateOrderOption = None
     snapshot_at: SnapshotAt = ""
     problems: ProblemsFile = ""
+    memory_limit: MemoryLimit = ""
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -68,10 +70,10 @@ class Exports:
         tables = pairs("--table", self.table, "roles=role_assignments.csv")
         return (*self.facts, *self.vocabulary, *tables.values())
 
-    def options(self, memory_limit: str | None = None) -> ReadOptions:
+    def options(self) -> ReadOptions:
         """How the exports are to be read."""
         return ReadOptions(
-            memory_limit=memory_limit,
+            memory_limit=self.memory_limit or None,
             input_zone=self.input_zone or None,
             date_order=self.date_order.value if self.date_order else None,
             mapping=pairs("--map", self.mapping, "learner=UserID"),

@@ -116,6 +116,14 @@ SnapshotAt = Annotated[
 ]
 People = Annotated[str, typer.Option(metavar="FILE", help="CSV of id, email, name: shows people by name.")]
 ProblemsFile = Annotated[str, typer.Option("--problems", metavar="FILE", help="Writes every problem to this CSV file.")]
+MemoryLimit = Annotated[
+    str,
+    typer.Option(
+        "--memory-limit",
+        metavar="AMOUNT",
+        help="Memory for facts before they spill to disk, such as 2GB; most, by default.",
+    ),
+]
 Strict = Annotated[bool, typer.Option("--strict", help="Print no result while any row is rejected.")]
 AssumeMembers = Annotated[bool, typer.Option("--assume-members", help="Take everyone for a member.")]
 
