@@ -11,16 +11,17 @@ from typing import Any
 import pytest
 from standardwebhooks import WebhookVerificationError
 
+from rollbook.server import clock
 from rollbook.server.access import keys
 from rollbook.server.configuration import Configuration
 from rollbook.server.models import Endpoint, RosterRequest
 from rollbook.server.notices.delivery import deliver
 from rollbook.server.notices.webhooks import new_secret
-from rollbook.server.receiving.roster_requests import ANSWERS_MAX, WHY_LENGTH_MAX
+from rollbook.server.receiving.roster_requests import ANSWERS_MAX, OPEN_DAYS, WHY_LENGTH_MAX
 from tests.server import receivers
 from tests.server.test_roster_actions import PLAN, WELDING, disable, enabled, enrolled
-from tests.server.test_roster_requests import decide
-from tests.server.world import customer, send, subscribe
+from tests.server.test_roster_requests import LATER, decide
+from tests.server.world import at, customer, send, subscribe
 
 pytestmark = pytest.mark.usefixtures("ledger")
 
@@ -45,8 +46,9 @@ def program(url: str, key: str, secret: str) -> dict[str, Any]:
     return found
 
 
-def test_the_program_of_the_page_does_what_is_asked_and_refuses_what_it_cannot(live_server, receiver):
-    """Bo can be switched and cy cannot: after the webhook came, ana and cy are enabled."""
+def test_the_program_of_the_page_does_what_is_asked_and_refuses_what_it_cannot(live_server, receiver, monkeypatch):
+    """Bo can be switched and cy cannot: a day later the webhook came, and ana and cy are enabled."""
+    monkeypatch.setattr(clock, "source_ns", lambda: at(LATER) * 1000)
     mine = customer()
     subscribe(mine, PLAN)
     send(enrolled(*WELDING), "2026-01-03T00:00")
@@ -73,7 +75,7 @@ def test_the_program_of_the_page_does_what_is_asked_and_refuses_what_it_cannot(l
         there["received"](body, headers)
         there["received"](body, headers)
     assert switched == [("enrolment.disabled", "bo", "Welding")]
-    assert enabled(mine, "2100-01-01T00:00") == ["ana", "cy"]  # it was taken back just now
+    assert enabled(mine, "2026-01-21T13:00") == ["ana", "cy"]
     states = RosterRequest.objects.values_list("person__learner", "state", "why")
     assert set(states) == {("bo", "done", ""), ("cy", "refused", "there is no such learner here")}
     assert set(RosterRequest.objects.values_list("answered_by", flat=True)) == {f"key {key.split('_')[1]}"}
@@ -82,3 +84,4 @@ def test_the_program_of_the_page_does_what_is_asked_and_refuses_what_it_cannot(l
 def test_the_bounds_are_those_of_the_code():
     assert f"up to {ANSWERS_MAX:,} answers" in TEXT
     assert f"at most {WHY_LENGTH_MAX}\n" in TEXT
+    assert f"answered for {OPEN_DAYS} days" in TEXT

@@ -36,6 +36,7 @@ class RosterRequestOut(Schema):
     object   of an enrolment, as facts name it
     what     the type of the change, such as enrolment.disabled
     at       from when on it counts
+    state    requested; done; refused; expired where no answer came in time, and none is taken any more
     why      of a refused one
     """
 
@@ -101,7 +102,7 @@ _EXAMPLE: dict[str, Any] = {
 def requests(
     request: HttpRequest,
     customer: Id | None = None,
-    state: Literal["", "requested", "done", "refused"] = "",
+    state: Literal["", "requested", "done", "refused", "expired"] = "",
     after: Cursor = 0,
     limit: Limit = 100,
 ) -> RosterRequestsOut:

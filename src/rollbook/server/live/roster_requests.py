@@ -9,7 +9,7 @@ from django.db.models import QuerySet
 
 from rollbook.server.models import Customer, RosterRequest
 
-STATES = (RosterRequest.REQUESTED, RosterRequest.DONE, RosterRequest.REFUSED)
+STATES = (RosterRequest.REQUESTED, RosterRequest.DONE, RosterRequest.REFUSED, RosterRequest.EXPIRED)
 
 COUNT_MAX = 100_000
 """Requests of one state that are counted; there may be more."""

@@ -21,13 +21,13 @@ class RosterRequest(models.Model):
     fact_id      the fact's id
     at_us        its instant, UTC microseconds
     asked_at     when it was asked for
-    state        requested, until it is answered; done; refused, then the fact is taken back
+    state        requested, until it is answered; done; refused, then the fact is taken back; expired, answered no more
     why          why it was refused, as the platform says it
     answered_by  who answered, as the audit calls them
     told         of a refused one, whether the customer was told
     """
 
-    REQUESTED, DONE, REFUSED = "requested", "done", "refused"
+    REQUESTED, DONE, REFUSED, EXPIRED = "requested", "done", "refused", "expired"
 
     id = models.BigAutoField(primary_key=True)
     # Found by the indexes below alone.

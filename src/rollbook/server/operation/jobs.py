@@ -227,6 +227,13 @@ def tell_requests(now: datetime) -> int:
     return sum(_alone("tell-requests", roster_told.tell, it, now) for it in roster_told.due(now, SUBSCRIPTIONS_MAX))
 
 
+def expire_requests(now: datetime) -> int:
+    """Ends requests that no platform has answered in time; how many."""
+    from rollbook.server.receiving import roster_requests  # noqa: PLC0415 - as above
+
+    return roster_requests.expire(to_us(now), PIECE * PIECES_MAX)
+
+
 def prune(now: datetime) -> int:
     """Deletes what nobody needs any more; how many rows. Refusals each time, the rest once an hour."""
     newest = Refusal.objects.order_by("-pk").values_list("pk", flat=True).first() or 0
@@ -245,7 +252,7 @@ def prune(now: datetime) -> int:
     )
 
 
-_ANY_STATE = (RosterRequest.REQUESTED, RosterRequest.DONE, RosterRequest.REFUSED)
+_ANY_STATE = (RosterRequest.REQUESTED, RosterRequest.DONE, RosterRequest.REFUSED, RosterRequest.EXPIRED)
 """All of them, by the index that has the state first."""
 
 
@@ -280,6 +287,7 @@ JOBS: Mapping[str, Callable[[datetime], int]] = {
     "order-reports": orders.order_reports,
     "tell-held": tell_held,
     "tell-requests": tell_requests,
+    "expire-requests": expire_requests,
     "prune": prune,
     "deliver": deliver_messages,
 }

@@ -16,7 +16,7 @@ from rollbook.server.models import RosterRequest
 from rollbook.server.pages import roster
 from rollbook.server.pages.office.forms import cursor
 from rollbook.server.pages.registry import page
-from rollbook.server.receiving.roster_requests import asks
+from rollbook.server.receiving.roster_requests import OPEN_DAYS, asks
 from rollbook.server.refusals import refused
 
 PAGE_MAX = 50
@@ -29,6 +29,7 @@ STATES: tuple[tuple[str, Any], ...] = (
     (RosterRequest.REQUESTED, gettext_lazy("Waiting for an answer")),
     (RosterRequest.DONE, gettext_lazy("Done")),
     (RosterRequest.REFUSED, gettext_lazy("Refused")),
+    (RosterRequest.EXPIRED, gettext_lazy("Not answered in time")),
 )
 """What a state is called."""
 
@@ -55,6 +56,7 @@ def requests(request: HttpRequest, principal: Principal, number: int) -> HttpRes
         "state": state,
         "counts": [(it, words, counted[it]) for it, words in STATES],
         "most": live.COUNT_MAX,
+        "open_days": OPEN_DAYS,
         "any": any(counted.values()),
         "lines": [(it, WHAT.get(it.row.what, it.row.what)) for it in found],
         "first": 0 if after else None,

@@ -5,6 +5,9 @@ of a status is a request as well, written in the transaction of its fact. `done`
 `refused` takes the fact back by a `fact.voided`, in the transaction of the answer. Nothing is edited: whatever closed
 in between is adjusted as for any fact that comes late.
 
+An answer is taken for `OPEN_DAYS` after the asking, by this server's clock and whatever instant the fact carries. So
+whoever gets hold of a key takes back what was decided lately, and not what was decided in a year.
+
 Each request is answered for itself. If the same enrolment was switched again meanwhile, that later fact stands,
 whatever becomes of the earlier one. So the roster is that of the facts without the refused ones, in whichever order
 answers come.
@@ -16,6 +19,7 @@ import unicodedata
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from datetime import datetime, timedelta
 
 import stamina
 from django.db import transaction
@@ -39,6 +43,9 @@ ASKED = (ENABLED, DISABLED, ENROLMENT_ENABLED, ENROLMENT_DISABLED)
 
 ANSWERS_MAX = 1_000
 """Answers of one call."""
+
+OPEN_DAYS = 60
+"""Days after it was asked for, in which a request is answered: a platform that was away for a month is back by then."""
 
 WHY_LENGTH_MAX = 500
 """Characters of a reason."""
@@ -125,6 +132,20 @@ def ask(customer: Customer, facts: Iterable[Fact], now_us: int) -> int:
     return len(made)
 
 
+def expire(now_us: int, most: int) -> int:
+    """Ends requests that are open no more, so many at most; how many. What was decided stands."""
+    rows = RosterRequest.objects.filter(state=RosterRequest.REQUESTED, asked_at__lt=_open_since(now_us))
+    ended = 0
+    while ended < most and (some := list(rows.order_by("asked_at").values_list("pk", flat=True)[:PIECE])):
+        ended += rows.filter(pk__in=some).update(state=RosterRequest.EXPIRED)
+    return ended
+
+
+def _open_since(now_us: int) -> datetime:
+    """What was asked for before that is answered no more."""
+    return from_us(now_us) - timedelta(days=OPEN_DAYS)
+
+
 @stamina.retry(on=metering.may_pass, attempts=3, wait_initial=0.05, wait_max=1.0)
 def answer(principal: Principal, answers: Sequence[Answer], now_us: int) -> Answered:
     """Takes the answers of a platform, in one transaction: the good ones, and says what is wrong with the others.
@@ -177,6 +198,9 @@ class _Answering:
             self._wrong(f"{place}.why", *wrong)
         elif row.state == it.state:
             self.repeats += 1
+        elif row.state == RosterRequest.EXPIRED or self._is_late(row):
+            rule = f"it was asked for more than {OPEN_DAYS} days ago, and is answered no more"
+            self._wrong(f"{place}.request", rule, "leave it out; what is so now, say by facts")
         elif row.state != RosterRequest.REQUESTED:
             rule = f"it was answered before, with {row.state}"
             self._wrong(f"{place}.state", rule, "leave it out; what is so now, say by facts")
@@ -184,6 +208,10 @@ class _Answering:
             row.state, row.why = it.state, it.why if it.state == RosterRequest.REFUSED else ""
             row.answered_at, row.answered_by = from_us(self.now_us), audit.named(self.principal)
             self.changed[row.pk] = row
+
+    def _is_late(self, row: RosterRequest) -> bool:
+        """Whether it waits, and does so no more, though no worker has come to say so."""
+        return row.state == RosterRequest.REQUESTED and row.asked_at < _open_since(self.now_us)
 
     def _wrong(self, place: str, rule: str, remedy: str) -> None:
         self.problems.append(Problem(place, rule, remedy))

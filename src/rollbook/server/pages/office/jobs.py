@@ -30,6 +30,7 @@ WORDS: dict[str, Any] = {
     "order-reports": gettext_lazy("Makes reports that were ordered"),
     "tell-held": gettext_lazy("Tells, once a day, which facts wait"),
     "tell-requests": gettext_lazy("Tells customers what their platform refused, or does not answer"),
+    "expire-requests": gettext_lazy("Ends requests that no platform has answered in time"),
     "prune": gettext_lazy("Deletes what nobody needs any more"),
     "deliver": gettext_lazy("Sends messages"),
 }
