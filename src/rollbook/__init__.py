@@ -4,6 +4,7 @@ These names are promised; everything else may move.
 """
 
 from rollbook.errors import (
+    ClusterError,
     MembershipUnknownError,
     PlanError,
     Problem,
@@ -24,6 +25,7 @@ from rollbook.model.window import Window
 from rollbook.plans import find_plan, published
 
 __all__ = [
+    "ClusterError",
     "Fact",
     "FactStore",
     "Foreseen",

@@ -7,6 +7,7 @@ report that looks at single facts reads them there, and no other does.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -99,14 +100,16 @@ def meter_files(
         try:
             show_facts(spark, files)
             _show(spark, connection, ("subscriptions", "covered", "windows", "calendar", "assumed"))
-            kept += _run(spark, connection, corrections, facts)
+            _run(spark, connection, corrections, facts, kept)
             conflicts = driver.load_identities(connection, len(subscriptions))
             _show(spark, connection, ("identities",))
-            kept += _run(spark, connection, steps, facts)
+            _run(spark, connection, steps, facts, kept)
             fates = spark.sql(FATE_COUNTS.sql).collect()
         finally:
-            for frame in reversed(kept):
-                frame.unpersist()
+            # Of a cluster that is gone, which the error says already, nothing is left to give back.
+            with suppress(Exception):
+                for frame in reversed(kept):
+                    frame.unpersist()
     windows = tuple(inputs.metered_windows(subscription, as_of_us) for subscription in subscriptions)
     fate_counts = {(row["subscription"], row["fate"]): row["facts"] for row in fates}
     return Metered(connection, tuple(subscriptions), as_of_us, windows, conflicts, fate_counts)
@@ -121,13 +124,16 @@ def _show(spark: SparkSession, connection: duckdb.DuckDBPyConnection, names: Ite
 
 
 def _run(
-    spark: SparkSession, connection: duckdb.DuckDBPyConnection, steps: Iterable[Step], facts: int
-) -> list[DataFrame]:
+    spark: SparkSession,
+    connection: duckdb.DuckDBPyConnection,
+    steps: Iterable[Step],
+    facts: int,
+    kept: list[DataFrame],
+) -> None:
     """Shows each step on the cluster, and in the driver's database, there as a table where its rows come back.
 
-    Returns those that the workers keep.
+    kept  takes the steps that workers keep
     """
-    kept = []
     for step in steps:
         frame = spark.sql(step.sql)
         brought = step.name in BROUGHT and (step.keep or step.name in RESULTS)
@@ -143,7 +149,6 @@ def _run(
             _bring(connection, step.name, frame, rows)
         else:
             connection.execute(f"create temp view {step.name} as {step.sql}")
-    return kept
 
 
 def _bring(connection: duckdb.DuckDBPyConnection, name: str, frame: DataFrame, rows: int) -> None:
