@@ -5,6 +5,7 @@ from __future__ import annotations
 import gzip
 import io
 import os
+import struct
 import tempfile
 import zipfile
 from pathlib import Path
@@ -43,6 +44,29 @@ def packed(**files: str) -> bytes:
         for name, text in files.items():
             archive.writestr(f"{name}.csv", text)
     return held.getvalue()
+
+
+def with_folders(n: int) -> bytes:
+    """A roster of OneRoster in an archive that lists so many folders beside its file."""
+    held = io.BytesIO(
+        packed(users="sourcedId,status,enabledUser,orgSourcedIds,role,username\nu1,active,true,north,student,a\n")
+    )
+    with zipfile.ZipFile(held, "a") as archive:
+        for it in range(n):
+            archive.writestr(f"folder {it}/", "")
+    return held.getvalue()
+
+
+def directory_of(entries: int, *, is_zip64: bool) -> bytes:
+    """An archive of nothing but its directory, whose end says that it has one entry (APPNOTE 4.3.12 to 4.3.16)."""
+    listed = (b"PK\x01\x02" + bytes(24) + b"\x01" + bytes(17) + b"a") * entries
+    size, start = len(listed), 0
+    end = struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, size, start, 0)
+    if is_zip64:
+        record = struct.pack("<4sQ2H2L4Q", b"PK\x06\x06", 44, 45, 45, 0, 0, 1, 1, size, start)
+        locator = struct.pack("<4sLQL", b"PK\x06\x07", 0, size, 1)
+        end = record + locator + struct.pack("<4s4H2LH", b"PK\x05\x06", 0, 0, 1, 1, 2**32 - 1, 2**32 - 1, 0)
+    return listed + end
 
 
 def packed_again() -> bytes:
@@ -111,6 +135,7 @@ def test_bad_rows_are_told_by_their_lines_and_then_nobody_is_taken_to_be_missing
         (packed(users="\n" * roster_files.ROWS_MAX * 2), "application/zip", 413, "it has more than 200,000 rows"),
         (packed(users="x" * (64 * 2**20 + 1)), "application/zip", 413, "it unpacks to more than 67,108,864 bytes"),
         (packed(**{f"f{n}": "" for n in range(51)}), "application/zip", 413, "it holds 51 files, more than 50"),
+        (with_folders(500), "application/zip", 413, "it lists 501 files and folders, more than 500"),
         (packed(users="a,b\n1,2\n" * 99)[:-90], "application/zip", 422, ""),
         (packed_again(), "application/zip", 422, "a file in it is compressed again"),
         (b"name,age\nana,7\n", "text/csv", 422, ""),
@@ -125,6 +150,7 @@ def test_bad_rows_are_told_by_their_lines_and_then_nobody_is_taken_to_be_missing
         "packed-rows",
         "bomb",
         "members",
+        "folders",
         "cut",
         "packed-again",
         "columns",
@@ -139,6 +165,25 @@ def test_what_is_no_roster_is_refused_in_words_and_names_no_folder(content: byte
     assert problems[0]["rule"].startswith(said)
     assert tempfile.gettempdir() not in str(problems)
     assert all(it["rule"] and it["remedy"] for it in problems)
+
+
+@pytest.mark.parametrize("form", ["zip", "zip64"])
+def test_a_directory_of_very_many_entries_is_refused_before_it_is_read(monkeypatch: pytest.MonkeyPatch, form: str):
+    content = directory_of(80_000, is_zip64=form == "zip64")
+    with zipfile.ZipFile(io.BytesIO(content)) as archive:  # what its end says of their number keeps nobody from it
+        assert len(archive.infolist()) == 80_000
+    monkeypatch.setattr(roster_files.zipfile, "ZipFile", lambda *_: pytest.fail("it was read"))
+    answer = administrator(customer()).upload("/roster/snapshots/preview", content, "application/zip")
+    assert answer.status_code == 413
+    [problem] = answer.json()["problems"]
+    assert problem["rule"] == "it lists 80,000 files and folders, more than 500"
+
+
+def test_an_archive_with_as_many_entries_as_it_may_have_is_read():
+    answer = administrator(customer()).upload(
+        "/roster/snapshots/preview?organisation=north", with_folders(499), "application/zip"
+    )
+    assert answer.status_code == 200, answer.json()
 
 
 def test_a_roster_of_another_customer_is_not_there_for_one():

@@ -169,6 +169,7 @@ SENTENCES = (
     gettext_noop("it has more than %(n)s rows"),
     gettext_noop("it unpacks to more than %(n)s bytes"),
     gettext_noop("it holds %(n)s files, more than %(most)s"),
+    gettext_noop("it lists %(n)s files and folders, more than %(most)s"),
     gettext_noop("send an organisation at a time, or parts that are not complete"),
     gettext_noop("nobody who is missing from it is taken to have left: %(why)s"),
     gettext_noop("say that it is complete, if it holds everybody"),

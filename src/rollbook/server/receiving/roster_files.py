@@ -31,10 +31,16 @@ UNPACKED_BYTES_MAX = 64 * 1024 * 1024
 MEMBERS_MAX = 50
 """Files of an archive; OneRoster has 17."""
 
+ENTRIES_MAX = 500
+"""Entries of the directory of an archive, folders among them. It is read whole where an archive is opened."""
+
 ROWS_MAX = 200_000
 """Lines of all files together. As objects, so many take some 300 MB."""
 
 BLOCK_BYTES = 1024 * 1024
+
+ENTRY = b"PK\x01\x02"
+"""How each entry of the directory of an archive begins (APPNOTE 4.3.12), one of ZIP64 too."""
 
 PACKED = (b"\x1f\x8b", b"\x28\xb5\x2f\xfd", b"\xfd7zXZ", b"BZh")
 """How files begin that may unpack to very much: gzip, Zstandard, xz and bzip2."""
@@ -116,7 +122,13 @@ def _placed(problem: Problem, folder: str) -> Problem:
 
 
 def _unpacked(content: bytes) -> Iterator[bytes]:
-    """The files of an archive in blocks; none is longer than the archive says. Raises RefusedError."""
+    """The files of an archive in blocks; none is longer than the archive says. Raises RefusedError.
+
+    Entries are counted by how they begin and before the archive is opened, whatever its end says of their number and
+    size: one of 4 MiB may have some 90,000. A file that is packed again may look like some, and is refused anyway.
+    """
+    if (entries := content.count(ENTRY)) > ENTRIES_MAX:
+        raise _too_large(f"it lists {entries:,} files and folders, more than {ENTRIES_MAX}")
     try:
         with zipfile.ZipFile(io.BytesIO(content)) as archive:
             members = [it for it in archive.infolist() if not it.is_dir()]
