@@ -8,6 +8,9 @@ from typing import Any
 import pytest
 
 from tests.engines import lives
+from tests.engines.sparks import spark_here
+
+__all__ = ["spark_here"]
 
 
 @pytest.fixture(params=lives.DATABASES)
