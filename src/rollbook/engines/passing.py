@@ -65,9 +65,8 @@ class _Group:
 class _Found:
     """Activations of one organisation of one subscription, in the order of rows, with the numbers of their facts."""
 
-    ordinal: int
-    segment: int
-    learners: NDArray[np.int32]
+    ordinals: NDArray[np.int32]
+    units: Ints
     windows: NDArray[np.int32]
     first_us: Ints
     numbers: Ints
@@ -75,17 +74,14 @@ class _Found:
 
     def goes_on_in(self, later: _Found) -> bool:
         """Whether the last activation is also the first one of what follows."""
-        return bool(
-            self.segment == later.segment
-            and self.learners[-1] == later.learners[0]
-            and self.windows[-1] == later.windows[0]
-        )
+        return bool(self.units[-1] == later.units[0] and self.windows[-1] == later.windows[0])
 
     def without_first(self) -> _Found:
         """All but the first activation."""
         return replace(
             self,
-            learners=self.learners[1:],
+            ordinals=self.ordinals[1:],
+            units=self.units[1:],
             windows=self.windows[1:],
             first_us=self.first_us[1:],
             numbers=self.numbers[1:],
@@ -119,8 +115,8 @@ class Pass:
             (
                 pa.RecordBatch.from_arrays(
                     [
-                        pa.array(np.full(len(found.numbers), found.ordinal, np.int32)),
-                        pa.array(found.learners | np.int64(found.segment << 32)),
+                        pa.array(found.ordinals),
+                        pa.array(found.units),
                         pa.array(found.windows),
                         pa.array(found.first_us),
                         pa.array(found.numbers),
@@ -198,8 +194,10 @@ class Pass:
                     places += begin
                     numbers = chosen.take(places)
                     numbers += (group.file << 46) + before + 1
-                    who, when = learners.take(places), at_us.take(places)
-                    found.append(_Found(one.ordinal, group.segment, who, part.windows, when, numbers, part.facts))
+                    units = learners.take(places).astype(np.int64)
+                    units |= group.segment << 32
+                    ordinals = np.full(len(places), one.ordinal, np.int32)
+                    found.append(_Found(ordinals, units, part.windows, at_us.take(places), numbers, part.facts))
         return found
 
     def _read(self, group: _Group) -> tuple[int, Ints, NDArray[np.int32], NDArray[np.int16]]:
@@ -221,7 +219,7 @@ def _joined(groups: Iterable[list[_Found]]) -> Iterator[_Found]:
     waiting: dict[int, _Found] = {}
     for found in groups:
         for part in found:
-            ordinal = part.ordinal
+            ordinal = int(part.ordinals[0])
             before = waiting.get(ordinal)
             if before is None:
                 waiting[ordinal] = part

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 import duckdb
 import pyarrow as pa
 
-from rollbook.engines.duckdb import load
+from rollbook.engines.duckdb import load, load_times
 from rollbook.engines.metered import Metered
 from rollbook.metering import inputs, reference
 from rollbook.metering.outcome import Outcome
@@ -28,8 +28,7 @@ def meter(
     connection = duckdb.connect()
     connection.execute("set TimeZone = 'UTC'")
     first_us = min((fact.at_us for fact in held), default=0)
-    for name, rows in inputs.time_rows([subscription], as_of_us, first_us).items():
-        load(connection, name, rows)
+    load_times(connection, [subscription], as_of_us, first_us)
     organisations = subscription.organisations or sorted({fact.organisation for fact in held})
     load(connection, "covered", [(0, organisation, 0) for organisation in organisations])
     for name, table in _relations(outcome).items():

@@ -30,6 +30,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "to_us": "bigint",
         "window_number": "integer",
     },
+    "cuts": {"subscription": "integer", "window_number": "integer", "start_us": "bigint", "end_us": "bigint"},
     "identities": {
         "subscription": "integer",
         "scope": "text",
@@ -44,7 +45,7 @@ COLUMNS: Mapping[str, Mapping[str, str]] = {
         "next_id": "text",
     },
 }
-"""The input tables with the types of their columns."""
+"""The input tables with the types of their columns; of `cuts` an engine makes the calendar."""
 
 Row = tuple[int | str, ...]
 
@@ -55,11 +56,11 @@ def metered_windows(subscription: Subscription, as_of_us: int) -> tuple[Window, 
 
 
 def time_rows(subscriptions: Sequence[Subscription], as_of_us: int, first_us: int) -> dict[str, list[Row]]:
-    """The rows of `subscriptions`, `windows` and `calendar`. A subscription is named by its place in the sequence.
+    """The rows of `subscriptions`, `windows` and `cuts`. A subscription is named by its place in the sequence.
 
-    first_us  the first fact: the calendar reaches back to it, over the terms before this one
+    first_us  the first fact: `cuts` reaches back to it, over the terms before this one; of it the calendar is made
     """
-    rows: dict[str, list[Row]] = {"subscriptions": [], "windows": [], "calendar": []}
+    rows: dict[str, list[Row]] = {"subscriptions": [], "windows": [], "cuts": []}
     for number, subscription in enumerate(subscriptions):
         holds = subscription.plan.meter.holds
         reset_us = subscription.start_us if holds and subscription.plan.meter.opens == "in-term" else -1
@@ -67,8 +68,8 @@ def time_rows(subscriptions: Sequence[Subscription], as_of_us: int, first_us: in
         term = metered_windows(subscription, as_of_us)
         rows["windows"] += [(number, window.number, window.start_us, window.end_us) for window in term]
         if not holds:
-            days = calendar.day_rows((*calendar.history(subscription, first_us), *term))
-            rows["calendar"] += [(number, *day) for day in days]
+            all_ = (*calendar.history(subscription, first_us), *term)
+            rows["cuts"] += [(number, window.number, window.start_us, window.end_us) for window in all_]
     return rows
 
 
