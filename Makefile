@@ -7,7 +7,7 @@ SAMPLE := src/rollbook/samples/academy.csv
 # How pages look and read is the same on every database: this is seen once.
 ALIKE := tests/pages/test_tour.py tests/pages/test_german.py tests/pages/test_charts.py tests/pages/test_translations.py tests/pages/test_help.py
 
-.PHONY: help run serve test test-server test-scale lint laws fuzz fuzz-long faults faults-long api-fuzz bench bench-intake bench-server bench-pages \
+.PHONY: help run serve test test-server test-scale lint laws fuzz fuzz-long faults faults-long api-fuzz bench bench-scale bench-intake bench-server bench-pages \
 	screenshots translations docs clean
 
 help: ## what can be called
@@ -26,6 +26,10 @@ $(VENV)/dev: $(VENV)/server
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $$($(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['dev'])" | sed 's/[<>=][^ ]*//g')
 	@touch $@
 
+$(VENV)/bench: $(VENV)/dev
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt $$($(BIN)/python -c "import tomllib; print(*tomllib.load(open('pyproject.toml', 'rb'))['dependency-groups']['bench'])" | sed 's/[<>=][^ ]*//g')
+	@touch $@
+
 run: $(BIN)/rollbook ## meters the sample under several plans and explains one learner
 	@echo "Half a year of a made-up academy. Who logged in, by calendar month:"; echo
 	$(BIN)/rollbook meter $(SAMPLE) --plan monthly-login --start 2026-01-01 --end 2026-07-01 --as-of 2026-07-01
@@ -40,7 +44,7 @@ run: $(BIN)/rollbook ## meters the sample under several plans and explains one l
 serve: $(VENV)/server ## a server with made-up customers on port PORT (8000), in ./rollbook-data; Ctrl-C stops it
 	@exec $(BIN)/rollbook serve --demo --port $(or $(PORT),8000)
 
-test: $(VENV)/dev ## sets up whatever the tests need and runs them all, those of the server on both databases
+test: $(VENV)/bench ## sets up whatever the tests need and runs them all, those of the server on both databases
 	$(BIN)/python -m pytest -n 2 --dist worksteal
 	ROLLBOOK_TEST_DATABASE=postgresql $(BIN)/python -m pytest -n 2 --dist worksteal tests/server tests/pages $(ALIKE:%=--ignore=%)
 
@@ -82,6 +86,9 @@ api-fuzz: $(VENV)/dev ## sends EXAMPLES requests to each operation of the API, d
 
 bench: $(VENV)/dev ## ten million facts against hand-written DuckDB, side by side
 	$(BIN)/python benchmarks/count.py --check
+
+bench-scale: $(VENV)/bench ## ROWS facts under 200 subscriptions, beside DuckDB, Polars, chDB, DataFusion, Spark and others; WRITE=1 writes the page
+	$(BIN)/python -m benchmarks.scale.run $(ROWS) $(if $(RUNS),--runs $(RUNS)) $(if $(FOLDER),--folder $(FOLDER)) $(if $(LEDGER),--ledger $(LEDGER)) $(if $(WRITE),--write)
 
 bench-intake: $(VENV)/dev ## a gibibyte of xAPI statements, in 512 MiB of memory
 	$(BIN)/python benchmarks/intake.py --check

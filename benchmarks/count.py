@@ -181,7 +181,7 @@ def _used() -> tuple[float, int]:
     return usage.ru_utime + usage.ru_stime, usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
-def _two_threads() -> None:
+def two_threads() -> None:
     """Every connection of this process gets two threads: DuckDB itself takes as many as there are cores."""
     connect = duckdb.connect
 
@@ -245,9 +245,8 @@ def busy_ratio(found: Mapping[str, Sequence[Run]], side: str) -> float:
 def show(found: Mapping[str, Sequence[Run]], rows: int) -> None:
     """The table, under what it was measured on."""
     some = found["rollbook"][0]
-    machine = f"{_processor()}, {os.cpu_count()} cores, {_memory():.0f} GiB, {platform.system()} {platform.machine()}"
     versions = f"Python {platform.python_version()}, DuckDB {duckdb.__version__}"
-    print(f"{datetime.now(UTC):%Y-%m-%d}: {machine}; {versions}; {THREADS} threads")
+    print(f"{datetime.now(UTC):%Y-%m-%d}: {machine()}; {versions}; {THREADS} threads")
     print(f"{rows:,} facts, {some.rows:,} activations in {len(some.months)} months")
     table = Table("", "seconds, median", "least", "processor seconds, least", "memory, GiB")
     for side, made in found.items():
@@ -260,6 +259,11 @@ def show(found: Mapping[str, Sequence[Run]], rows: int) -> None:
         if side != "rollbook":
             times, busy_times = ratio(found, side), busy_ratio(found, side)
             print(f"Rollbook takes {times:.2f} times as long as the query {side}; {busy_times:.2f} by processors.")
+
+
+def machine() -> str:
+    """What this runs on, in words."""
+    return f"{_processor()}, {os.cpu_count()} cores, {_memory():.0f} GiB, {platform.system()} {platform.machine()}"
 
 
 def _processor() -> str:
@@ -275,7 +279,8 @@ def _memory() -> float:
 
 
 @contextlib.contextmanager
-def _folder(given: Path | None) -> Iterator[Path]:
+def folder_of(given: Path | None) -> Iterator[Path]:
+    """The folder that was named, or one that goes afterwards."""
     if given:
         given.mkdir(parents=True, exist_ok=True)
         yield given
@@ -307,10 +312,10 @@ def main() -> int:
     parser.add_argument("--path", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     if arguments.side:
-        _two_threads()
+        two_threads()
         print(json.dumps(asdict(SIDES[arguments.side](arguments.path))))
         return 0
-    with _folder(arguments.folder) as folder:
+    with folder_of(arguments.folder) as folder:
         found = measure(made_facts(folder, arguments.rows), arguments.runs)
     show(found, arguments.rows)
     wrong = differences(found) + (failures(found) if arguments.check else [])
