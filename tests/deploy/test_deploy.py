@@ -17,7 +17,6 @@ from rollbook.server.operation import serving
 
 ROOT = Path(__file__).parents[2]
 DEPLOY = ROOT / "deploy"
-ANALYZE = shutil.which("systemd-analyze")
 UNITS = ("rollbook-serve.service", "rollbook-worker.service")
 COMMANDS = {command.name or getattr(command.callback, "__name__", "") for command in app.registered_commands}
 
@@ -26,6 +25,15 @@ def _statements(text: str) -> list[tuple[str, str]]:
     """(instruction, its argument) of a container file, lines that go on joined."""
     joined = re.sub(r"\\\n", " ", "\n".join(line for line in text.splitlines() if not line.startswith("#")))
     return [(line.split(None, 1)[0], " ".join(line.split()[1:])) for line in joined.splitlines() if line.strip()]
+
+
+def program(name: str, package: str) -> str:
+    """Where a program of the machine is. Without it a test skips, and where helpers are required it fails."""
+    found = shutil.which(name, path=f"{os.environ['PATH']}:/usr/sbin")
+    if found is None:
+        missing = pytest.fail if os.environ.get("ROLLBOOK_REQUIRE") else pytest.skip
+        missing(f"there is no {name}: apt-get install {package}")
+    return found
 
 
 @pytest.fixture
@@ -116,19 +124,18 @@ def test_it_starts_a_command_that_there_is_and_stops_as_the_server_expects(state
 
 @pytest.mark.parametrize("unit", UNITS)
 def test_units_are_understood_by_systemd(unit: str, tmp_path: Path) -> None:
-    if ANALYZE is None:
-        pytest.skip("systemd is not here")
+    analyze = program("systemd-analyze", "systemd")
     # The program lies elsewhere on this machine; everything else is looked at as it stands.
     text = (DEPLOY / unit).read_text().replace("/opt/rollbook/bin/rollbook", "/bin/true")
     (tmp_path / unit).write_text(text)
     verified = subprocess.run(
-        [ANALYZE, "verify", str(tmp_path / unit)], capture_output=True, text=True, timeout=60, check=False
+        [analyze, "verify", str(tmp_path / unit)], capture_output=True, text=True, timeout=60, check=False
     )
     assert (verified.returncode, verified.stderr) == (0, "")
 
 
 @pytest.mark.parametrize("unit", UNITS)
-def test_units_are_shut_off_from_the_rest_of_the_machine(unit: str, tmp_path: Path) -> None:
+def test_units_are_shut_off_from_the_rest_of_the_machine(unit: str) -> None:
     lines = (DEPLOY / unit).read_text().splitlines()
     for wanted in (
         "User=rollbook", "NoNewPrivileges=yes", "CapabilityBoundingSet=", "ProtectSystem=strict", "ProtectHome=yes",
@@ -139,17 +146,20 @@ def test_units_are_shut_off_from_the_rest_of_the_machine(unit: str, tmp_path: Pa
     assert begins.split()[1] in COMMANDS
     # Secrets are in no unit: everybody can read those.
     assert not re.search(r"_KEY|_SECRET|PASSWORD|DATABASE_URL", "\n".join(lines))
-    if ANALYZE:
-        (tmp_path / unit).write_text("\n".join(lines))
-        said = subprocess.run(
-            [ANALYZE, "security", "--offline=true", "--threshold=20", str(tmp_path / unit)],
-            capture_output=True,
-            text=True,
-            timeout=60,
-            check=False,
-        )
-        # systemd's own measure, from 0 (shut off) to 10 (open): at most 2.0.
-        assert said.returncode == 0, said.stdout[-300:]
+
+
+@pytest.mark.parametrize("unit", UNITS)
+def test_units_are_shut_off_by_systemds_own_measure(unit: str) -> None:
+    """From 0 (shut off) to 10 (open): at most 2.0."""
+    analyze = program("systemd-analyze", "systemd")
+    said = subprocess.run(
+        [analyze, "security", "--offline=true", "--threshold=20", str(DEPLOY / unit)],
+        capture_output=True,
+        text=True,
+        timeout=60,
+        check=False,
+    )
+    assert said.returncode == 0, said.stdout[-300:]
 
 
 def test_units_give_as_much_time_to_end_as_the_programs_take() -> None:
@@ -172,9 +182,7 @@ def test_the_proxy_replaces_what_clients_claim_and_lets_through_what_the_server_
 
 
 def test_nginx_understands_the_proxys_configuration(tmp_path: Path) -> None:
-    nginx = shutil.which("nginx") or "/usr/sbin/nginx"
-    if not Path(nginx).exists():
-        pytest.skip("nginx is not here")
+    nginx = program("nginx", "nginx")
     lines = (DEPLOY / "nginx.conf").read_text()
     without_tls = re.sub(r"^\s*ssl_certificate.*$", "", lines, flags=re.MULTILINE).replace("443 ssl", "8443")
     (tmp_path / "nginx.conf").write_text(f"pid {tmp_path}/pid;\nevents {{}}\nhttp {{\n{without_tls}\n}}\n")
@@ -186,6 +194,21 @@ def test_nginx_understands_the_proxys_configuration(tmp_path: Path) -> None:
         check=False,
     )
     assert "syntax is ok" in tested.stderr, tested.stderr
+
+
+def test_what_is_missing_is_a_failure_where_helpers_are_required(monkeypatch: pytest.MonkeyPatch) -> None:
+    for required, outcome in (("1", pytest.fail.Exception), ("", pytest.skip.Exception)):
+        monkeypatch.setenv("ROLLBOOK_REQUIRE", required)
+        with pytest.raises(outcome, match="there is no such-program: apt-get install it"):
+            program("such-program", "it")
+
+
+def test_the_check_from_nothing_installs_what_is_asked_here() -> None:
+    script, asked = (ROOT / ".ci" / "run").read_text(), Path(__file__).read_text()
+    packages = set(re.findall(r' = program\("[a-z-]+", "([a-z]+)"\)$', asked, re.MULTILINE))
+    assert packages == {"nginx", "systemd"}
+    for it in packages:
+        assert f'needed="$needed {it}"' in script
 
 
 def test_the_check_from_nothing_and_the_makefile_have_no_mistakes_that_the_shell_can_see() -> None:
