@@ -26,7 +26,7 @@ from rollbook.model.subscription import Subscription
 from tests.metering.ledgers import comparable, outcomes
 from tests.metering.test_laws import Batch, batches, refer, relaxed
 
-few = settings(relaxed, max_examples=settings().max_examples // 3)
+few = settings(relaxed, max_examples=settings().max_examples // 8)
 """Building a ledger takes as long as many examples of other laws."""
 
 AT = datetime(2026, 11, 1, tzinfo=UTC)

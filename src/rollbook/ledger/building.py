@@ -37,6 +37,7 @@ from rollbook.ledger.layout import (
     Segment,
     facts_file,
     is_ledger,
+    located,
     segment_folder,
     sync_folder,
     write_manifest,
@@ -78,6 +79,7 @@ def build(folder: Path, inputs: Sequence[object], options: ReadOptions | None = 
     Raises LedgerError where the folder is being written by another, is damaged or cannot be written, and what
     `read_facts` raises. The ledger is then as it was.
     """
+    folder = located(folder)
     _refuse_foreign(folder)
     if any(is_ledger(input_) and Path(str(input_)).resolve() == folder.resolve() for input_ in inputs):
         raise UsageError(Problem(str(folder), "a ledger cannot be built from itself", "name exports, or other ledgers"))

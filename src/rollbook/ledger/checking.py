@@ -12,7 +12,7 @@ from rollbook.errors import LedgerError, Problem
 from rollbook.intake import ReadOptions
 from rollbook.intake.loader import connect
 from rollbook.ledger.keys import digest_of_keys
-from rollbook.ledger.layout import Manifest, Segment, Written, facts_file, is_ledger, segment_folder
+from rollbook.ledger.layout import Manifest, Segment, Written, facts_file, is_ledger, located, segment_folder
 from rollbook.ledger.locks import Reading
 from rollbook.ledger.manifests import read_manifest
 from rollbook.ledger.trust import files, lying
@@ -24,6 +24,7 @@ def verify(folder: Path, options: ReadOptions | None = None) -> Verdict:
     """What holds of a ledger and what differs. Raises LedgerError where there is none, or its manifest is damaged."""
     if not is_ledger(folder):
         raise LedgerError(Problem(str(folder), "is no ledger", "name the folder that rollbook ledger build wrote"))
+    folder = located(folder)
     with closing(Reading(folder)):
         return _verified(folder, options)
 

@@ -151,6 +151,11 @@ def is_ledger(path: object) -> bool:
         return False
 
 
+def located(folder: Path) -> Path:
+    """The folder by a name that nothing takes for somebody's home: libraries do so where it begins with `~`."""
+    return folder.absolute() if str(folder).startswith("~") else folder
+
+
 def write_manifest(folder: Path, manifest: Manifest) -> None:
     """Replaces the manifest in one step: a reader, or a machine that dies, meets the one before or this one."""
     text = msgspec.json.format(msgspec.json.encode(manifest), indent=1)

@@ -20,7 +20,7 @@ from rollbook.intake import FactStore, Problems, ReadOptions, read_facts
 from rollbook.intake.loader import connect
 from rollbook.intake.tables import FIELDS, Extent, number_of
 from rollbook.ledger.keys import Keys, key_of
-from rollbook.ledger.layout import Manifest, Segment, facts_file, is_ledger, segment_folder
+from rollbook.ledger.layout import Manifest, Segment, facts_file, is_ledger, located, segment_folder
 from rollbook.ledger.locks import Reading
 from rollbook.ledger.manifests import read_manifest
 from rollbook.ledger.trust import array, in_words, refuse_missing
@@ -64,7 +64,7 @@ def _files(input_: object) -> list[object]:
     """The files of facts of a ledger; anything else is itself."""
     if not is_ledger(input_):
         return [input_]
-    folder = Path(str(input_))
+    folder = located(Path(str(input_)))
     manifest = read_manifest(folder)
     refuse_missing(folder, manifest)
     return [str(path) for path in facts_files(folder, manifest)]
@@ -94,6 +94,7 @@ class LedgerStore(FactStore):
 
     def __init__(self, folder: Path, options: ReadOptions) -> None:
         _refuse_reading(folder, options)
+        folder = located(folder)
         # First of all: from here on no build removes what the manifest names.
         self._reading = Reading(folder)
         self.folder, self.manifest = folder, read_manifest(folder)
@@ -104,13 +105,19 @@ class LedgerStore(FactStore):
         )
         held = tempfile.TemporaryDirectory(prefix="rollbook-", ignore_cleanup_errors=True)
         connection = connect(":memory:", Path(held.name), options)
-        with in_words(folder):
-            self._show(connection)
+        try:
+            with in_words(folder):
+                self._show(connection)
+                names = connection.execute("select distinct organisation from organisations").fetchall()
+        except BaseException:
+            connection.close()
+            held.cleanup()
+            self._reading.close()
+            raise
         problems = Problems()
         if refused := sum(record.rejected for record in self.manifest.builds):
             rule = f"{refused:,} rows were refused when it was built"
             problems.note(Problem(str(folder), rule, f"see by which builds: rollbook ledger show {folder}"))
-        names = connection.execute("select distinct organisation from organisations").fetchall()
         firsts = [segment.first_us for segment in self.manifest.segments if segment.first_us is not None]
         super().__init__(
             connection=connection,

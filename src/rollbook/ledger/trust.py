@@ -11,8 +11,10 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tokenize import TokenError
 from typing import Any
 
+import duckdb
 import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
@@ -114,7 +116,7 @@ def in_words(folder: Path, place: Path | None = None) -> Iterator[None]:
     """Ends in a sentence where files of a ledger hold something that was never written there."""
     try:
         yield
-    except (pa.ArrowException, ValueError, IndexError, KeyError, OverflowError, TypeError) as error:
+    except (duckdb.Error, pa.ArrowException, ValueError, IndexError, KeyError, OverflowError, TypeError) as error:
         rule = f"holds what no build wrote ({' '.join(str(error).split())[:200]})"
         remedy = f"see which file is damaged: rollbook ledger verify {folder}"
         raise LedgerError(Problem(str(place or folder), rule, remedy)) from None
@@ -123,7 +125,11 @@ def in_words(folder: Path, place: Path | None = None) -> Iterator[None]:
 def array(path: Path, dtype: Any, count: int) -> NDArray[Any]:
     """An array of a segment, mapped from disk. Raises LedgerError where it is of another type or length."""
     with in_words(path.parents[2], path):
-        found: NDArray[Any] = np.load(path, mmap_mode="r" if count else None, allow_pickle=False)
+        try:
+            found: NDArray[Any] = np.load(path, mmap_mode="r" if count else None, allow_pickle=False)
+        except (SyntaxError, TokenError, RecursionError, MemoryError) as error:
+            # The head of such a file is a literal of Python.
+            raise ValueError(error) from None
         if found.dtype != np.dtype(dtype) or found.shape != (count,):
             raise ValueError(f"{found.dtype} in {found.shape}, where {count:,} of {np.dtype(dtype)} were written")
         return found
