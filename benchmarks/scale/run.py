@@ -1,6 +1,6 @@
 """Measures Rollbook and its alternatives on the same facts, each in a process of its own, in turn.
 
-    python -m benchmarks.scale.run 1000000 10000000 [--runs 3] [--folder FOLDER] [--ledger DIR] [--only NAME] [--write]
+    python -m benchmarks.scale.run 1000000 10000000 [--runs 3] [--folder FOLDER] [--ledger DIR] [--write]
 
 Their answers are compared; where two differ, the measurement is void. `--write` keeps the figures and writes
 docs/benchmarks.md anew from all that are kept. Facts and ledgers are made where the folder has none yet.
@@ -54,15 +54,16 @@ class FailedError(Exception):
     """A side did not come to its end; the words say how."""
 
 
-def measure(rows: int, runs: int, kept: Path, ledger: Path | None, only: set[str]) -> Measurement:
+def measure(rows: int, runs: int, kept: Path, ledger: Path | None, left_out: set[str]) -> Measurement:
     """The runs of each side in turn, so that whatever else the machine does falls on all alike."""
     facts = made_facts(kept, rows)
     built = ledger or kept / f"ledger-{rows}"
     seconds = made_ledger(facts, built)
-    sides = [side for side in SIDES if not only or side.name in only]
-    found = {side: Figures(side.input, side.name, side.title, side.version or "", side.answer) for side in sides}
+    found = {side: Figures(side.input, side.name, side.title, side.version or "", side.answer) for side in SIDES}
     for side, figures in found.items():
-        if side.version is None:
+        if side.name in left_out:
+            figures.note = "left out of this run"
+        elif side.version is None:
             figures.note = "not installed"
         elif rows > side.rows_most:
             figures.note = f"not asked beyond {side.rows_most:,} facts"
@@ -161,17 +162,18 @@ def main() -> int:
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--folder", type=Path, help="where facts and ledgers are kept and found again")
     parser.add_argument("--ledger", type=Path, help="a ledger of the same facts, built already")
-    parser.add_argument("--only", nargs="+", default=[], choices=sorted({side.name for side in SIDES}))
+    names = sorted({side.name for side in SIDES})
+    parser.add_argument("--only", nargs="+", default=names, choices=names)
+    parser.add_argument("--without", nargs="+", default=[], choices=names)
     parser.add_argument("--write", action="store_true", help="keep the figures, and write docs/benchmarks.md anew")
     given = parser.parse_args()
     if given.ledger and len(given.rows) > 1:
         parser.error("--ledger is the ledger of one size")
-    if given.write and given.only:
-        parser.error("the page shows everybody side by side: --write goes without --only")
+    left_out = set(names) - set(given.only) | set(given.without)
     failed = False
     with folder_of(given.folder) as kept:
         for rows in given.rows:
-            found = measure(rows, given.runs, kept.resolve(), given.ledger and given.ledger.resolve(), set(given.only))
+            found = measure(rows, given.runs, kept.resolve(), given.ledger and given.ledger.resolve(), left_out)
             report.show(found, Console(width=120))
             wrong = differences(found)
             for words in wrong:
