@@ -47,7 +47,9 @@ def _panel(found: Measurement, input_: str, title: str, scale: alt.Scale) -> Any
         return None
     order = [row["side"] for row in sorted(rows, key=lambda row: row["seconds"])]
     base = alt.Chart(alt.InlineData(values=rows)).encode(
-        y=alt.Y("side:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=240)),
+        y=alt.Y(
+            "side:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=240, labelPadding=10)
+        ),
         x=alt.X("seconds:Q", scale=scale, title="seconds, median" if input_ == LEDGER else None, axis=_SECONDS),
     )
     colours = alt.Scale(domain=["own", "other", "floor"], range=[OWN, OTHERS, FLOOR])
@@ -55,7 +57,7 @@ def _panel(found: Measurement, input_: str, title: str, scale: alt.Scale) -> Any
     stems = (
         base.mark_rule(strokeWidth=2)
         .encode(
-            x=alt.X("from:Q", scale=scale, title=None, axis=_SECONDS),
+            x=alt.X("from:Q", scale=scale, title="seconds, median" if input_ == LEDGER else None, axis=_SECONDS),
             x2="seconds:Q",
             color=alt.Color("kind:N", scale=colours, legend=None),
         )
@@ -91,7 +93,7 @@ def _label(seconds: float | None, ratio: float | None) -> str:
     if seconds is None:
         return ""
     shown = f"{seconds:.{2 if seconds < HUNDREDTHS_BELOW else 1}f} s"
-    return shown if ratio is None else f"{shown}   {ratio:.2f} times"
+    return shown if ratio is None else f"{shown}, {ratio:.2f} times"
 
 
 def _svg(chart: Any) -> str:
@@ -99,7 +101,7 @@ def _svg(chart: Any) -> str:
     return str(vl_convert.vegalite_to_svg(drawn, vl_version=VEGA_LITE))
 
 
-_SECONDS = alt.Axis(grid=True, tickCount=5, format="~g", domain=False, ticks=False)
+_SECONDS = alt.Axis(grid=True, values=[10.0**power for power in range(-3, 5)], format="~g", domain=False, ticks=False)
 
 _CONFIG = {
     "font": FONT,

@@ -71,6 +71,8 @@ def write() -> None:
     parts = [TEXT.read_text(encoding="utf-8").rstrip()]
     pictures = DOCS / "benchmarks"
     pictures.mkdir(exist_ok=True)
+    if not kept:
+        parts.append("No figures are kept yet: the command above writes them.")
     for found in reversed(kept):
         picture = pictures / f"scale-{found.rows}.svg"
         picture.write_text(chart.of_size(found), encoding="utf-8")

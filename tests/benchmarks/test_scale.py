@@ -124,4 +124,4 @@ def test_what_is_missing_stands_in_the_table_and_not_in_the_picture() -> None:
     assert "not installed" in said
     drawn = chart.of_size(found)
     assert "Spark" not in drawn
-    assert "10.0 s   2.00 times" in drawn
+    assert "10.0 s, 2.00 times" in drawn
