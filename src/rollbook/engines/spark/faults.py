@@ -40,6 +40,11 @@ _KNOWN = (
         "a process of Spark has not enough memory",
         "give it more with spark.executor.memory and spark.driver.memory in spark-defaults.conf",
     ),
+    (
+        "stopped SparkContext|SparkContext was shut down|Master removed our application|Connection (reset|refused)",
+        "Spark ended while it counted",
+        "look whether its master and this machine's Java still run, and try again",
+    ),
 )
 """Patterns of Java's words, with what they mean and what to do."""
 
@@ -98,10 +103,10 @@ def _watched(session: SparkSession, master: str) -> Iterator[Event]:
             # The driver is one of them.
             present = context._jsc.sc().getExecutorMemoryStatus().size() > 1  # noqa: SLF001 - no public way to ask
             without = 0 if present else without + LOOK_SECONDS
-            if without >= WORKERS_SECONDS:
+            if without >= WORKERS_SECONDS or deserted.is_set():
+                # Again and again: between two jobs there is none to cancel.
                 deserted.set()
                 context.cancelJobGroup(group)
-                return
 
     watch = Thread(target=look, daemon=True)
     watch.start()

@@ -81,13 +81,19 @@ def session(master: str, facts: int) -> SparkSession:
     context = _context(master)
     from pyspark.sql import SparkSession  # noqa: PLC0415 - it need not be installed
 
-    made = SparkSession(context).newSession()
+    try:
+        made = SparkSession(context).newSession()
+        for name, value in _settings(context, facts).items():
+            made.conf.set(name, value)
+    except Exception as error:  # noqa: BLE001 - a context that no master took is found to have ended, in Java's words
+        raise at_start(master, error, "") from None
+    return made
+
+
+def _settings(context: SparkContext, facts: int) -> Mapping[str, str]:
     few = facts <= FACTS_FEW
     partitions = 1 if few else min(max(context.defaultParallelism, facts // PARTITION_FACTS + 1), PARTITIONS_MAX)
-    settings = _SETTINGS | (_FEW if few else {}) | {"spark.sql.shuffle.partitions": str(partitions)}
-    for name, value in settings.items():
-        made.conf.set(name, value)
-    return made
+    return _SETTINGS | (_FEW if few else {}) | {"spark.sql.shuffle.partitions": str(partitions)}
 
 
 def stop() -> None:
