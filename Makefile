@@ -72,14 +72,14 @@ fuzz-long: ## the same for an hour
 	$(MAKE) fuzz SECONDS=3600
 
 faults: $(VENV)/dev ## kills servers, workers and senders at any moment, and looks for what was lost
-	$(BIN)/python -m pytest tests/faults tests/client/test_kills.py
+	$(BIN)/python -m pytest tests/faults tests/client/test_kills.py tests/ledger/test_kills.py
 
 faults-long: $(VENV)/dev ## kills a hundred times on each database, and fills the disk
 	$(BIN)/python -m tests.faults.kills --database sqlite --kills 100
 	$(BIN)/python -m tests.faults.kills --database postgresql --kills 100
 	$(BIN)/python -m tests.faults.disk_full --database sqlite
 	$(BIN)/python -m tests.faults.disk_full --database postgresql
-	ROLLBOOK_FAULTS=long $(BIN)/python -m pytest tests/client/test_kills.py
+	ROLLBOOK_FAULTS=long $(BIN)/python -m pytest tests/client/test_kills.py tests/ledger/test_kills.py
 
 api-fuzz: $(VENV)/dev ## sends EXAMPLES requests to each operation of the API, drawn from its own description
 	ROLLBOOK_API_EXAMPLES=$(or $(EXAMPLES),200) $(BIN)/python -m pytest tests/server/test_openapi.py -q
