@@ -56,6 +56,23 @@ def facts(task: Task) -> Taken:
     return _answered(task, FACTS, paths)
 
 
+REFUSED = (
+    """create temp table repeated as
+       select source, id from read_parquet($facts) group by source, id having count(*) > 1""",
+    """create temp table contradicting as
+       select source, id
+       from (select distinct * from read_parquet($facts) semi join repeated using (source, id))
+       group by source, id having count(*) > 1""",
+)
+
+
+def refusing(task: Task) -> Taken:
+    """The same, where an id that comes again with another content counts not at all, as Rollbook has it."""
+    unanimous = FACTS[-1].replace("anti join voids", "anti join contradicting using (source, id) anti join voids")
+    paths = {"facts": str(task.facts), "calendar": str(task.calendar)}
+    return _answered(task, (*REFUSED, *FACTS[:-1], unanimous), paths)
+
+
 def ledger(task: Task, coded: Coded) -> Taken:
     """From the numbers of a ledger: the first fact is the one of the lowest row, for that is how they are sorted."""
     row = f"({list(coded.starts)})[file_index::bigint + 1] + file_row_number"

@@ -67,6 +67,7 @@ SIDES = (
         Side(name, FACTS, title, module, "facts", packages, most, FACTS)
         for name, title, module, packages, _, most in ENGINES
     ),
+    Side("refusing", FACTS, "DuckDB, by hand, refusing too", "duckdb_by_hand", "refusing", ("duckdb",), answer=FACTS),
     Side("floor", FACTS, "floor: reading the columns", "floor", "facts", ("pyarrow",)),
     *(
         Side(name, LEDGER, title, module, "ledger", packages, most, LEDGER)
