@@ -30,7 +30,7 @@ from rollbook.model.plan import Plan
 
 THREADS = 2
 
-LIMIT = 6 * 2**30
+LIMIT = 12 * 2**30
 """Bytes that each may use before it spills to disk, where it can be told so."""
 
 START, END = date(2024, 1, 1), date(2026, 1, 1)
