@@ -19,6 +19,8 @@ HUNDREDTHS_BELOW = 10
 
 PANELS = {FACTS: "From the facts as they came", LEDGER: "From the compacted ledger"}
 
+AXIS = "seconds, median; times are of Rollbook's seconds"
+
 OWN, OTHERS, FLOOR = CLASS_COLOURS[0], CLASS_COLOURS[1], "#8a9aa8"
 
 
@@ -50,14 +52,14 @@ def _panel(found: Measurement, input_: str, title: str, scale: alt.Scale) -> Any
         y=alt.Y(
             "side:N", sort=order, title=None, axis=alt.Axis(domain=False, ticks=False, labelLimit=240, labelPadding=10)
         ),
-        x=alt.X("seconds:Q", scale=scale, title="seconds, median" if input_ == LEDGER else None, axis=_SECONDS),
+        x=alt.X("seconds:Q", scale=scale, title=AXIS if input_ == LEDGER else None, axis=_SECONDS),
     )
     colours = alt.Scale(domain=["own", "other", "floor"], range=[OWN, OTHERS, FLOOR])
     points = base.mark_circle(size=110, opacity=1).encode(color=alt.Color("kind:N", scale=colours, legend=None))
     stems = (
         base.mark_rule(strokeWidth=2)
         .encode(
-            x=alt.X("from:Q", scale=scale, title="seconds, median" if input_ == LEDGER else None, axis=_SECONDS),
+            x=alt.X("from:Q", scale=scale, title=AXIS if input_ == LEDGER else None, axis=_SECONDS),
             x2="seconds:Q",
             color=alt.Color("kind:N", scale=colours, legend=None),
         )

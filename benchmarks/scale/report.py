@@ -18,7 +18,7 @@ from rich.console import Console
 from rich.table import Table
 
 DOCS = folder() / "docs"
-TEXT = Path(__file__).with_name("page.md")
+TEXT = Path(__file__).with_name("page.txt")
 
 HEADINGS = ("", "version", "seconds", "times Rollbook", "processor seconds", "times Rollbook", "memory, GiB")
 
@@ -86,7 +86,7 @@ def _section(found: Measurement, picture: str) -> str:
     answer = ", ".join(f"{int(part.split()[0]):,} {part.split()[1]}" for part in some.split(", ")[:2])
     parts = [
         f"## {found.rows:,} facts",
-        f"{found.date}, {found.machine}. {_gib(found.facts_bytes)} GiB of Parquet. Medians of {runs} runs.",
+        f"{found.date}, {found.machine}. {_gib(found.facts_bytes)} GiB of Parquet. {_runs(runs)}.",
         f"The answer, the same from everybody: {answer}.",
         f"![Medians of {found.rows:,} facts; the tables below say the same](benchmarks/{picture})",
     ]
@@ -101,6 +101,10 @@ def _section(found: Measurement, picture: str) -> str:
 def _markdown(rows: list[tuple[str, ...]]) -> str:
     lines = ["| " + " | ".join(HEADINGS) + " |", "|---|---|" + "---:|" * (len(HEADINGS) - 2)]
     return "\n".join(lines + ["| " + " | ".join(cells) + " |" for cells in rows])
+
+
+def _runs(runs: int) -> str:
+    return f"Medians of {runs} runs" if runs > 1 else "One run"
 
 
 def _times(ratio: float | None) -> str:
