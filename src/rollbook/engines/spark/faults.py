@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Event, Thread
 from typing import TYPE_CHECKING, Any
 
@@ -53,6 +53,9 @@ _NO_WORKERS_REMEDY = (
     "of the package here, {version}"
 )
 
+_NOT_TAKEN = "stopped SparkContext|stopped while waiting|All masters are unresponsive"
+"""What Java says where no master took the run."""
+
 _WRONG_JAVA = ("UnsupportedClassVersionError", "Unrecognized option", "Could not create the Java Virtual Machine")
 
 
@@ -63,7 +66,7 @@ def at_start(master: str, error: Exception, said: str) -> ClusterError:
     if any(word in said for word in _WRONG_JAVA):
         rule = "Spark cannot run in this version of Java"
         return ClusterError(Problem("--engine spark", rule, "install Java 17, and name its folder in JAVA_HOME"))
-    if master.startswith("local"):
+    if master.startswith("local") or not re.search(_NOT_TAKEN, _words(error)):
         return ClusterError(Problem(master, f"Spark does not start ({_cause(error)})", "look at its configuration"))
     rule = f"what answers there does not take this run as a master of Spark {_version()} would"
     remedy = "correct the port; or install the cluster's own version of Spark here with pip install pyspark==VERSION"
@@ -100,13 +103,15 @@ def _watched(session: SparkSession, master: str) -> Iterator[Event]:
     def look() -> None:
         without = 0
         while not done.wait(LOOK_SECONDS):
-            # The driver is one of them.
-            present = context._jsc.sc().getExecutorMemoryStatus().size() > 1  # noqa: SLF001 - no public way to ask
-            without = 0 if present else without + LOOK_SECONDS
-            if without >= WORKERS_SECONDS or deserted.is_set():
-                # Again and again: between two jobs there is none to cancel.
-                deserted.set()
-                context.cancelJobGroup(group)
+            # Where Java is gone, the run ends by itself.
+            with suppress(Exception):
+                # The driver is one of them.
+                present = context._jsc.sc().getExecutorMemoryStatus().size() > 1  # noqa: SLF001 - no public way to ask
+                without = 0 if present else without + LOOK_SECONDS
+                if without >= WORKERS_SECONDS or deserted.is_set():
+                    # Again and again: between two jobs there is none to cancel.
+                    deserted.set()
+                    context.cancelJobGroup(group)
 
     watch = Thread(target=look, daemon=True)
     watch.start()

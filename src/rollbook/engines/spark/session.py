@@ -42,8 +42,6 @@ FACTS_FEW = 10_000
 
 _MASTER = re.compile(r"local(\[(\*|[1-9][0-9]{0,3})\])?|spark://[^\s,:/]+:[0-9]{1,5}(,[^\s,:/]+:[0-9]{1,5})*")
 
-_LOOPBACK = ("127.", "localhost:", "local")
-
 _LOADED = {
     "spark.app.name": "rollbook",
     # A page about every run, open to whoever reaches the machine.
@@ -174,7 +172,8 @@ def _loaded(master: str) -> Mapping[str, str]:
 
 
 def _is_loopback(master: str) -> bool:
-    return master.removeprefix("spark://").startswith(_LOOPBACK)
+    hosts = master.removeprefix("spark://").split(",")
+    return not on_cluster(master) or all(host.startswith(("127.", "localhost:")) for host in hosts)
 
 
 @contextmanager
