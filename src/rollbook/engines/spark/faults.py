@@ -16,8 +16,8 @@ from rollbook.errors import ClusterError, Problem
 if TYPE_CHECKING:
     from pyspark.sql import SparkSession
 
-WORKERS_SECONDS = 60
-"""How long a run goes on without any worker; starting one takes about ten seconds."""
+WORKERS_SECONDS = 120
+"""How long a run goes on without any worker; starting one takes ten seconds, or a minute where all is busy."""
 
 LOOK_SECONDS = 2
 """Between two looks at the workers."""
