@@ -116,6 +116,9 @@ def in_words(folder: Path, place: Path | None = None) -> Iterator[None]:
     """Ends in a sentence where files of a ledger hold something that was never written there."""
     try:
         yield
+    except (duckdb.IOException, duckdb.OutOfMemoryException):
+        # A full disk or too little memory, and no damage.
+        raise
     except (duckdb.Error, pa.ArrowException, ValueError, IndexError, KeyError, OverflowError, TypeError) as error:
         rule = f"holds what no build wrote ({' '.join(str(error).split())[:200]})"
         remedy = f"see which file is damaged: rollbook ledger verify {folder}"
