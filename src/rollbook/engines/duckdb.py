@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from array import array
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
 
 import duckdb
 import pyarrow as pa
@@ -18,6 +17,7 @@ from rollbook.engines.fragments import CALENDAR, FRAGMENTS
 from rollbook.engines.metered import Metered
 from rollbook.errors import MembershipUnknownError, Problem, UsageError
 from rollbook.ledger import LedgerStore
+from rollbook.ledger.arrays import texts
 from rollbook.ledger.trust import in_words
 from rollbook.metering import inputs, query
 from rollbook.metering.identities import accept
@@ -116,7 +116,7 @@ def load(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[inputs
     transposed = zip(*rows, strict=True) if rows else ([] for _ in columns)
     table = pa.table(
         {
-            column: _texts(values) if kind == "text" else _numbers(values, kind)
+            column: texts(values) if kind == "text" else _numbers(values, kind)
             for (column, kind), values in zip(columns.items(), transposed, strict=True)
         }
     )
@@ -131,13 +131,6 @@ def _numbers(values: Iterable[int | str], kind: str) -> pa.Array:
     type_, code = ARROW_TYPES[kind]
     found = array(code, [int(value) for value in values])
     return pa.Array.from_buffers(type_, len(found), [None, pa.py_buffer(found)])
-
-
-def _texts(values: Iterable[int | str]) -> pa.Array:
-    """Texts as Arrow, in the same way."""
-    encoded = [str(value).encode() for value in values]
-    ends = array("i", accumulate(map(len, encoded), initial=0))
-    return pa.Array.from_buffers(pa.string(), len(encoded), [None, pa.py_buffer(ends), pa.py_buffer(b"".join(encoded))])
 
 
 def load_inputs(

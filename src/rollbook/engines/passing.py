@@ -11,7 +11,6 @@ from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from threading import local
-from typing import TypeVar
 
 import duckdb
 import numpy as np
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from pyarrow import parquet
 
 from rollbook.ledger import LedgerStore
+from rollbook.ledger.arrays import column, texts, values
 from rollbook.ledger.layout import Kind
 from rollbook.ledger.writing import ORGANISATIONS_FILE
 from rollbook.metering import calendar
@@ -32,8 +32,6 @@ _AHEAD = 4
 """Row groups that are read before their turn, for each thread."""
 
 _COLUMNS = ["occurred_at", "learner_number", "kind"]
-
-_Number = TypeVar("_Number", bound=np.generic)
 
 Ints = NDArray[np.int64]
 
@@ -115,12 +113,12 @@ class Pass:
             (
                 pa.RecordBatch.from_arrays(
                     [
-                        pa.array(found.ordinals),
-                        pa.array(found.units),
-                        pa.array(found.windows),
-                        pa.array(found.first_us),
-                        pa.array(found.numbers),
-                        pa.array(found.facts),
+                        column(found.ordinals),
+                        column(found.units),
+                        column(found.windows),
+                        column(found.first_us),
+                        column(found.numbers),
+                        column(found.facts),
                     ],
                     schema=schema,
                 )
@@ -210,8 +208,8 @@ class Pass:
             opened[group.file] = file, [sum(rows[:n]) for n in range(len(rows))]
         file, befores = opened[group.file]
         table = file.read_row_group(group.group, columns=_COLUMNS, use_threads=False)
-        at_us = _values(table["occurred_at"], np.int64)
-        return befores[group.group], at_us, _values(table["learner_number"], np.int32), _values(table["kind"], np.int16)
+        at_us = values(table["occurred_at"], np.int64)
+        return befores[group.group], at_us, values(table["learner_number"], np.int32), values(table["kind"], np.int16)
 
 
 def _joined(groups: Iterable[list[_Found]]) -> Iterator[_Found]:
@@ -259,16 +257,11 @@ def _fitting_kinds(connection: duckdb.DuckDBPyConnection, kinds: Sequence[Kind],
     fitting = np.zeros(max(len(kinds), 1), np.bool_)
     if not kinds:
         return fitting
-    table = pa.table(
-        {
-            "kind": pa.array(range(len(kinds)), pa.int32()),
-            "type": [kind.type for kind in kinds],
-            "role": [kind.role for kind in kinds],
-            "mode": [kind.mode for kind in kinds],
-            "impersonator": ["somebody" if kind.impersonated else "" for kind in kinds],
-        }
-    )
-    connection.register("numbered", table)
+    names = ("type", "role", "mode")
+    columns = {name: texts(getattr(kind, name) for kind in kinds) for name in names}
+    whose = texts("somebody" if kind.impersonated else "" for kind in kinds)
+    numbers = column(np.arange(len(kinds), dtype=np.int32))
+    connection.register("numbered", pa.table({"kind": numbers, **columns, "impersonator": whose}))
     rows = connection.execute(
         f"""select kind from (select *, 0 as at_us, 1 as as_of_us, false as voided from numbered)
             where {none_of(ineligible(meter))} and role <> 'guest'"""
@@ -283,7 +276,7 @@ def _voided(connection: duckdb.DuckDBPyConnection) -> dict[int, Ints]:
     table = connection.sql(
         "select distinct number >> 46 as file, (number & ((1::bigint << 46) - 1)) - 1 as row from voided order by all"
     ).to_arrow_table()
-    files, rows = table["file"].to_numpy(), table["row"].to_numpy()
+    files, rows = values(table["file"], np.int64), values(table["row"], np.int64)
     begins = np.flatnonzero(np.diff(files, prepend=-1))
     if not len(begins):
         return {}
@@ -314,12 +307,5 @@ def any_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
 
 def _organisations(store: LedgerStore, segment: int) -> tuple[list[str], Ints]:
     """The organisations of a segment in the order of its rows, and where the rows of each end."""
-    table = parquet.read_table(store.segment_folder(store.segments[segment]) / ORGANISATIONS_FILE)
-    return table["organisation"].to_pylist(), np.cumsum(table["rows"].to_numpy())
-
-
-def _values(column: pa.ChunkedArray, type_: type[_Number]) -> NDArray[_Number]:
-    """A column without nulls as it lies in memory."""
-    array = column.combine_chunks() if column.num_chunks != 1 else column.chunk(0)
-    width = np.dtype(type_).itemsize
-    return np.frombuffer(array.buffers()[1], type_, len(array), array.offset * width)
+    table = parquet.ParquetFile(store.segment_folder(store.segments[segment]) / ORGANISATIONS_FILE).read()
+    return table["organisation"].to_pylist(), np.cumsum(values(table["rows"], np.int64))

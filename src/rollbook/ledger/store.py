@@ -11,7 +11,6 @@ from weakref import finalize
 
 import duckdb
 import numpy as np
-import pyarrow as pa
 from numpy.typing import NDArray
 from pyarrow import parquet
 
@@ -19,6 +18,7 @@ from rollbook.errors import Problem, UsageError
 from rollbook.intake import FactStore, Problems, ReadOptions, read_facts
 from rollbook.intake.loader import connect
 from rollbook.intake.tables import FIELDS, Extent, number_of
+from rollbook.ledger.arrays import column, values
 from rollbook.ledger.keys import Keys, key_of
 from rollbook.ledger.layout import Manifest, Segment, facts_file, is_ledger, located, segment_folder
 from rollbook.ledger.locks import Reading
@@ -233,13 +233,13 @@ class LedgerStore(FactStore):
         """What voids name, with the numbers that facts have here."""
         if self.manifest.targets is None:
             raise ValueError("it does not say what voids name")
-        table = parquet.read_table(self.folder / self.manifest.targets.name)
+        table = parquet.ParquetFile(self.folder / self.manifest.targets.name).read()
         numbers = np.zeros(len(table), np.int64)
-        places, rows = table["segment"].to_numpy(), table["row"].to_numpy()
+        places, rows = values(table["segment"], np.int32), values(table["row"], np.int64)
         for segment in range(len(self.segments)):
             of_it = np.flatnonzero(places == segment)
             numbers[of_it] = self.numbers(segment, rows[of_it])
-        connection.register("targets", table.drop(["segment", "row"]).append_column("number", pa.array(numbers)))
+        connection.register("targets", table.drop(["segment", "row"]).append_column("number", column(numbers)))
 
 
 def _seen(rows: str) -> str:
