@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import altair as alt
@@ -68,27 +67,6 @@ def _panel(found: Measurement, input_: str, title: str, scale: alt.Scale) -> Any
     labels = base.mark_text(align="left", dx=10, fontSize=12, color=LIMIT, font=FONT).encode(text="label:N")
     heading = alt.TitleParams(title, anchor="start", color=LIMIT, fontSize=14, font=FONT, fontWeight="bold", offset=8)
     return alt.layer(stems, points, labels).properties(width=WIDTH, height=ROW * len(rows), title=heading)
-
-
-def growth(found: Sequence[Measurement]) -> str:
-    """SVG of how time grows with the facts."""
-    rows = [
-        {"rows": it.rows, "seconds": figures.median, "side": f"{figures.title}, {figures.input}"}
-        for it in found
-        for figures in it.figures
-        if figures.median and figures.name in ("rollbook", "duckdb", "floor")
-    ]
-    chart = (
-        alt.Chart(alt.InlineData(values=rows))
-        .mark_line(point=True, strokeWidth=2.5)
-        .encode(
-            x=alt.X("rows:Q", scale=alt.Scale(type="log"), title="facts"),
-            y=alt.Y("seconds:Q", scale=alt.Scale(type="log"), title="seconds, median"),
-            color=alt.Color("side:N", title=None),
-        )
-        .properties(width=WIDTH, height=260)
-    )
-    return _svg(chart)
 
 
 def _label(seconds: float | None, ratio: float | None) -> str:
