@@ -14,6 +14,7 @@ from rollbook.server.pages import roster_counting, shell
 from rollbook.server.pages.office.today import matters
 from rollbook.server.pages.registry import page
 from rollbook.server.pages.tile import tiles
+from rollbook.server.receiving import rules
 
 TILES_MAX = 8
 """Plans that are shown with their figures; each is counted for it."""
@@ -32,6 +33,8 @@ def front(request: HttpRequest, principal: Principal) -> HttpResponse:
         shown |= {"beyond": sum(it.level == "full" for it in shown["tiles"]), "matters": matters()}
         return shell.show(request, principal, "office/today.html", shown, here="front")
     shown |= {"learners": principal.may("learners:read"), "statements": principal.may("statements:read")}
+    if principal.customer and principal.may("roster:read"):
+        shown["asks"] = rules.asking(principal.customer)
     shown["by_account"] = _by_account(principal, rows)
     return shell.show(request, principal, "pages/front.html", shown, here="front")
 

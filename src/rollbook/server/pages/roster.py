@@ -29,6 +29,7 @@ from rollbook.server.pages.learners import Choice
 from rollbook.server.pages.office.forms import cursor
 from rollbook.server.pages.registry import page
 from rollbook.server.pages.roster_asking import CLEAN_UP, ROWS_MAX
+from rollbook.server.receiving import rules
 from rollbook.server.refusals import RefusedError, missing, refused
 
 READ, WRITE = "roster:read", "roster:write"
@@ -170,17 +171,22 @@ def show_ways(
     request: HttpRequest, principal: Principal, customer: Customer, now_us: int, wrong: Sequence[str] = ()
 ) -> HttpResponse:
     """The page of the four ways; `wrong` is what is wrong with a file that was sent from it."""
-    name, _, heading = CYCLES.partition("#")
     organisations = organisations_of(customer)
     done = _cleaned(customer)
     shown = {
         "organisations": [(it, done.get(it)) for it in organisations],
-        "cycles": f"{reverse('help-page', kwargs={'name': name})}#{heading}",
+        "cycles": cycles(),
         "example": organisations[0] if organisations else "north",
         "rows_max": ROWS_MAX,
         "wrong": wrong,
     }
     return show(request, principal, "roster/ways.html", shown, customer, now_us, "ways", status=422 if wrong else 200)
+
+
+def cycles() -> str:
+    """Where it is explained how a rule is written."""
+    name, _, heading = CYCLES.partition("#")
+    return f"{reverse('help-page', kwargs={'name': name})}#{heading}"
 
 
 def label(it: Enrolment) -> str:
@@ -204,6 +210,7 @@ def show(
     around = {
         "owner": customer,
         "tab": tab,
+        "asks": bool(rules.asking(customer.pk)),
         "now_us": now_us,
         "zone": counted.zone,
         "by_account": counted.by_account,

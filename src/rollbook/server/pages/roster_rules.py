@@ -6,14 +6,17 @@ what changing the roster needs.
 
 from __future__ import annotations
 
+from datetime import timedelta
 from http import HTTPStatus
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils.translation import gettext
 
 from rollbook.errors import Problem, RollbookError
+from rollbook.model.instants import from_us
 from rollbook.server import clock
 from rollbook.server.access.principals import Principal, customer_for
 from rollbook.server.models import Customer, RulesRun, RulesVersion
@@ -21,7 +24,7 @@ from rollbook.server.pages import roster_words, rules_words, shell
 from rollbook.server.pages.office import audit_words
 from rollbook.server.pages.office.forms import cursor, whole
 from rollbook.server.pages.registry import page
-from rollbook.server.pages.roster import READ, WRITE
+from rollbook.server.pages.roster import READ, WRITE, cycles
 from rollbook.server.receiving import rules
 from rollbook.server.refusals import RefusedError, refused
 
@@ -36,8 +39,15 @@ name = "Terms"
 [[cycle.steps]]
 when = "ends"
 do = "disable"
+
+[[cycle.steps]]
+when = "ends"
+do = "deactivate"
 """
-"""What stands in the editor at first: it makes nobody active."""
+"""What stands in the editor at first: learners become inactive by themselves (W-31), and nobody active."""
+
+OTHERS_MAX = 20
+"""Versions that are off and lead to what they say; older ones are reached from their runs."""
 
 
 @page("customers/<int:number>/roster/rules", READ, name="roster-rules")
@@ -100,16 +110,18 @@ def _show(
     wrong: list[Any] | None = None,
     refusal: RefusedError | None = None,
 ) -> HttpResponse:
-    shown_versions = [*rules.versions(customer).exclude(state=RulesVersion.OFF).order_by("state")]
-    newest = rules.versions(customer).order_by("-number").first()
-    if newest and newest not in shown_versions and not shown_versions:
-        shown_versions = [newest]
+    versions = rules.versions(customer)
+    running = [*versions.exclude(state=RulesVersion.OFF).order_by("state")]
+    picked = versions.filter(number=whole(request.GET.get("version", ""))).first()
+    shown_versions = running or [*versions.order_by("-since", "-number")[:1]]
+    if picked and picked not in shown_versions:
+        shown_versions.append(picked)
+    source = picked or versions.order_by("-number").first()
+    others = versions.exclude(pk__in=[it.pk for it in shown_versions]).order_by("-number")
     after = cursor(request)
     rows = rules.runs(customer).order_by("-pk")
     found = list((rows.filter(pk__lt=after) if after else rows)[: RUNS_MAX + 1])
-    waiting = rows.filter(state=RulesRun.STOPPED, version__state=RulesVersion.ON).first()
-    if waiting and rules.decided(rows).filter(version=waiting.version_id, day__gt=waiting.day).exists():
-        waiting = None
+    waiting = rules.asking(customer.pk)
     newest_run = rows.filter(version__state=RulesVersion.ON).first()
     status = HTTPStatus.UNPROCESSABLE_ENTITY if wrong else refusal.status if refusal else HTTPStatus.OK
     shown = {
@@ -118,7 +130,12 @@ def _show(
         "may_write": principal.may(WRITE),
         "versions": [_version(it) for it in shown_versions],
         "dry": _dry(dry) if dry else None,
-        "text": text if text is not None else newest.text if newest else EXAMPLE,
+        "others": list(others.values_list("number", flat=True)[:OTHERS_MAX]),
+        "replaced": next((it.number for it in running if it.state == RulesVersion.ON), None),
+        "cycles": cycles(),
+        "asks": bool(waiting),
+        "text": text if text is not None else source.text if source else EXAMPLE,
+        "text_of": source if text is None else None,
         "text_max": rules.TEXT_MAX,
         "wrong": wrong or [],
         "refusal": refusal.problems if refusal else (),
@@ -148,6 +165,7 @@ def _version(row: RulesVersion) -> dict[str, Any]:
         "badge": rules_words.BADGES[row.state],
         "is_on": row.state == RulesVersion.ON,
         "is_off": row.state == RulesVersion.OFF,
+        "next": from_us(clock.now_us()).astimezone(ZoneInfo(row.zone)).date() + timedelta(days=1),
     }
     try:
         found = rules.parsed(row.text)
@@ -164,6 +182,7 @@ def _run(row: RulesRun) -> dict[str, Any]:
         "does": roster_words.decided(row.decided),
         "problems": [Problem(**it) for it in row.problems],
         "has_failed": row.state == RulesRun.FAILED,
+        "only_would": row.state in (RulesRun.TRIAL, RulesRun.STOPPED, RulesRun.REFUSED),
     }
 
 

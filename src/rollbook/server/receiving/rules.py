@@ -103,6 +103,15 @@ def runs(customer: Customer) -> QuerySet[RulesRun]:
     return RulesRun.objects.filter(customer=customer).select_related("version")
 
 
+def asking(customer: int) -> RulesRun | None:
+    """The stopped run of a customer, by its number, that asks somebody: of the rules that are on, and the newest."""
+    rows = RulesRun.objects.filter(customer=customer, version__state=RulesVersion.ON)
+    waiting = rows.filter(state=RulesRun.STOPPED).select_related("version").order_by("-pk").first()
+    if waiting and decided(rows).filter(version=waiting.version_id, day__gt=waiting.day).exists():
+        return None
+    return waiting
+
+
 def decided(some: QuerySet[RulesRun]) -> QuerySet[RulesRun]:
     """Those of some runs that decided something; a failed one has not, and is as if there were none."""
     return some.exclude(state=RulesRun.FAILED)
