@@ -9,7 +9,7 @@ import vl_convert
 from benchmarks.scale.record import Measurement
 from benchmarks.scale.sides import FACTS, LEDGER
 
-from rollbook.render.charts import CLASS_COLOURS, FAINT, FONT, GRID, LIMIT, VEGA_LITE
+from rollbook.render.charts import CLASS_COLOURS, CONFIG, FONT, LIMIT, VEGA_LITE
 
 WIDTH, ROW = 560, 26
 
@@ -83,16 +83,4 @@ def _svg(chart: Any) -> str:
 
 _SECONDS = alt.Axis(grid=True, values=[10.0**power for power in range(-3, 5)], format="~g", domain=False, ticks=False)
 
-_CONFIG = {
-    "font": FONT,
-    "aria": False,
-    "view": {"stroke": None},
-    "axis": {
-        "labelColor": FAINT,
-        "titleColor": FAINT,
-        "gridColor": GRID,
-        "labelFontSize": 12,
-        "titleFontSize": 12,
-        "titleFontWeight": "normal",
-    },
-}
+_CONFIG = {**CONFIG, "axis": {**CONFIG["axis"], "labelFontSize": 12, "titleFontSize": 12}}

@@ -6,10 +6,12 @@ from datetime import date, timedelta
 from itertools import pairwise
 from zoneinfo import ZoneInfo
 
+import duckdb
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from rollbook.engines.fragments import CALENDAR
 from rollbook.metering.calendar import day_rows, history, windows
 from rollbook.model.instants import DAY_US, from_us, start_of_day_us
 from rollbook.model.plan import Meter, WindowRule
@@ -267,6 +269,25 @@ def test_a_day_in_two_windows_has_a_row_for_each() -> None:
         (midnight + DAY_US, midnight + DAY_US + 5 * HOUR_US, midnight + 2 * DAY_US, 2),
         (midnight + 2 * DAY_US, midnight + 2 * DAY_US, midnight + 2 * DAY_US + 5 * HOUR_US, 2),
     ]
+
+
+@pytest.mark.parametrize("zone", ["UTC", "Europe/Berlin", "Asia/Kathmandu", "Pacific/Apia"])
+@pytest.mark.parametrize("rule", [MONTHS, BLOCKS, ANNIVERSARIES])
+def test_the_database_makes_of_windows_the_rows_that_python_makes(zone: str, rule: WindowRule) -> None:
+    subscription = to(rule, date(2025, 3, 1), date(2026, 3, 1), zone, anchor=date(2025, 1, 31))
+    tiles = (*history(subscription, start_of_day_us(date(2024, 5, 5), ZoneInfo(zone))), *windows(subscription))
+    with duckdb.connect() as connection:
+        columns = "subscription integer, window_number integer, start_us bigint, end_us bigint"
+        connection.execute(f"create table cuts ({columns})")
+        connection.executemany(
+            "insert into cuts values (7, ?, ?, ?)", [(tile.number, tile.start_us, tile.end_us) for tile in tiles]
+        )
+        rows = f"select day, from_us, to_us, window_number from ({CALENDAR}) order by from_us"
+        made = connection.execute(rows).fetchall()
+    assert made == sorted(day_rows(tiles))
+    # Every day from the first to the last one, and one more wherever a window begins within a day.
+    touched = (tiles[-1].end_us - 1) // DAY_US - tiles[0].start_us // DAY_US + 1
+    assert len(made) == touched + sum(tile.start_us % DAY_US != 0 for tile in tiles[1:])
 
 
 def test_a_window_that_ends_at_midnight_has_no_row_of_the_next_day() -> None:

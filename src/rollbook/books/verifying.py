@@ -24,7 +24,7 @@ from rollbook.books.recount import Recount, recount, unlike_evidence
 from rollbook.books.tables import keep_facts_csv, read_evidence_csv, read_facts_csv
 from rollbook.engines.duckdb import assumed_members
 from rollbook.errors import BookError, Problem
-from rollbook.intake import FactStore, ReadOptions
+from rollbook.intake import FactStore, ReadOptions, read_facts
 from rollbook.ledger import opened as opened_facts
 from rollbook.metering import calendar
 from rollbook.model.subscription import Subscription
@@ -72,7 +72,7 @@ def verify(bundle: Path, facts: Sequence[str] = (), options: ReadOptions | None 
             _facts(content),
             check("seals", "every row of evidence, against the root of its statement", _roots(content, sealed)),
         ]
-        with opened_facts([str(content.facts)]) as bundled:
+        with read_facts([str(content.facts)]) as bundled:
             checks.append(check("rows", f"{_counted(bundled.facts, 'fact')} that can be used", _unusable(bundled)))
             if facts:
                 with opened_facts(list(facts), options) as own:
@@ -218,7 +218,7 @@ def _earlier(content: Opened, subscriptions: Sequence[Subscription], bundled: Fa
                 held.close()
                 path = content.folder / f"{number:06}.facts.csv"
                 keep_facts_csv(content.facts, path, number)
-                known[upto] = held.enter_context(opened_facts([str(path)]))
+                known[upto] = held.enter_context(read_facts([str(path)]))
             found = _recount_of(content, number, "duckdb", subscriptions[number - 1], known[upto])
             figures = [
                 {**record, "charges": [*map(_plain_rates, record["charges"])]} for record in (stated, found.record)

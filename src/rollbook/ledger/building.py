@@ -10,7 +10,6 @@ A build may be killed at any instant: until the manifest names what it wrote, no
 
 from __future__ import annotations
 
-import re
 import shutil
 from collections.abc import Sequence
 from contextlib import suppress
@@ -29,8 +28,10 @@ from rollbook.ledger.keys import Keys, keyed
 from rollbook.ledger.layout import (
     BUILDS_MAX,
     ROWS_MAX,
+    SEGMENT_NAME,
     SEGMENTS,
     TARGETS,
+    TARGETS_NAME,
     UNFINISHED,
     BuildRecord,
     Manifest,
@@ -53,9 +54,6 @@ LARGER = 4
 """How many times as large as its follower a segment is at least."""
 
 _LOOKUP_ROWS = 1 << 18
-
-_SEGMENT, _TARGETS = re.compile(r"[0-9]{6,9}"), re.compile(r"targets-[0-9]{6,9}\.parquet")
-"""What builds call their segments and their files of targets."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,7 +118,7 @@ def _refuse_foreign(folder: Path) -> None:
     # A build that was killed before its first manifest has left its locks, and perhaps more beside them.
     names = {path.name for path in folder.iterdir()}
     ours = {LOCK, READERS, UNFINISHED, SEGMENTS} if LOCK in names else set()
-    if others := sorted(name for name in names - ours if not _TARGETS.fullmatch(name)):
+    if others := sorted(name for name in names - ours if not TARGETS_NAME.fullmatch(name)):
         rule = f"is no ledger, and holds other things ({shown(others[0])})"
         raise UsageError(Problem(str(folder), rule, "name a new or an empty folder"))
 
@@ -139,13 +137,13 @@ def _clear(folder: Path, manifest: Manifest) -> None:
     segments.mkdir(exist_ok=True)
     with unread(folder) as alone:
         for path in segments.iterdir():
-            if path.name in named or not _SEGMENT.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
+            if path.name in named or not SEGMENT_NAME.fullmatch(path.name) or path.is_symlink() or not path.is_dir():
                 continue
             if alone or int(path.name) >= manifest.next:
                 shutil.rmtree(path)
         for path in folder.iterdir():
-            mine = _TARGETS.fullmatch(path.name) and (manifest.targets is None or path.name != manifest.targets.name)
-            if mine and alone:
+            is_named = manifest.targets is not None and path.name == manifest.targets.name
+            if alone and not is_named and TARGETS_NAME.fullmatch(path.name):
                 path.unlink()
 
 

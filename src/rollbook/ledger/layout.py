@@ -19,6 +19,7 @@ impersonated).
 from __future__ import annotations
 
 import os
+import re
 from pathlib import Path
 
 import msgspec
@@ -30,6 +31,10 @@ MANIFEST = "manifest.json"
 UNFINISHED = "manifest.json.new"
 SEGMENTS = "segments"
 TARGETS = "targets"
+
+SEGMENT_NAME, TARGETS_NAME = re.compile(r"[0-9]{6,9}"), re.compile(rf"{TARGETS}-[0-9]{{6,9}}\.parquet")
+"""What builds call their segments and their files of targets."""
+
 
 FILE_ROWS = 1 << 22
 """Rows of one file of facts, at most: its footer is read whole to find one learner."""

@@ -6,7 +6,6 @@ the bytes are is left to `checking`, which reads them all.
 
 from __future__ import annotations
 
-import re
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -24,17 +23,16 @@ from rollbook.ledger.layout import (
     FILES_FIXED,
     KINDS_MAX,
     ROWS_MAX,
+    SEGMENT_NAME,
     SEGMENTS,
     SEGMENTS_MAX,
+    TARGETS_NAME,
     Manifest,
     Segment,
     Written,
     facts_file,
     segment_folder,
 )
-
-_SEGMENT = re.compile(r"[0-9]{6,9}")
-_TARGETS = re.compile(r"targets-[0-9]{6,9}\.parquet")
 
 REMEDY = "copy the ledger again, or build it anew"
 
@@ -44,14 +42,14 @@ def faults(manifest: Manifest) -> Iterator[str]:
     if len(manifest.segments) > SEGMENTS_MAX:
         yield f"it names {len(manifest.segments):,} segments"
         return
-    numbers = [int(it.name) if _SEGMENT.fullmatch(it.name) else -1 for it in manifest.segments]
+    numbers = [int(it.name) if SEGMENT_NAME.fullmatch(it.name) else -1 for it in manifest.segments]
     if -1 in numbers:
         yield "it names a segment that is no number"
     elif len({0, *numbers}) <= len(numbers) or max(numbers, default=0) >= manifest.next:
         yield "its segments are not numbered one after the other"
     if (manifest.targets is None) != (not manifest.segments):
         yield "it does not say what voids name"
-    if manifest.targets and not _TARGETS.fullmatch(manifest.targets.name):
+    if manifest.targets and not TARGETS_NAME.fullmatch(manifest.targets.name):
         yield "its file of targets has another name"
     for segment in manifest.segments:
         if not _fits(segment):

@@ -23,10 +23,7 @@ from rollbook.model.window import Window
 
 
 class DayRow(NamedTuple):
-    """The part [from_us, to_us) of one UTC day that belongs to one window. `day` counts UTC days since 1970.
-
-    A tuple, because 200 subscriptions of two years have 150,000 of them: a dataclass took four times as long to make.
-    """
+    """The part [from_us, to_us) of one UTC day that belongs to one window. `day` counts UTC days since 1970."""
 
     day: int
     from_us: int

@@ -143,11 +143,11 @@ def _both(draw: Callable[[str], Any]) -> dict[str, str]:
     drawn = {}
     for size, (width, height) in SIZES.items():
         chart = draw(size).properties(width=width, height=height, background="transparent")
-        drawn[size] = vl_convert.vegalite_to_svg(chart.to_dict() | {"config": _CONFIG}, vl_version=VEGA_LITE)
+        drawn[size] = vl_convert.vegalite_to_svg(chart.to_dict() | {"config": CONFIG}, vl_version=VEGA_LITE)
     return drawn
 
 
-_CONFIG = {
+CONFIG = {
     "font": FONT,
     "aria": False,
     "view": {"stroke": None},
@@ -162,6 +162,7 @@ _CONFIG = {
         "titleFontWeight": "normal",
     },
 }
+"""How every chart looks, as Vega-Lite has it."""
 
 
 def _labels(drawn: Sequence[Bar], zone: str) -> list[str]:

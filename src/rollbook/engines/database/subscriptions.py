@@ -111,4 +111,4 @@ def _days(subscription: Subscription, begun: int, least: int, first_us: int) -> 
     windows = [window for window in calendar.windows(subscription)[:begun] if window.number >= least]
     if least < 1:
         windows = [*calendar.history(subscription, first_us), *windows]
-    return [(0, day.day, day.from_us, day.to_us, day.window) for day in calendar.day_rows(windows)]
+    return [(0, *day) for day in calendar.day_rows(windows)]

@@ -13,24 +13,13 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from rollbook.metering.steps import quoted
+from rollbook.model.fact import COLUMNS
 from rollbook.model.instants import DAY_US
 
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
-TEXTS = (
-    "source",
-    "id",
-    "organisation",
-    "learner",
-    "type",
-    "role",
-    "mode",
-    "object",
-    "session",
-    "impersonator",
-    "voids",
-)
+TEXTS = tuple(name for name in COLUMNS if name not in ("occurred_at", "recorded_at", "actor", "attributes"))
 """The columns that the query reads besides the instant; text, empty where absent and never null."""
 
 SCHEMA = ", ".join(("occurred_at timestamp", *(f"{name} string" for name in TEXTS)))
