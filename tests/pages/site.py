@@ -49,7 +49,7 @@ class Site:
     subscriptions  number by short name, with `past`, `coming` and `pilot` of the customer of `mau`
     customers      number by short name
     things         number of what the customer of `mau` manages itself, by short name, see `owned`
-    people         who can sign in, by role and short name: operator, administrator mau, viewer mau, administrator none
+    people         who can sign in, by role and short name: operator, administrator mau, viewer mau, viewer roster, administrator none
     key            of the vendor's platform, which sends facts
     learners       numbers of people, and ids of entries, see `naming`
     """
@@ -170,7 +170,8 @@ def made(activations: int = 0) -> dict[str, Any]:
     people = {"operator": _person("operator", None)}
     for short in ("facilitate", "docebo", "reach", "seats", "mau", "mauc", "elearning", "roster"):
         people[f"administrator {short}"] = _person("administrator", rows[short].customer, short)
-    people["viewer mau"] = _person("viewer", mau.customer, "mau")
+    for short in ("mau", "roster"):
+        people[f"viewer {short}"] = _person("viewer", rows[short].customer, short)
     people["administrator none"] = _person("administrator", none, "none")
     _, key = keys.make(name="platform", scopes=["facts:write", "usage:read"], customer=None)
     return {
