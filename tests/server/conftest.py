@@ -11,7 +11,7 @@ from django.db import connection
 from rollbook.server.live import people
 from tests import server_settings
 
-LIVE_TABLES = ("activation", "holding", "opening", "tally", "fact", "fact_key")
+LIVE_TABLES = ("activation", "holding", "opening", "tally", "fact", "fact_key", "archived_attributes")
 """What `engines.database` keeps: no model, so Django does not empty them."""
 
 

@@ -155,7 +155,15 @@ class LedgerStore(FactStore):
 
     def places(self, keys: Sequence[tuple[str, str]]) -> dict[tuple[str, str], str]:
         """Where facts are kept, by (source, id); found by their keys, without reading any other fact."""
-        found: dict[tuple[str, str], str] = {}
+        return {key: self._place(file, line) for key, file, line in self._found(keys)}
+
+    def lying_at(self, keys: Sequence[tuple[str, str]]) -> Iterator[str]:
+        """SQL of the rows of facts, one each, by (source, id), in the columns of `FIELDS`; of those that are here."""
+        for _, file, line in self._found(keys):
+            yield shaped(reading([str(self.paths[file])], first=file, rows=(line - 1, line - 1)))
+
+    def _found(self, keys: Sequence[tuple[str, str]]) -> Iterator[tuple[tuple[str, str], int, int]]:
+        """The key, file and line of those facts that are here."""
         asked = [key_of(*key) for key in keys]
         heads = np.array([head for head, _ in asked], np.uint64)
         tails = np.array([tail << 32 for _, tail in asked], np.uint64)
@@ -164,19 +172,22 @@ class LedgerStore(FactStore):
                 rows = Keys(self.folder, segment).find(heads, tails).rows
                 hit = np.flatnonzero(rows >= 0)
                 for key, place in zip(hit.tolist(), self.numbers(number, rows[hit]).tolist(), strict=True):
-                    found[keys[key]] = self._place(place >> 46, place & ((1 << 46) - 1))
-        return found
+                    yield keys[key], place >> 46, place & ((1 << 46) - 1)
 
     def of_learners(self, ids: Sequence[str]) -> Iterator[Fact]:
         """The facts of learners, and the links that give one of the ids up; reads the row groups where they lie."""
         named = quoted_list(ids)
+        for lying in self.lying(ids):
+            yield from self.iterate(f"learner in ({named})", f"({lying})")
+        links = f"type = {quoted(LINKED)} and (learner in ({named}) or object in ({named}))"
+        yield from self.iterate(links, "corrections")
+
+    def lying(self, ids: Sequence[str]) -> Iterator[str]:
+        """SQL of the rows among which all of these learners' own are, in the columns of `FIELDS`."""
         for number, segment in enumerate(self.segments):
             for first, rows in self.rows_of(segment, ids):
                 for file, begin, end in self._ranges(number, first, rows):
-                    lying = shaped(reading([str(self.paths[file])], first=file, rows=(begin, end - 1)))
-                    yield from self.iterate(f"learner in ({named})", f"({lying})")
-        links = f"type = {quoted(LINKED)} and (learner in ({named}) or object in ({named}))"
-        yield from self.iterate(links, "corrections")
+                    yield shaped(reading([str(self.paths[file])], first=file, rows=(begin, end - 1)))
 
     def _ranges(self, segment: int, first: int, rows: int) -> Iterator[tuple[int, int, int]]:
         """Rows of a segment as (file, first row in it, row after the last)."""

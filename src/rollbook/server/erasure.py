@@ -16,16 +16,17 @@ import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from itertools import islice
+from itertools import chain, islice
 
 from django.db import connection, transaction
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
+from rollbook.metering.steps import quoted_list
 from rollbook.model.fact import LINKED
 from rollbook.server.access import audit
 from rollbook.server.access.principals import Principal
-from rollbook.server.live import metering, people
+from rollbook.server.live import archive, metering, people
 from rollbook.server.models import (
     Customer,
     HeldFact,
@@ -175,11 +176,15 @@ def _empty_attributes(organisations: list[str], surrogate: str | None, said: Ite
     has = " or ".join([f"{_POSITION[connection.vendor]} > 0"] * len(wanted := list(_written(said))))
     theirs = "%s in (learner, actor, impersonator)" if surrogate else "%s <> ''"
     where = f"attributes <> '' and ({theirs} or {has})"
-    found = iter(_numbers(organisations, where, [surrogate or "", *wanted]))
+    values = [surrogate or "", *wanted]
+    found = chain(
+        _numbers(organisations, where, values), _numbers(organisations, where, values, table="archived_attributes")
+    )
     while part := list(islice(found, CHUNK)):
         with transaction.atomic(), connection.cursor() as cursor:
             marks = ", ".join(["%s"] * len(part))
             cursor.execute(f"update fact set attributes = '' where number in ({marks})", part)
+            cursor.execute(f"delete from archived_attributes where number in ({marks})", part)
 
 
 def _carrying(organisations: list[str], learner: str) -> int:
@@ -190,18 +195,33 @@ def _carrying(organisations: list[str], learner: str) -> int:
         columns = ("object", "session", "id", "voids")
         where = " or ".join(_POSITION[connection.vendor].replace("attributes", it) + " > 0" for it in columns)
         values = [learner] * len(columns)
-    return len(_numbers(organisations, f"({where})", values))
+    return len(_numbers(organisations, f"({where})", values)) + _archived_carrying(organisations, learner)
+
+
+def _archived_carrying(organisations: list[str], learner: str) -> int:
+    """The same of facts that were moved to the archive."""
+    moved = archive.of_organisations(organisations)
+    if moved is None:
+        return 0
+    columns = ("object", "session", "id", "voids")
+    if len(learner) < LENGTH_SURE:
+        where = f"$learner in ({', '.join(columns)})"
+    else:
+        where = " or ".join(f"contains({column}, $learner)" for column in columns)
+    where = f"({where}) and organisation in ({quoted_list(organisations)})"
+    [(number,)] = moved.all("count(*)", where, {"learner": learner})
+    return int(number)
 
 
 _POSITION = {"postgresql": "strpos(attributes, %s)", "sqlite": "instr(attributes, %s)"}
 
 
-def _numbers(organisations: list[str], where: str, values: list[str]) -> list[int]:
+def _numbers(organisations: list[str], where: str, values: list[str], *, table: str = "fact") -> list[int]:
     """Numbers of facts, one organisation after the other."""
     found: list[int] = []
     with connection.cursor() as cursor:
         for organisation in organisations:
-            cursor.execute(f"select number from fact where organisation = %s and {where}", [organisation, *values])
+            cursor.execute(f"select number from {table} where organisation = %s and {where}", [organisation, *values])
             found += [number for (number,) in cursor.fetchall()]
     return found
 

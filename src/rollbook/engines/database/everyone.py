@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 
+from rollbook.engines.database.archived import together
 from rollbook.engines.database.dialects import Database, Parameter, Row
 from rollbook.engines.database.subscriptions import BEGINNING_US, LiveSubscription
 from rollbook.engines.database.touch import TOUCHING, Touched, Touching, targets
@@ -19,10 +20,10 @@ def touched(database: Database, live: LiveSubscription, from_us: int, to_us: int
     """Whom facts in [from_us, to_us) touch; everybody from the beginning, if the stretch begins there."""
     for organisation in live.organisations:
         if from_us > BEGINNING_US:
-            corrected = touched_by(live, _corrections(database, live.owner, organisation, from_us, to_us))
+            corrected = touched_by(live, _corrections(database, live, organisation, from_us, to_us))
             if corrected:
                 yield corrected
-        for learners in _learners(database, organisation, from_us, to_us):
+        for learners in _all_learners(database, live, organisation, from_us, to_us):
             at_us = BEGINNING_US if from_us == BEGINNING_US else None
             found = Touched()
             for learner, first_us in learners:
@@ -33,7 +34,9 @@ def touched(database: Database, live: LiveSubscription, from_us: int, to_us: int
                 yield touched_by(live, guests)
 
 
-def _corrections(database: Database, owner: int, organisation: str, from_us: int, to_us: int) -> list[Touching]:
+def _corrections(
+    database: Database, live: LiveSubscription, organisation: str, from_us: int, to_us: int
+) -> list[Touching]:
     """Links in a stretch of time, and the facts that voids in it take back."""
     dialect = database.dialect
     where = f"""fact.status = true and fact.organisation = {dialect.value("organisation", "text")}
@@ -43,7 +46,17 @@ def _corrections(database: Database, owner: int, organisation: str, from_us: int
     voids = database.rows(
         f"select organisation, source, voids from fact where fact.type = '{VOIDED}' and {where}", values
     )
-    return [*(Touching(*row) for row in links), *targets(database, owner, voids)]
+    return [*(Touching(*row) for row in links), *targets(database, live, voids)]
+
+
+def _all_learners(
+    database: Database, live: LiveSubscription, organisation: str, from_us: int, to_us: int
+) -> Iterator[list[Row]]:
+    """(learner, first instant) of an organisation, in order, wherever their facts lie."""
+    stored = _learners(database, organisation, from_us, to_us)
+    if live.archive is None or from_us >= live.archive.until_us:
+        return stored
+    return together(stored, live.archive.learners(organisation, from_us, to_us), CHUNK)
 
 
 def _learners(database: Database, organisation: str, from_us: int, to_us: int) -> Iterator[list[Row]]:

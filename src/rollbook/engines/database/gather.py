@@ -19,6 +19,9 @@ from rollbook.metering.steps import Step, quoted_list
 from rollbook.model.fact import LINKED, VOIDED, Fact, is_status
 from rollbook.model.plan import Meter
 
+GIVEN_ROWS = 50_000
+"""Archived facts that are given to the database at once."""
+
 WORKING = tuple(schema.TEMPORARY)
 """What is emptied before each run: several subscriptions may be metered in one transaction."""
 
@@ -33,6 +36,7 @@ def meter(database: Database, live: LiveSubscription, found: Touched) -> tuple[d
     values = {"key": live.key, "as_of_us": live.as_of_us, "least": least, "least_us": least_us}
     covered = [(name,) for name in within]
     database.run(_gather(database.dialect, live.meter, linked=linked), {**values, "within": covered})
+    _gather_archived(database, live, found)
     voids = VOIDED in corrected
     if voids:
         database.run(_gather_voids(database.dialect), values)
@@ -66,6 +70,30 @@ def _fill(database: Database, live: LiveSubscription, found: Touched) -> tuple[i
             given = database.dialect.rows("given", columns)
             database.run(f"insert into {table} ({', '.join(columns)}) {given}", {"given": rows})
     return least, least_us
+
+
+def _gather_archived(database: Database, live: LiveSubscription, found: Touched) -> None:
+    """Adds to `live_facts` the deeds of who was touched that lie in the archive, as `_gather` does those stored."""
+    if live.archive is None:
+        return
+    meter = live.meter
+    states = meter.holds or meter.member_while
+    switching = frozenset(type_ for type_ in (states.types if states else ()) if not schema.is_kept_for_ever(type_))
+    within = live.organisations if meter.dedupe == "customer" else ()
+    asked = [
+        (organisation, learner, live.begins(at_us)[0])
+        for (scope, learner), at_us in found.learners.items()
+        for organisation in within or (scope,)
+    ]
+    counting = frozenset(type_ for type_ in meter.counts if not schema.is_kept_for_ever(type_)) - switching
+    since = [row for row in asked if row[2] < live.archive.until_us]
+    rows = list(live.archive.deeds(since, counting, live.as_of_us)) if counting else []
+    if switching:
+        rows += live.archive.deeds([(*row[:2], BEGINNING_US) for row in asked], switching, live.as_of_us)
+    columns = ", ".join(schema.METERED)
+    for first in range(0, len(rows), GIVEN_ROWS):
+        given = database.dialect.rows("given", schema.METERED)
+        database.run(f"insert into live_facts ({columns}) {given}", {"given": rows[first : first + GIVEN_ROWS]})
 
 
 @lru_cache

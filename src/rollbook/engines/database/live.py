@@ -34,7 +34,7 @@ def remeter(cursor: Any, subscriptions: Sequence[LiveSubscription], facts: Seque
             if not live.windows_begun:
                 continue
             in_force = [(fact.organisation, fact.source, fact.voids) for fact in voids if fact.at_us < live.as_of_us]
-            settle(database, live, touched(live, chain(facts, targets(database, live.owner, in_force))))
+            settle(database, live, touched(live, chain(facts, targets(database, live, in_force))))
 
 
 def settle(database: Database, live: LiveSubscription, found: Touched) -> None:

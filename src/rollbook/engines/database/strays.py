@@ -56,15 +56,20 @@ def _with_facts(database: Database, live: LiveSubscription, learners: Sequence[R
     dialect = database.dialect
     across = live.meter.dedupe == "customer"
     asked = dialect.rows("asked", {"scope": "text", "learner": "text"})
-    within = f"cross join ({dialect.rows('within', {'organisation': 'text'})}) as of" if across else ""
+    of = f"cross join ({dialect.rows('within', {'organisation': 'text'})}) as of" if across else ""
     organisation = "of.organisation" if across else "asked.scope"
     rows = database.rows(
-        f"""select distinct asked.scope, asked.learner from ({asked}) as asked {within}
+        f"""select distinct asked.scope, asked.learner from ({asked}) as asked {of}
             where (select min(at_us) from fact
                    where fact.organisation = {organisation} and fact.learner = asked.learner) is not null""",
         {"asked": list(learners), "within": [(name,) for name in live.organisations]},
     )
-    return set(rows)
+    known = set(rows)
+    if live.archive:
+        within = live.organisations if across else ()
+        left = [(name, row[1]) for row in learners if row not in known for name in within or (row[0],)]
+        known |= {(live.scope(organisation), learner) for organisation, learner in live.archive.of_these(left)}
+    return known
 
 
 def guests(database: Database, live: LiveSubscription) -> Iterator[Row]:
@@ -88,7 +93,7 @@ def guests(database: Database, live: LiveSubscription) -> Iterator[Row]:
         )
         named = {
             (fact.source, fact.id)
-            for fact in targets(database, live.owner, [row[1:] for row in rows])
+            for fact in targets(database, live, [row[1:] for row in rows])
             if fact.role == "guest" and fact.organisation in live.organisations
         }
         yield from ((row[0], *row[2:]) for row in rows if row[0] != row[3] or row[2:] not in named)

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 
 from rollbook.accounting.consumption import cuts
+from rollbook.engines.database.archived import Archive
 from rollbook.errors import Problem, UsageError
 from rollbook.metering import calendar, inputs
 from rollbook.model.instants import LATEST_US
@@ -31,6 +32,7 @@ class LiveSubscription:
                    than there are says that the term is over, and that corrections count whenever they happen
     assumed        organisations whose learners all count as members
     owner          whose facts it meters, see `facts.store`
+    archive        the deeds of its owner that were moved out of the tables; None where none were
     """
 
     key: int
@@ -38,6 +40,7 @@ class LiveSubscription:
     windows_begun: int = 0
     assumed: frozenset[str] = frozenset()
     owner: int = 0
+    archive: Archive | None = None
     windows: tuple[Window, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:

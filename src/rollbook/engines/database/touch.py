@@ -78,8 +78,8 @@ TOUCHING = ", ".join(f"fact.{name}" for name in Touching._fields)
 """The columns of `Touching`."""
 
 
-def targets(database: Database, owner: int, voids: Sequence[Row]) -> list[Touching]:
-    """The facts of an owner that voids, (organisation, source, id), take back; those that have come."""
+def targets(database: Database, live: LiveSubscription, voids: Sequence[Row]) -> list[Touching]:
+    """The facts of its owner that voids, (organisation, source, id), take back; those that have come."""
     if not voids:
         return []
     named = database.dialect.rows("voids", {"organisation": "text", "source": "text", "id": "text"})
@@ -89,9 +89,13 @@ def targets(database: Database, owner: int, voids: Sequence[Row]) -> list[Touchi
             {find("fact_key", f"{of_owner} and fact_key.source = void.source and fact_key.id = void.id")}
             {find("fact", "fact.number = fact_key.number")}
             where fact.organisation = void.organisation""",
-        {"voids": list(voids), "owner": owner},
+        {"voids": list(voids), "owner": live.owner},
     )
-    return [Touching(*row) for row in rows if row[2] != VOIDED]
+    found = [Touching(*row) for row in rows]
+    if live.archive:
+        there = {(fact.organisation, fact.source, fact.id) for fact in found}
+        found += [Touching(*row) for row in live.archive.named([it for it in voids if tuple(it) not in there])]
+    return [fact for fact in found if fact.type != VOIDED]
 
 
 def with_linked(database: Database, live: LiveSubscription, found: Touched) -> bool:

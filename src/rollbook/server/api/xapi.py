@@ -32,8 +32,8 @@ from rollbook.server.api.facts import SCOPE, Sending, body, busy, sending, take
 from rollbook.server.api.xapi_attachments import is_somewhere, statements_of
 from rollbook.server.api.xapi_statement import StatementError, check_statement
 from rollbook.server.clock import now_us
-from rollbook.server.live import metering
-from rollbook.server.models import Organisation
+from rollbook.server.live import archive, metering
+from rollbook.server.models import Customer, Organisation
 from rollbook.server.receiving.ingest import Receipt, Sender, ingest_within
 from rollbook.server.receiving.reading import Read, Rejected, UnreadableError, decode_event
 from rollbook.server.refusals import RefusedError, refused
@@ -327,6 +327,9 @@ def _at_their_time(read: Sequence[Read], places: set[int], sender: Sender) -> li
             [owner, Xapi.name, *ids],
         )
         times = dict(cursor.fetchall())
+    moved = archive.of_customer(Customer.objects.get(pk=owner))
+    if moved and (left := [(None, Xapi.name, id_) for id_ in ids if id_ not in times]):
+        times |= dict(moved.by_key(left, ("id", "at_us")))
     return [
         it.replace(at_us=times[it.id]) if index in places and isinstance(it, Fact) and it.id in times else it
         for index, it in enumerate(read)

@@ -14,7 +14,7 @@ from typing import Any
 
 from rollbook.engines import database as engine
 from rollbook.model.fact import LINKED, VOIDED
-from rollbook.server.live import driver, snapshots
+from rollbook.server.live import archive, driver, snapshots
 
 
 def ever_linked(organisations: Sequence[str], learners: Collection[str]) -> set[str]:
@@ -42,10 +42,31 @@ def copy_facts(organisations: Sequence[str], learners: Collection[str], to: Path
 
     def fetched() -> Iterator[Sequence[tuple[Any, ...]]]:
         yield from _rows(of.own, given)
-        if any(_rows(of.any_void, given)):
+        voids = any(_rows(of.any_void, given))
+        if voids:
             yield from _rows(of.voids, given)
+        for rows in _archived(organisations, learners):
+            yield rows
+            if voids:
+                # A fact is stored or archived, so no void is found twice.
+                yield from _rows(of.voids_of, given | {"targets": _targets(rows)})
 
     return snapshots.write_facts(fetched(), to)
+
+
+def _archived(organisations: Sequence[str], learners: Collection[str]) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """The facts of learners that were moved to the archive."""
+    moved = archive.of_organisations(organisations)
+    asked = [(organisation, learner) for organisation in organisations for learner in learners]
+    if moved and asked:
+        columns = ", ".join(_UNTOLD.get(name, f"archived.{name}") for name in ("number", *snapshots.STORED))
+        yield from snapshots.some_at_a_time(moved.of(asked, columns))
+
+
+def _targets(rows: Sequence[tuple[Any, ...]]) -> str:
+    """(organisation, source, id) of facts, as JSON."""
+    places = [1 + snapshots.STORED.index(name) for name in ("organisation", "source", "id")]
+    return json.dumps([[row[place] for place in places] for row in rows], ensure_ascii=False)
 
 
 def _rows(sql: str, given: Mapping[str, Any]) -> Iterator[Sequence[tuple[Any, ...]]]:
@@ -87,11 +108,15 @@ _LINKS_POSTGRESQL = _LINKS.format(organisation="%(organisation)s", among="= any(
 
 @dataclass(frozen=True, slots=True)
 class _Questions:
-    """The facts of learners; whether there are voids at all; the voids of these facts that name somebody else."""
+    """The facts of learners; whether there are voids at all; the voids of these facts that name somebody else.
+
+    voids_of  the same voids of facts that are given, as JSON
+    """
 
     own: str
     any_void: str
     voids: str
+    voids_of: str
 
 
 _SQLITE = _Questions(
@@ -102,6 +127,10 @@ _SQLITE = _Questions(
     f"""select {_COLUMNS} from json_each(:learners) as asked cross join fact as target cross join fact
         where target.organisation in (select value from json_each(:within)) and target.learner = asked.value
         and {_VOID} and fact.learner not in (select value from json_each(:learners))""",
+    f"""select {_COLUMNS} from (
+            select json_extract(value, '$[0]') as organisation, json_extract(value, '$[1]') as source,
+                   json_extract(value, '$[2]') as id from json_each(:targets)) as target
+        cross join fact where {_VOID} and fact.learner not in (select value from json_each(:learners))""",
 )
 
 _POSTGRESQL = _Questions(
@@ -109,6 +138,12 @@ _POSTGRESQL = _Questions(
     f"""select 1 from fact where status = true and type = '{VOIDED}' and organisation = any(%(within)s)
         and cardinality(%(learners)s::text[]) > 0 limit 1""",
     f"""select {_COLUMNS} from {_ASKED} cross join lateral ({_OWN} offset 0) as target
+        cross join lateral (select * from fact where {_VOID} offset 0) as fact
+        where fact.learner <> all(%(learners)s)""",
+    f"""select {_COLUMNS} from (
+            select (value->>0) collate "C" as organisation, (value->>1) collate "C" as source,
+                   (value->>2) collate "C" as id from jsonb_array_elements(cast(%(targets)s as jsonb)) as given(value)
+        ) as target
         cross join lateral (select * from fact where {_VOID} offset 0) as fact
         where fact.learner <> all(%(learners)s)""",
 )

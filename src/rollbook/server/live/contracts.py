@@ -26,6 +26,7 @@ from rollbook.model.plan import Plan, parse_plan
 from rollbook.model.subscription import Approval, Change, Quantity, Subscription
 from rollbook.model.tariff import Tariff, read_tariff
 from rollbook.server import models
+from rollbook.server.live import archive
 from rollbook.server.live.driver import asked
 from rollbook.server.models.contracts import PAID, SHADOW
 
@@ -124,6 +125,7 @@ def live(row: models.Subscription) -> LiveSubscription:
         windows_begun=row.windows_begun,
         assumed=frozenset(row.assumed),
         owner=row.customer_id,
+        archive=archive.of_customer(row.customer),
     )
 
 
@@ -173,6 +175,9 @@ union all
 select so.subscription_id, 'organisation', o.name, '', '', '', '', '', '', '', 0, 0
 from subscription_organisations as so join subscription as s on s.id = so.subscription_id
 join organisation as o on o.id = so.organisation_id where s.customer_id = {customer}
+union all
+select 0, 'archive', '', '', '', '', '', '', '', '', archived_until_us, archived_last
+from customer where id = {customer}
 union all
 select 0, 'organisation', name, '', '', '', '', '', '', '', 0, 0 from organisation where customer_id = {customer}
 """

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from itertools import islice
 from typing import Any
 
 from django.db import connection
@@ -19,7 +20,7 @@ from rollbook.metering.identities import accept, cluster_of
 from rollbook.metering.inputs import metered_windows
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.reports.explain import Explanation, explain
-from rollbook.server.live import clusters, contracts, driver
+from rollbook.server.live import archive, clusters, contracts, driver
 from rollbook.server.live.abridged import abridged
 from rollbook.server.models import Subscription
 from rollbook.server.refusals import refused
@@ -68,7 +69,25 @@ def explain_learner(row: Subscription, learner: str, now_us: int, *, is_entry: b
 def _of_people(organisations: Sequence[str], ids: set[str]) -> list[Fact]:
     """Every fact that names one of these, as its learner or as who was linked to another."""
     linked = _facts(organisations, "object", ids, extra=f"and status = true and type = '{LINKED}'")
-    return list({fact.key: fact for fact in (*_facts(organisations, "learner", ids), *linked)}.values())
+    found = [*_archived(organisations, ids), *_facts(organisations, "learner", ids), *linked]
+    if len(found) > FACTS_MAX:
+        raise _TooManyError
+    return list({fact.key: fact for fact in found}.values())
+
+
+def _archived(organisations: Sequence[str], ids: set[str]) -> list[Fact]:
+    """The facts of these that were moved to the archive, with what senders wrote beside them."""
+    moved = archive.of_organisations(organisations)
+    if moved is None:
+        return []
+    asked = [(organisation, id_) for organisation in organisations for id_ in ids]
+    columns = ", ".join(f"archived.{name}" for name in ("number", *_COLUMNS))
+    rows = list(islice(moved.of(asked, columns), FACTS_MAX + 1))
+    said = archive.attributes([number for number, *_ in rows])
+    facts = [Fact(**dict(zip(_COLUMNS, row[1:], strict=True))) for row in rows]
+    return [
+        fact.replace(attributes=said[row[0]]) if row[0] in said else fact for fact, row in zip(facts, rows, strict=True)
+    ]
 
 
 def _person(

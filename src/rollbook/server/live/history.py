@@ -11,6 +11,8 @@ import threading
 from collections import OrderedDict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
+from typing import Any
 
 from django.db import connection
 
@@ -18,11 +20,12 @@ from rollbook import comparing, library
 from rollbook.advice import compare
 from rollbook.advice.pattern import Pattern
 from rollbook.errors import Problem, UsageError
+from rollbook.metering.steps import quoted_list
 from rollbook.model.fact import Fact
 from rollbook.model.instants import from_us
 from rollbook.model.plan import Plan
 from rollbook.model.subscription import Subscription
-from rollbook.server.live import contracts
+from rollbook.server.live import archive, contracts
 from rollbook.server.live.version import version
 from rollbook.server.models import Subscription as Row
 from rollbook.server.refusals import RefusedError
@@ -97,13 +100,22 @@ def _facts(own: Subscription, now_us: int) -> Iterator[Fact]:
               where organisation in ({marks}) and at_us < %s and (status or at_us >= %s) limit {FACTS_MAX + 1}"""
     if not organisations:
         return
+    until_us = min(now_us, own.end_us)
     with connection.cursor() as cursor:
-        cursor.execute(sql, [*organisations, min(now_us, own.end_us), own.start_us])
-        number = 0
-        while rows := cursor.fetchmany(FETCHED):
-            number += len(rows)
-            if number > FACTS_MAX:
+        cursor.execute(sql, [*organisations, until_us, own.start_us])
+        stored = iter(lambda: cursor.fetchmany(FETCHED), [])
+        rows = chain(_archived(organisations, own.start_us, until_us), chain.from_iterable(stored))
+        for number, row in enumerate(rows):
+            if number >= FACTS_MAX:
                 rule = f"there are more than {FACTS_MAX:,} facts, which takes too long here"
                 raise UsageError(Problem("history", rule, "ask the vendor to compare them with `rollbook compare`"))
-            for row in rows:
-                yield Fact(**dict(zip(_COLUMNS, row, strict=True)))
+            yield Fact(**dict(zip(_COLUMNS, row, strict=True)))
+
+
+def _archived(organisations: Sequence[str], from_us: int, to_us: int) -> Iterator[tuple[Any, ...]]:
+    """What happened from one instant to another, of what was moved to the archive."""
+    moved = archive.of_organisations(organisations)
+    if moved and from_us < moved.until_us:
+        where = f"""organisation in ({quoted_list(organisations)}) and at_us >= $from_us and at_us < $to_us
+                    limit {FACTS_MAX + 1}"""
+        yield from moved.all(", ".join(_COLUMNS), where, {"from_us": from_us, "to_us": to_us})

@@ -9,9 +9,11 @@ import json
 from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
+from django.db import connection
+
 from rollbook.model.fact import VOIDED
 from rollbook.roster.deciding import COMPLETED, Total
-from rollbook.server.live import clusters, driver
+from rollbook.server.live import archive, clusters, driver
 
 
 def of_people(
@@ -35,6 +37,37 @@ def of_people(
             sql = sql.replace(_STANDS, "")
         for row in cursor.execute(_placed(sql), given).fetchall():
             yield Total(*row)
+    yield from _archived(organisations, everybody, as_of_us, completed_only=completed_only)
+
+
+def _archived(
+    organisations: Sequence[str], learners: Sequence[str], as_of_us: int, *, completed_only: bool
+) -> Iterator[Total]:
+    """The same of what was moved to the archive."""
+    moved = archive.of_organisations(organisations)
+    if moved is None:
+        return
+    where = "archived.at_us < $as_of_us and archived.role = 'learner' and archived.impersonator = ''"
+    if completed_only:
+        where += f" and archived.type = '{COMPLETED}'"
+    where += " and not list_contains($voided, archived.organisation || chr(31) || archived.source || chr(31) || id)"
+    added = f"""archived.organisation, archived.learner, archived.object, max(archived.at_us),
+                max(archived.at_us) filter (where archived.type = '{COMPLETED}')"""
+    asked = [(organisation, learner) for organisation in organisations for learner in learners]
+    given = {"as_of_us": as_of_us, "voided": _voided(organisations, as_of_us)}
+    yield from (Total(*row) for row in moved.of(asked, added, f"{where} group by all", given))
+
+
+def _voided(organisations: Sequence[str], as_of_us: int) -> list[str]:
+    """What voids name, as one text each."""
+    marks = ", ".join(["%s"] * len(organisations))
+    with connection.cursor() as cursor:
+        cursor.execute(
+            f"""select organisation, source, voids from fact where status = true and type = %s and at_us < %s
+                and organisation in ({marks})""",
+            [VOIDED, as_of_us, *organisations],
+        )
+        return [chr(31).join(row) for row in cursor.fetchall()]
 
 
 _ANY_VOID = f"""select 1 from fact where status = true and type = '{VOIDED}' and organisation {{among_organisations}}

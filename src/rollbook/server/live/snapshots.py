@@ -12,7 +12,7 @@ import threading
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 from typing import IO, Any
 
@@ -25,6 +25,7 @@ from rollbook import library
 from rollbook.engines.database import LiveSubscription
 from rollbook.errors import BookError, Problem, UsageError
 from rollbook.intake import ReadOptions
+from rollbook.metering.steps import quoted_list
 from rollbook.model.fact import COLUMNS, CORRECTIONS
 from rollbook.model.instants import from_us
 from rollbook.model.keys import nearest
@@ -35,7 +36,7 @@ from rollbook.render.data import write_csv, write_json, write_parquet
 from rollbook.render.xlsx import write_xlsx
 from rollbook.reports.named import find
 from rollbook.server import clock
-from rollbook.server.live import contracts, driver
+from rollbook.server.live import archive, contracts, driver
 from rollbook.server.models import Person, Subscription
 from rollbook.server.refusals import RefusedError
 
@@ -312,7 +313,7 @@ def copy_facts(
            reaches them; None for all
     known  facts up to this number, and before this instant, are not wanted: they are in a book already
     """
-    return write_facts(_rows(organisations, types, known), to, known[0])
+    return write_facts(chain(_archived(organisations, types, known), _rows(organisations, types, known)), to, known[0])
 
 
 def write_facts(fetched: Iterable[Sequence[tuple[Any, ...]]], to: Path, last: int = 0) -> Copied:
@@ -341,6 +342,20 @@ def some_at_a_time(rows: Iterator[tuple[Any, ...]]) -> Iterator[Sequence[tuple[A
     """Rows that a driver gives one by one, as `write_facts` takes them."""
     while some := list(islice(rows, FETCHED_ROWS)):
         yield some
+
+
+def _archived(
+    organisations: Sequence[str], types: Collection[str] | None, known: tuple[int, int]
+) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """The same rows as `_rows` has, of facts that were moved to the archive; mostly all of them are known."""
+    moved = archive.of_organisations(organisations)
+    if moved is None or (moved.last <= known[0] and moved.until_us <= known[1]):
+        return
+    where = f"organisation in ({quoted_list(organisations)}) and (number > $last or at_us >= $since_us)"
+    if types is not None:
+        where += f" and type in ({quoted_list(types)})"
+    since = {"last": known[0], "since_us": known[1]}
+    yield from some_at_a_time(moved.all(", ".join(("number", *STORED)), where, since))
 
 
 def _rows(

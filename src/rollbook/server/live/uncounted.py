@@ -8,6 +8,7 @@ counted, so that it never takes long. Whoever counted under another id of theirs
 
 from __future__ import annotations
 
+import json
 import tempfile
 import time
 from collections.abc import Collection
@@ -24,7 +25,7 @@ from rollbook.metering.steps import quoted, quoted_list
 from rollbook.model.fact import CORRECTIONS
 from rollbook.model.instants import iso
 from rollbook.model.window import Window
-from rollbook.server.live import clusters, contracts, driver, people, snapshots
+from rollbook.server.live import archive, clusters, contracts, driver, people, snapshots
 from rollbook.server.models import Person, Subscription
 from rollbook.server.refusals import missing
 
@@ -133,9 +134,34 @@ def _not_live(live: LiveSubscription, customer: int, window: Window, after: int,
         *(*within, window.start_us, window.end_us, live.key, window.number),
         wanted,
     ]
+    stored = {number for (number,) in _asked(sql, parameters)}
+    return sorted(stored | _archived(live, window, after))[:wanted]
+
+
+def _archived(live: LiveSubscription, window: Window, after: int) -> set[int]:
+    """The same of facts that were moved to the archive, of all people whose numbers are walked by this question."""
+    within = live.subscription.organisations or ()
+    moved = archive.of_organisations(within)
+    if moved is None or window.start_us >= moved.until_us:
+        return set()
+    where = f"""organisation in ({quoted_list(within)}) and at_us >= $from_us and at_us < $to_us
+                and try_cast(learner as bigint) > $after and try_cast(learner as bigint) <= $last"""
+    given = {"from_us": window.start_us, "to_us": window.end_us, "after": after, "last": after + PEOPLE_ROUND}
+    there = set(moved.all("distinct organisation, learner", where, given))
+    scopes = sorted({live.scope(organisation) for organisation in within})
+    learners = sorted({learner for _, learner in there})
+    among = "= any(%s)" if driver.on_postgresql() else "in (select value from json_each(%s))"
+    sql = f"""select scope, unit from activation where subscription = %s and scope in ({_marks(scopes)})
+              and unit {among} and window_number = %s and not guest"""
+    asked = learners if driver.on_postgresql() else json.dumps(learners)
+    active = set(_asked(sql, [live.key, *scopes, asked, window.number]))
+    return {int(learner) for organisation, learner in there if (live.scope(organisation), learner) not in active}
+
+
+def _asked(sql: str, parameters: list[Any]) -> list[tuple[Any, ...]]:
     with driver.own_cursor() as cursor:
         cursor.execute(sql if driver.on_postgresql() else sql.replace("%s", "?"), parameters)
-        return [number for (number,) in cursor.fetchall()]
+        return list(cursor.fetchall())
 
 
 def _marks(values: Collection[str]) -> str:

@@ -11,10 +11,17 @@ from rollbook.server.models.lengths import NAME
 
 
 class Customer(models.Model):
-    """Who pays. Everything that is metered for a customer is serialised by a lock on this row."""
+    """Who pays. Everything that is metered for a customer is serialised by a lock on this row.
+
+    Deeds before `archived_until_us`, with numbers up to `archived_last`, lie in the customer's archive, but for those
+    of guests. Both rise only.
+    """
 
     name = models.CharField(max_length=200, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
+    archived_until_us = models.BigIntegerField(default=0)
+    archived_last = models.BigIntegerField(default=0)
+    archived_facts = models.BigIntegerField(default=0)
 
     class Meta:
         db_table = "customer"

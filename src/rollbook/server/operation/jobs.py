@@ -46,6 +46,9 @@ FORECASTS_MAX = 10
 RULES_SECONDS = 60
 """One run begins runs of rules for so long: one of 100,000 learners may take about as long itself."""
 
+ARCHIVE_SECONDS = 60
+"""One run begins to move facts of customers for so long: a month of one takes seconds."""
+
 REPORTED_MAX = 500
 """Reported counts that one run compares."""
 
@@ -150,6 +153,21 @@ def close_due(now: datetime) -> int:
     from rollbook.server.billing import closing  # noqa: PLC0415 - as above
 
     return closing.close_due(to_us(now))
+
+
+def archive_closed(now: datetime) -> int:
+    """Once a day, moves facts of closed windows to the archive, where there is one; how many."""
+    from rollbook.server.billing import archiving  # noqa: PLC0415 - as above
+
+    began, day = time.monotonic(), now.astimezone(UTC).date().isoformat()
+    done = set(Done.objects.filter(job="archive", done_for=day).values_list("number", flat=True))
+    moved = 0
+    for customer in archiving.due():
+        if customer in done or time.monotonic() - began > ARCHIVE_SECONDS:
+            continue
+        moved += _alone("archive", archiving.move, customer, now)
+        _mark("archive", now, day, customer)
+    return moved
 
 
 def deliver_messages(now: datetime) -> int:
@@ -282,6 +300,7 @@ JOBS: Mapping[str, Callable[[datetime], int]] = {
     "expire-held": expire_held,
     "run-rules": run_rules,
     "close-due": close_due,
+    "archive": archive_closed,
     "foresee": foresee,
     "compare-counts": compare_counts,
     "order-reports": orders.order_reports,

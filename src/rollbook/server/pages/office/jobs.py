@@ -25,6 +25,7 @@ WORDS: dict[str, Any] = {
     "expire-held": gettext_lazy("Refuses facts that waited too long for an organisation nobody has"),
     "run-rules": gettext_lazy("Does each day what rules of customers say"),
     "close-due": gettext_lazy("Closes periods whose grace is over"),
+    "archive": gettext_lazy("Moves facts of closed periods to the archive, where there is one"),
     "foresee": gettext_lazy("Foresees, once a day, who will go beyond"),
     "compare-counts": gettext_lazy("Compares counts that other systems reported"),
     "order-reports": gettext_lazy("Makes reports that were ordered"),

@@ -1,0 +1,172 @@
+"""Moves deeds of closed windows from the database to the archive, one calendar month of a customer at a time.
+
+First they are written into the customer's ledger, which holds more than it needs to for a while; then, in one
+transaction behind the customer's lock, they leave the table, and the customer's row says how far the archive goes. So a
+process may be killed anywhere: what was written and not taken out is found there by the next run, and written no second
+time. Statuses and corrections stay, and so do guests' entries, which are found by more than their learner.
+
+Law: wherever facts lie, counts, accounts and statements are the same.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+from dateutil.relativedelta import relativedelta
+from django.conf import settings
+from django.db import connection, transaction
+
+from rollbook.engines.database.schema import is_kept_for_ever
+from rollbook.errors import LedgerError, Problem
+from rollbook.intake import ReadOptions
+from rollbook.ledger import build
+from rollbook.model.instants import from_us, to_us
+from rollbook.server.live import archive, contracts, driver, metering, snapshots
+from rollbook.server.models import Customer, Subscription
+from rollbook.server.models.contracts import SHADOW
+
+MONTHS_MAX = 24
+"""Months of a customer that are moved in one run; the next run goes on."""
+
+_MOVED = "not status and role <> 'guest'"
+"""What is moved: deeds that somebody did who is named."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """How far facts may leave the table: those before an instant, with numbers up to one."""
+
+    until_us: int
+    last: int
+
+
+def due() -> list[int]:
+    """The customers of whom anything may be moved; none where there is no archive."""
+    if not settings.CONFIGURATION["ROLLBOOK_ARCHIVE"]:
+        return []
+    return list(Customer.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def move(customer: int, now: datetime, months_most: int = MONTHS_MAX) -> int:
+    """Moves what may be moved of a customer; how many facts.
+
+    Raises LedgerError where the archive cannot be written or is not what it should be; then nothing was taken out of
+    the table that is not in it.
+    """
+    moved = 0
+    for _ in range(months_most):
+        row = Customer.objects.get(pk=customer)
+        bounds = bounds_of(row)
+        month = _next_month(row, bounds) if bounds else None
+        if month is None:
+            break
+        moved += _move_month(row, month, now)
+    return moved
+
+
+def bounds_of(row: Customer) -> Bounds | None:
+    """How far facts of a customer may be moved; None where nothing may.
+
+    Of a term that runs, what its closed windows rest on: it is in the book, and closing the next one does not read
+    it. Of a term that is over, whatever closings have looked at. Plans by which somebody is present from one deed to
+    another need every deed for ever, and such a customer's stay.
+    """
+    until, last = [], []
+    rows = Subscription.objects.filter(customer=row).exclude(kind=SHADOW).select_related("plan", "customer")
+    for term in rows:
+        live = contracts.live(term)
+        meter = live.meter
+        state = meter.holds or meter.member_while
+        if state and not all(map(is_kept_for_ever, state.types)):
+            return None
+        closed = term.statements.filter(window_number__isnull=False).count()
+        if closed:
+            last.append(term.facts_settled)
+        if closed < len(live.windows):
+            until.append(live.windows[closed].start_us)
+        else:
+            until.append(max(live.subscription.end_us, row.archived_until_us) if closed else 0)
+    ended = [live for live in until if live]
+    if not ended or not last:
+        return None
+    return Bounds(max(min(ended), row.archived_until_us), max(min(last), row.archived_last))
+
+
+def _next_month(row: Customer, bounds: Bounds) -> Bounds | None:
+    """The bounds of the first month of which anything is left; None where nothing is."""
+    with connection.cursor() as cursor:
+        sql, values = _moving("min(at_us)", row, bounds)
+        cursor.execute(sql, values)
+        [first_us] = cursor.fetchone()
+    if first_us is None:
+        return None
+    following = from_us(first_us).replace(day=1, hour=0, minute=0, second=0, microsecond=0) + relativedelta(months=1)
+    until_us = max(min(to_us(following), bounds.until_us), row.archived_until_us)
+    return Bounds(until_us, bounds.last)
+
+
+def _move_month(row: Customer, bounds: Bounds, now: datetime) -> int:
+    folder = archive.folder_of(row.pk)
+    with tempfile.TemporaryDirectory(prefix=snapshots.FOLDER) as scratch:
+        file = Path(scratch) / "facts.parquet"
+        with snapshots.one_view():
+            copied = snapshots.write_facts(_rows(row, bounds), file)
+        if not copied.facts:
+            return 0
+        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        built = build(folder, [str(file)], ReadOptions(memory_limit=archive.MEMORY), at=now).record
+    if built.added + built.duplicates != copied.facts:
+        rule = f"of {copied.facts:,} facts {built.rejected:,} are there with another content"
+        raise LedgerError(Problem(str(folder), rule, "run rollbook ledger verify over it; nothing was taken out"))
+    with suppress(OSError):
+        folder.chmod(0o700)
+    return _take_out(row.pk, bounds, copied.facts)
+
+
+@transaction.atomic(durable=True)
+def _take_out(customer: int, bounds: Bounds, facts: int) -> int:
+    """Takes the facts out of the table that are in the archive by now, and says so."""
+    metering.locked([customer])
+    row = Customer.objects.get(pk=customer)
+    if row.archived_last > bounds.last or row.archived_until_us > bounds.until_us:
+        # Another worker was faster, and went further.
+        return 0
+    columns = "number, organisation, learner, actor, impersonator, attributes"
+    said, values = _moving(columns, row, bounds)
+    whose, _ = _moving("", row, bounds)
+    with connection.cursor() as cursor:
+        cursor.execute(f"insert into archived_attributes ({columns}) {said} and attributes <> ''", values)
+        cursor.execute(f"delete {whose.removeprefix('select')}", values)
+        gone = cursor.rowcount
+    if gone != facts:
+        transaction.set_rollback(True)
+        return 0
+    row.archived_until_us, row.archived_last = bounds.until_us, bounds.last
+    row.archived_facts += facts
+    row.save(update_fields=["archived_until_us", "archived_last", "archived_facts"])
+    return facts
+
+
+def _moving(columns: str, row: Customer, bounds: Bounds) -> tuple[str, list[Any]]:
+    """SQL of columns of the facts that are moved, and its values."""
+    organisations = list(row.organisations.order_by("name").values_list("name", flat=True)) or [""]
+    marks = ", ".join(["%s"] * len(organisations))
+    where = f"organisation in ({marks}) and {_MOVED} and at_us < %s and number <= %s"
+    return f"select {columns} from fact where {where}", [*organisations, bounds.until_us, bounds.last]
+
+
+def _rows(row: Customer, bounds: Bounds) -> Iterator[Sequence[tuple[Any, ...]]]:
+    numbered = ["cast(number as text)" if name == "attributes" else name for name in snapshots.STORED]
+    sql, values = _moving(", ".join(("number", *numbered)), row, bounds)
+    with driver.own_cursor() as cursor:
+        if driver.on_postgresql():
+            rows: Iterable[Any] = cursor.stream(sql, values, size=snapshots.FETCHED_ROWS)
+        else:
+            rows = cursor.execute(sql.replace("%s", "?"), values)
+        yield from snapshots.some_at_a_time(iter(rows))

@@ -1,0 +1,193 @@
+"""The archive of a customer: a ledger in which deeds lie whose windows are closed, read beside the table `fact`.
+
+What lies in it is what the customer's row says: deeds before `archived_until_us` with numbers up to `archived_last`,
+and none of guests. A build that is not committed yet may have put more there; that is still in the table, and is passed
+over here. So whoever reads row, table and archive in one view of the database sees each fact once, however many builds
+end meanwhile.
+
+In the archive `attributes` is the number that the fact has in the database. What a sender wrote there may name people,
+and stays in the table `archived_attributes`, where it can be forgotten.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+from django.conf import settings
+from django.db import connection
+
+from rollbook.engines.database.schema import METERED
+from rollbook.engines.database.touch import Touching
+from rollbook.errors import LedgerError
+from rollbook.intake import ReadOptions
+from rollbook.intake.tables import FIELDS
+from rollbook.ledger import LedgerStore
+from rollbook.metering.steps import quoted_list
+from rollbook.model.instants import DAY_US
+from rollbook.server.models import Customer
+from rollbook.server.refusals import refused
+
+Row = tuple[Any, ...]
+
+MEMORY = "1GB"
+"""What reading an archive may hold before it spills to disk."""
+
+FETCHED_ROWS = 1_000
+
+RANGES_MAX = 16
+"""Learners whose rows are read where they lie; of more than these all rows between the first and the last are read."""
+
+KEYS_AT_ONCE = 64
+"""Facts that are fetched by their ids in one question."""
+
+
+@dataclass(frozen=True, slots=True)
+class Archive:
+    """Where the archive of a customer lies, and what of it counts as archived.
+
+    until_us  every deed in it is before, UTC microseconds
+    last      number of the last fact in it
+    facts     how many there are
+    """
+
+    folder: str
+    until_us: int
+    last: int
+    facts: int
+
+    def learners(self, organisation: str, from_us: int, to_us: int) -> Iterator[Row]:
+        """(learner, first instant) of deeds of an organisation in [from_us, to_us), in the order of their bytes."""
+        sql = """select learner, min(at_us) from archived where organisation = $organisation
+                 and at_us >= $from_us and at_us < $to_us group by learner order by learner"""
+        with self._opened() as store:
+            yield from self._asked(store, sql, {"organisation": organisation, "from_us": from_us, "to_us": to_us})
+
+    def deeds(self, learners: Sequence[Row], types: Collection[str], to_us: int) -> Iterator[Row]:
+        """Rows of `schema.METERED` of (organisation, learner, from_us): deeds of some types in [from_us, to_us)."""
+        columns = ", ".join(f"archived.{name}" for name in METERED)
+        where = f"at_us >= asked.from_us and at_us < $to_us and type in ({quoted_list(types)})"
+        if learners and types:
+            yield from self.of(learners, columns, where, {"to_us": to_us})
+
+    def named(self, keys: Sequence[Row]) -> list[Row]:
+        """Rows of `touch.Touching`: the deeds of these (organisation, source, id)."""
+        return list(self.by_key(keys, Touching._fields))
+
+    def of_these(self, learners: Sequence[Row]) -> set[Row]:
+        """Those (organisation, learner) of these who have deeds."""
+        if not learners:
+            return set()
+        with self._opened() as store:
+            store.connection.register("asked", _table(learners, ("organisation", "learner")))
+            sql = "select organisation, learner from learners semi join asked using (organisation, learner)"
+            return set(store.connection.execute(sql).fetchall())
+
+    def of(
+        self, learners: Sequence[Row], columns: str, where: str = "true", given: dict[str, Any] | None = None
+    ) -> Iterator[Row]:
+        """Columns of the facts of learners, given as (organisation, learner, ...); see `_asked` for names.
+
+        Of a few learners only the rows are read where they lie.
+        """
+        names = ("organisation", "learner", "from_us")[: len(learners[0])]
+        sql = f"select {columns} from archived join asked using (organisation, learner) where {where}"
+        ids = sorted({row[1] for row in learners})
+        with self._opened() as store:
+            store.connection.register("asked", _table(learners, names))
+            if len(ids) > RANGES_MAX:
+                sql += " and archived.learner >= $first_id and archived.learner <= $last_id"
+                given = {**(given or {}), "first_id": ids[0], "last_id": ids[-1]}
+                yield from self._asked(store, sql, given)
+            elif lying := list(store.lying(ids)):
+                yield from self._asked(store, sql, given or {}, f"({' union all '.join(lying)})")
+
+    def by_key(self, keys: Sequence[Row], columns: Iterable[str]) -> Iterator[Row]:
+        """Columns of the facts of these (organisation, source, id); an organisation that is None is any."""
+        if not keys:
+            return
+        organisations = {(source, id_): organisation for organisation, source, id_ in keys}
+        listed = ", ".join(("organisation", "source", "id", *columns))
+        with self._opened() as store:
+            found = iter(store.lying_at(list(organisations)))
+            while some := list(islice(found, KEYS_AT_ONCE)):
+                for row in self._asked(store, f"select {listed} from archived", {}, f"({' union all '.join(some)})"):
+                    if organisations.get((row[1], row[2]), "") in (None, row[0]):
+                        yield row[3:]
+
+    def all(self, columns: str, where: str, given: dict[str, Any] | None = None, rest: str = "") -> Iterator[Row]:
+        """Columns of whatever fulfils a condition, read from beginning to end."""
+        with self._opened() as store:
+            yield from self._asked(store, f"select {columns} from archived where {where} {rest}", given or {})
+
+    @contextmanager
+    def _opened(self) -> Iterator[LedgerStore]:
+        """The ledger. Raises RefusedError 503 where it is not there as it should be: nothing may be counted without."""
+        remedy = "bring back the folder that ROLLBOOK_ARCHIVE names; until then nothing of its windows is counted"
+        if not settings.CONFIGURATION["ROLLBOOK_ARCHIVE"]:
+            rule = "facts were moved to an archive, and ROLLBOOK_ARCHIVE does not say where it is"
+            raise refused(503, "archive-missing", "archive", rule, remedy)
+        try:
+            store = LedgerStore(Path(self.folder), ReadOptions(memory_limit=MEMORY))
+        except LedgerError as error:
+            raise refused(503, "archive-missing", "archive", f"it cannot be read ({error.code})", remedy) from error
+        with store:
+            if store.manifest.facts < self.facts:
+                rule = f"it has {store.manifest.facts:,} facts, and {self.facts:,} were moved there"
+                raise refused(503, "archive-missing", "archive", rule, remedy)
+            yield store
+
+    def _asked(self, store: LedgerStore, sql: str, given: dict[str, Any], relation: str = "facts") -> Iterator[Row]:
+        """The rows of a question over `archived`: the facts in the columns of the table `fact`, without attributes."""
+        listed = ", ".join(name for name in FIELDS if name not in ("attributes", "file", "line"))
+        archived = f"""
+            with archived as (
+                select * from (
+                    select {listed}, '' as attributes, attributes::bigint as number,
+                           (at_us // {DAY_US})::integer as day
+                    from {relation} as lying)
+                where at_us < {self.until_us:d} and number <= {self.last:d})
+            """
+        answer = store.connection.execute(archived + sql, given)
+        while rows := answer.fetchmany(FETCHED_ROWS):
+            yield from rows
+
+
+def of_customer(row: Customer) -> Archive | None:
+    """The archive of a customer; None where nothing was moved yet."""
+    if not row.archived_last:
+        return None
+    folder = str(folder_of(row.pk))
+    return Archive(folder, row.archived_until_us, row.archived_last, row.archived_facts)
+
+
+def of_organisations(organisations: Collection[str]) -> Archive | None:
+    """The archive of the customer who has these organisations, as things stand in the view that is open."""
+    row = Customer.objects.filter(organisations__name__in=list(organisations), archived_last__gt=0).first()
+    return of_customer(row) if row else None
+
+
+def folder_of(customer: int) -> Path:
+    """Where a customer's archive lies."""
+    return Path(settings.CONFIGURATION["ROLLBOOK_ARCHIVE"] or ".") / f"customer-{customer}"
+
+
+def attributes(numbers: Sequence[int]) -> dict[int, str]:
+    """What senders wrote beside archived facts, by number, of those where they wrote anything."""
+    if not numbers:
+        return {}
+    marks = ", ".join(["%s"] * len(numbers))
+    with connection.cursor() as cursor:
+        cursor.execute(f"select number, attributes from archived_attributes where number in ({marks})", list(numbers))
+        return dict(cursor.fetchall())
+
+
+def _table(rows: Sequence[Row], names: Sequence[str]) -> pa.Table:
+    kinds = [pa.int64() if name == "from_us" else pa.string() for name in names]
+    columns = zip(*dict.fromkeys(map(tuple, rows)), strict=True)
+    return pa.table({name: pa.array(column, kind) for name, column, kind in zip(names, columns, kinds, strict=True)})
