@@ -25,8 +25,10 @@ for command in (advice.compare, advice.estimate, outlook.forecast):
 app.add_typer(statements.app, name="statement", rich_help_panel=BILL)
 for checked in (proof.verify, outlook.reconcile):
     app.command(rich_help_panel=BILL)(checked)
-for served in (server.serve, server.worker, server.migrate, server.recount, server.backup, server.restore):
+for served in (server.serve, server.worker, server.migrate, server.recount, server.archive):
     app.command(rich_help_panel=RUN)(served)
+for kept in (server.backup, server.restore):
+    app.command(rich_help_panel=RUN)(kept)
 app.command("server-secrets", rich_help_panel=RUN)(server.server_secrets)
 app.command("import", rich_help_panel=FILL)(history.import_)
 app.command("add-operator", rich_help_panel=FILL)(first_hour.add_operator)

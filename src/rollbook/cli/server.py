@@ -156,6 +156,26 @@ def recount(subscription: OneSubscription = None) -> None:
             raise typer.Exit(1)
 
 
+def archive() -> None:
+    """Move facts of closed windows to the archive, as far as they are due. The worker does so once a day."""
+    with server_set_up():
+        from datetime import UTC, datetime  # noqa: PLC0415
+
+        from rollbook.server.billing import archiving  # noqa: PLC0415
+
+        refuse_other_key()
+        if not archiving.folder_is_set():
+            remedy = "name a folder in it that all servers and workers see, and that is backed up"
+            raise UsageError(Problem("ROLLBOOK_ARCHIVE", "it is not set, so there is no archive", remedy))
+        err = terminal.console(stderr=True)
+        moved = 0
+        for customer in archiving.due():
+            while facts := archiving.move(customer, datetime.now(UTC)):
+                moved += facts
+                terminal.say(err, f"customer {customer}: {_counted(facts, 'fact')} moved")
+        terminal.say(err, f"{_counted(moved, 'fact')} moved in all")
+
+
 def _counted(number: int, thing: str) -> str:
     return f"{number:,} {thing}" if number == 1 else f"{number:,} {thing}s"
 

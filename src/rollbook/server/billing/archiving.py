@@ -46,9 +46,14 @@ class Bounds:
     last: int
 
 
+def folder_is_set() -> bool:
+    """Whether there is an archive at all."""
+    return bool(settings.CONFIGURATION["ROLLBOOK_ARCHIVE"])
+
+
 def due() -> list[int]:
     """The customers of whom anything may be moved; none where there is no archive."""
-    if not settings.CONFIGURATION["ROLLBOOK_ARCHIVE"]:
+    if not folder_is_set():
         return []
     return list(Customer.objects.order_by("pk").values_list("pk", flat=True))
 
