@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -165,6 +165,23 @@ def test_a_term_that_begins_later_counts_all_that_was_archived() -> None:
     other = world.subscribe(stored.customer, "monthly-login", now=NOW, kind="shadow", meter="other")
     assert live(other) == live(stored)
     assert world.differences(other) == []
+
+
+def test_a_term_that_is_over_holds_nothing_back() -> None:
+    stored = term()
+    closing.close_due(world.at("2027-02-20T00:00"))
+    assert stored.statements.count() == 12
+    following = world.subscribe(stored.customer, start=date(2027, 1, 1), now="2027-02-20T00:00")
+    world.send([world.row("2027", "ana", "2027-01-05T09:00")], "2027-02-20T00:00")
+    # Of the new term no window is closed yet.
+    assert move(stored, "2027-02-20T00:00") == 15
+    assert stored_ids() == ["2027", "on"]
+    closing.close_due(world.at("2027-02-25T00:00"))
+    assert following.statements.count() == 1
+    # January 2027 is, and the old term's closings have looked at what came after it.
+    assert move(stored, "2027-02-25T00:00") == 1
+    for one in (stored, following):
+        assert world.differences(one) == []
 
 
 def test_a_month_is_moved_at_a_time(archived: Path) -> None:

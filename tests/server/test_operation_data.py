@@ -101,6 +101,41 @@ def test_history_is_taken_in_backed_up_brought_back_and_counts_the_same(database
     assert dict(reversed(it.split()) for it in empty.done("import", ACADEMY).splitlines())["repeats"] == "703"
 
 
+def test_a_ledger_is_taken_in_as_the_exports_are_of_which_it_was_built(databases: tuple[Operated, Operated]) -> None:
+    made, _ = databases
+    ledger = str(made.folder / "ledger")
+    made.done("ledger", "build", ACADEMY, ledger)
+    for source, new in ((ledger, "703"), (ACADEMY, "0")):
+        receipt = dict(reversed(it.split()) for it in made.done("import", source).splitlines())
+        assert (receipt["new"], receipt["repeats"]) == (new, str(703 - int(new)))
+
+
+def test_facts_of_closed_windows_leave_the_database_and_everything_counts_the_same(
+    databases: tuple[Operated, Operated],
+) -> None:
+    made, _ = databases
+    refused = made.call("archive")
+    assert refused.returncode == 2
+    assert "ROLLBOOK_ARCHIVE" in refused.stderr
+    made.more = {"ROLLBOOK_ARCHIVE": str(made.folder / "archive")}
+    made.done("import", ACADEMY)
+    made.python(
+        "from rollbook.server.billing.closing import close_due\n"
+        "from rollbook.server.clock import now_us\n"
+        "assert close_due(now_us())"
+    )
+    before = made.python(COUNTED)
+    ran = made.call("archive")
+    assert ran.returncode == 0, ran.stderr
+    moved = int(ran.stderr.split(" facts moved in all")[0].split()[-1].replace(",", ""))
+    assert 300 < moved < 703
+    after = made.python(COUNTED)
+    assert f"fact {703 - moved}" in after
+    assert after.replace(f"fact {703 - moved}", "fact 703") == before
+    assert made.call("recount").returncode == 0
+    assert "0 facts moved in all" in made.call("archive").stderr
+
+
 def test_a_recount_tells_what_somebody_changed(databases: tuple[Operated, Operated]) -> None:
     made, _ = databases
     made.done("import", ACADEMY)

@@ -82,25 +82,25 @@ def bounds_of(row: Customer) -> Bounds | None:
     it. Of a term that is over, whatever closings have looked at. Plans by which somebody is present from one deed to
     another need every deed for ever, and such a customer's stay.
     """
-    until, last = [], []
-    rows = Subscription.objects.filter(customer=row).exclude(kind=SHADOW).select_related("plan", "customer")
-    for term in rows:
+    running: list[int] = []
+    over: list[int] = []
+    settled: list[int] = []
+    for term in Subscription.objects.filter(customer=row).exclude(kind=SHADOW).select_related("plan", "customer"):
         live = contracts.live(term)
-        meter = live.meter
-        state = meter.holds or meter.member_while
+        state = live.meter.holds or live.meter.member_while
         if state and not all(map(is_kept_for_ever, state.types)):
             return None
         closed = term.statements.filter(window_number__isnull=False).count()
         if closed:
-            last.append(term.facts_settled)
+            settled.append(term.facts_settled)
         if closed < len(live.windows):
-            until.append(live.windows[closed].start_us)
+            running.append(live.windows[closed].start_us)
         else:
-            until.append(max(live.subscription.end_us, row.archived_until_us) if closed else 0)
-    ended = [live for live in until if live]
-    if not ended or not last:
+            over.append(live.subscription.end_us)
+    if not settled:
         return None
-    return Bounds(max(min(ended), row.archived_until_us), max(min(last), row.archived_last))
+    until_us = min(running) if running else max(over)
+    return Bounds(max(until_us, row.archived_until_us), max(min(settled), row.archived_last))
 
 
 def _next_month(row: Customer, bounds: Bounds) -> Bounds | None:
