@@ -25,7 +25,7 @@ class Migration(migrations.Migration):
 
     operations = [
         *(
-            migrations.AddField("customer", name, models.BigIntegerField(default=0))
+            migrations.AddField("customer", name, models.BigIntegerField(default=0, db_default=0))
             for name in ("archived_until_us", "archived_last", "archived_facts")
         ),
         migrations.RunPython(make, drop),

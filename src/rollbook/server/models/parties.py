@@ -19,9 +19,9 @@ class Customer(models.Model):
 
     name = models.CharField(max_length=200, unique=True)
     created_at = models.DateTimeField(auto_now_add=True)
-    archived_until_us = models.BigIntegerField(default=0)
-    archived_last = models.BigIntegerField(default=0)
-    archived_facts = models.BigIntegerField(default=0)
+    archived_until_us = models.BigIntegerField(default=0, db_default=0)
+    archived_last = models.BigIntegerField(default=0, db_default=0)
+    archived_facts = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         db_table = "customer"
