@@ -102,8 +102,9 @@ def _measure(facts: int) -> None:
 def _vacuum() -> None:
     from django.db import connection  # noqa: PLC0415
 
-    with connection.cursor() as cursor:
-        cursor.execute("vacuum analyze" if connection.vendor == "postgresql" else "analyze")
+    if connection.vendor == "postgresql":
+        with connection.cursor() as cursor:
+            cursor.execute("vacuum analyze")
 
 
 def _asked(name: str, stored: Any, facts: int, run: int) -> dict[str, float]:
