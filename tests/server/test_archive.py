@@ -233,7 +233,7 @@ def test_an_older_copy_of_the_archive_is_refused(archived: Path) -> None:
         account(stored, "ana")
 
 
-def test_guests_and_plans_that_switch_by_deeds_stay_in_the_table() -> None:
+def test_entries_of_guests_stay_in_the_table() -> None:
     row = world.customer()
     rules = """
         [meter]
@@ -248,6 +248,28 @@ def test_guests_and_plans_that_switch_by_deeds_stay_in_the_table() -> None:
     assert move(stored) == 1
     assert stored_ids() == ["g"]
     assert world.differences(stored) == []
+
+
+def test_nothing_is_moved_of_a_plan_that_switches_by_deeds_and_what_was_moved_before_counts_under_it() -> None:
+    stored = term()
+    rules = """
+        [meter]
+        counts = ["course.viewed"]
+        while = { on = ["login"], off = ["account.disabled"] }
+        [window]
+        kind = "calendar-month"
+        """
+    row = stored.customer
+    world.send([world.row("cy", "cy", "2026-01-03T09:00")], NOW)
+    closing.close_due(world.at("2026-05-20T00:00"))
+    assert move(stored, "2026-05-20T00:00") == 16
+    # Whoever has logged in counts when they look: cy, by a login that is archived.
+    other = world.subscribe(row, world.own_plan(rules), now=NOW, meter="looks")
+    assert live(other) == {2: 1}
+    world.send([world.row("look", "ana", "2026-06-02T09:00", "course.viewed")], "2026-06-03T00:00")
+    assert world.active(other, "2026-06-03T00:00")[6] == 1
+    assert world.differences(other) == []
+    assert archiving.bounds_of(row) is None
 
 
 def test_nothing_is_moved_before_its_window_is_closed() -> None:

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import lru_cache
+from itertools import islice
 
 from rollbook.engines.database import difference, schema, sql
 from rollbook.engines.database.dialects import Database, Dialect, Parameter, Row
@@ -87,13 +88,12 @@ def _gather_archived(database: Database, live: LiveSubscription, found: Touched)
     ]
     counting = frozenset(type_ for type_ in meter.counts if not schema.is_kept_for_ever(type_)) - switching
     since = [row for row in asked if row[2] < live.archive.until_us]
-    rows = list(live.archive.deeds(since, counting, live.as_of_us)) if counting else []
-    if switching:
-        rows += live.archive.deeds([(*row[:2], BEGINNING_US) for row in asked], switching, live.as_of_us)
-    columns = ", ".join(schema.METERED)
-    for first in range(0, len(rows), GIVEN_ROWS):
-        given = database.dialect.rows("given", schema.METERED)
-        database.run(f"insert into live_facts ({columns}) {given}", {"given": rows[first : first + GIVEN_ROWS]})
+    always = [(*row[:2], BEGINNING_US) for row in asked]
+    columns, given = ", ".join(schema.METERED), database.dialect.rows("given", schema.METERED)
+    for learners, types in ((since, counting), (always, switching)):
+        rows = live.archive.deeds(learners, types, live.as_of_us) if learners and types else iter(())
+        while some := list(islice(rows, GIVEN_ROWS)):
+            database.run(f"insert into live_facts ({columns}) {given}", {"given": some})
 
 
 @lru_cache
