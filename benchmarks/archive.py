@@ -88,7 +88,7 @@ def _measure(facts: int) -> None:
     _timed("closing eleven windows", lambda: closing.close_due(now_us))
     before = _asked(name, stored, facts, 0)
     moved = _timed("moving what is closed", lambda: archiving.move(customer.pk, NOW))
-    folder = archive.folder_of(customer.pk)
+    folder = archive.folder_of(customer.pk, 1)
     size = sum(path.stat().st_size for path in folder.rglob("*") if path.is_file())
     left = models.Customer.objects.get(pk=customer.pk)
     print(f"{moved:,} facts moved ({left.archived_facts:,} in all), {size / 2**20:.1f} MiB of archive")

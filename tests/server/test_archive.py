@@ -83,7 +83,7 @@ def test_deeds_of_closed_windows_leave_the_table_and_all_else_stays() -> None:
     assert world.differences(stored) == []
     row = Customer.objects.get(pk=stored.customer_id)
     assert row.archived_facts == 14
-    assert read_manifest(archive.folder_of(row.pk)).facts == 14
+    assert read_manifest(archive.folder_of(row.pk, 1)).facts == 14
 
 
 def test_moving_again_moves_nothing() -> None:
@@ -200,7 +200,7 @@ def test_what_was_written_and_not_taken_out_is_counted_once(monkeypatch: pytest.
         patch.setattr(archiving, "_take_out", lambda *_: 0)
         move(stored)
     before = live(stored)
-    assert read_manifest(archive.folder_of(stored.customer_id)).facts > 0
+    assert read_manifest(archive.folder_of(stored.customer_id, 1)).facts > 0
     assert world.differences(stored) == []
     assert account(stored, "bo")[1] == [("bo-1", "counted")]
     assert move(stored) == 14

@@ -109,6 +109,9 @@ def configuration(environment: Mapping[str, str] | None = None) -> Configuration
     ):
         remedy = f"set ROLLBOOK_HSTS_SUBDOMAINS=true and ROLLBOOK_HSTS_DAYS={PRELOAD_DAYS_MIN} or more, or leave it out"
         problems.append(Problem("ROLLBOOK_HSTS_PRELOAD", "browsers take it for whole domains and a year only", remedy))
+    if values["ROLLBOOK_ARCHIVE"] and not Path(values["ROLLBOOK_ARCHIVE"]).is_absolute():
+        rule = f'"{values["ROLLBOOK_ARCHIVE"]}" is another folder for each process that runs elsewhere'
+        problems.append(Problem("ROLLBOOK_ARCHIVE", rule, "write the whole path, from / on"))
     if problems:
         raise ConfigurationError(problems)
     return Configuration(values)

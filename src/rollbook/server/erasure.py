@@ -81,6 +81,9 @@ def erase(actor: Principal, customer: Customer, learner: str, *, discard_waiting
 
     discard_waiting  facts that wait for an organisation that nobody has, and name this id, are deleted
     """
+    if moved := archive.of_customer(Customer.objects.get(pk=customer.pk)):
+        # Or half of it would be done when it is missed.
+        moved.check()
     with transaction.atomic():
         metering.locked([customer.pk])
         own = HeldFact.objects.filter(organisation__in=customer.organisations.values("name"))
@@ -114,7 +117,7 @@ def erase(actor: Principal, customer: Customer, learner: str, *, discard_waiting
             audit.record(actor, "person.erased", about, customer.pk, discarded=discarded)
     # Without the lock: it may take as long as reading all facts of the customer, and touches nothing that counts.
     organisations = list(customer.organisations.values_list("name", flat=True))
-    _empty_attributes(organisations, surrogate, said)
+    _empty_attributes(customer.pk, organisations, surrogate, said)
     elsewhere = _carrying(organisations, learner)
     left = 0 if discard_waiting else len(waiting)
     return Erased(surrogate, person.erased_at if person else None, before, left, elsewhere)
@@ -172,7 +175,7 @@ def _written(said: Iterable[str]) -> Iterator[str]:
             yield escaped if len(it) < LENGTH_SURE else escaped[1:-1]
 
 
-def _empty_attributes(organisations: list[str], surrogate: str | None, said: Iterable[str]) -> None:
+def _empty_attributes(customer: int, organisations: list[str], surrogate: str | None, said: Iterable[str]) -> None:
     has = " or ".join([f"{_POSITION[connection.vendor]} > 0"] * len(wanted := list(_written(said))))
     theirs = "%s in (learner, actor, impersonator)" if surrogate else "%s <> ''"
     where = f"attributes <> '' and ({theirs} or {has})"
@@ -182,6 +185,8 @@ def _empty_attributes(organisations: list[str], surrogate: str | None, said: Ite
     )
     while part := list(islice(found, CHUNK)):
         with transaction.atomic(), connection.cursor() as cursor:
+            # Facts may be moved to the archive meanwhile, with what is said in them.
+            metering.locked([customer])
             marks = ", ".join(["%s"] * len(part))
             cursor.execute(f"update fact set attributes = '' where number in ({marks})", part)
             cursor.execute(f"delete from archived_attributes where number in ({marks})", part)

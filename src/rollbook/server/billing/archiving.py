@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -78,29 +77,33 @@ def move(customer: int, now: datetime, months_most: int = MONTHS_MAX) -> int:
 def bounds_of(row: Customer) -> Bounds | None:
     """How far facts of a customer may be moved; None where nothing may.
 
-    Of a term that runs, what its closed windows rest on: it is in the book, and closing the next one does not read
-    it. Of a term that is over, whatever closings have looked at. Plans by which somebody is present from one deed to
-    another need every deed for ever, and such a customer's stay.
+    Of terms that run, what their closed windows rest on: it is in their books, and closing the next window rarely reads
+    it again. Of a term that is over, whatever closings have looked at: they look into the table alone. Plans by which
+    somebody is present from one deed to another need every deed for ever, and such a customer's stay.
     """
-    running: list[int] = []
-    over: list[int] = []
-    settled: list[int] = []
-    for term in Subscription.objects.filter(customer=row).exclude(kind=SHADOW).select_related("plan", "customer"):
+    open_from: list[int] = []
+    over_at: list[int] = []
+    looked_at_running: list[int] = []
+    looked_at_over: list[int] = []
+    for term in Subscription.objects.filter(customer=row).select_related("plan", "customer"):
         live = contracts.live(term)
         state = live.meter.holds or live.meter.member_while
         if state and not all(map(is_kept_for_ever, state.types)):
             return None
         closed = term.statements.filter(window_number__isnull=False).count()
-        if closed:
-            settled.append(term.facts_settled)
+        if term.kind == SHADOW:
+            continue
         if closed < len(live.windows):
-            running.append(live.windows[closed].start_us)
+            open_from.append(live.windows[closed].start_us)
+            looked_at_running += [term.facts_settled] if closed else []
         else:
-            over.append(live.subscription.end_us)
-    if not settled:
+            over_at.append(live.subscription.end_us)
+            looked_at_over.append(term.facts_settled)
+    last = [*looked_at_over, *([max(looked_at_running)] if looked_at_running else [])]
+    if not last:
         return None
-    until_us = min(running) if running else max(over)
-    return Bounds(max(until_us, row.archived_until_us), max(min(settled), row.archived_last))
+    until_us = min(open_from) if open_from else max(over_at)
+    return Bounds(max(until_us, row.archived_until_us), max(min(last), row.archived_last))
 
 
 def _next_month(row: Customer, bounds: Bounds) -> Bounds | None:
@@ -117,25 +120,64 @@ def _next_month(row: Customer, bounds: Bounds) -> Bounds | None:
 
 
 def _move_month(row: Customer, bounds: Bounds, now: datetime) -> int:
-    folder = archive.folder_of(row.pk)
+    """Writes what is to be moved, and then takes it out; how many facts, 0 where another worker was faster."""
+    if moved := archive.of_customer(row):
+        # A folder that is not there, or another, must not become a second archive.
+        moved.check()
     with tempfile.TemporaryDirectory(prefix=snapshots.FOLDER) as scratch:
         file = Path(scratch) / "facts.parquet"
         with snapshots.one_view():
             copied = snapshots.write_facts(_rows(row, bounds), file)
         if not copied.facts:
             return 0
+        generation = row.archived_generation
+        if not _holds(row, generation, [file], copied.facts, now):
+            generation = _next_generation(row)
+            files = [file]
+            if moved:
+                files.append(Path(scratch) / "kept.parquet")
+                snapshots.write_facts(_archived(moved), files[-1])
+            if not _holds(row, generation, files, copied.facts, now):
+                folder = archive.folder_of(row.pk, generation)
+                rule = "it does not hold what was written into it, and nothing else"
+                raise LedgerError(Problem(str(folder), rule, "look at the disk; nothing was taken out"))
+    return _take_out(row.pk, bounds, copied.facts, generation)
+
+
+def _holds(row: Customer, generation: int, files: Sequence[Path], facts: int, now: datetime) -> bool:
+    """Adds files to a ledger; whether it then holds exactly what was archived, and so many facts more.
+
+    Where an earlier run was killed these may be there already. Where it holds anything else, the database was restored,
+    or another one writes here, too.
+    """
+    folder = archive.folder_of(row.pk, generation)
+    try:
         folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
-        built = build(folder, [str(file)], ReadOptions(memory_limit=archive.MEMORY), at=now).record
-    if built.added + built.duplicates != copied.facts:
-        rule = f"of {copied.facts:,} facts {built.rejected:,} are there with another content"
-        raise LedgerError(Problem(str(folder), rule, "run rollbook ledger verify over it; nothing was taken out"))
-    with suppress(OSError):
+        built = build(folder, list(map(str, files)), ReadOptions(memory_limit=archive.MEMORY), at=now)
         folder.chmod(0o700)
-    return _take_out(row.pk, bounds, copied.facts)
+    except OSError as error:
+        rule = f"it cannot be written: {error.strerror}"
+        raise LedgerError(Problem(str(folder), rule, "look at the disk, and at ROLLBOOK_ARCHIVE")) from error
+    return not built.record.rejected and built.manifest.facts == row.archived_facts + facts
+
+
+def _next_generation(row: Customer) -> int:
+    """The number of a ledger that is not there yet."""
+    generation = row.archived_generation + 1
+    while archive.folder_of(row.pk, generation).exists():
+        generation += 1
+    return generation
+
+
+def _archived(moved: archive.Archive | None) -> Iterator[Sequence[tuple[Any, ...]]]:
+    """What was archived, of whatever a ledger holds, as it was written."""
+    numbered = ("cast(number as varchar)" if name == "attributes" else name for name in snapshots.STORED)
+    if moved:
+        yield from snapshots.some_at_a_time(moved.all(", ".join(("number", *numbered)), "true"))
 
 
 @transaction.atomic(durable=True)
-def _take_out(customer: int, bounds: Bounds, facts: int) -> int:
+def _take_out(customer: int, bounds: Bounds, facts: int, generation: int) -> int:
     """Takes the facts out of the table that are in the archive by now, and says so."""
     metering.locked([customer])
     row = Customer.objects.get(pk=customer)
@@ -154,7 +196,8 @@ def _take_out(customer: int, bounds: Bounds, facts: int) -> int:
         return 0
     row.archived_until_us, row.archived_last = bounds.until_us, bounds.last
     row.archived_facts += facts
-    row.save(update_fields=["archived_until_us", "archived_last", "archived_facts"])
+    row.archived_generation = generation
+    row.save(update_fields=["archived_until_us", "archived_last", "archived_facts", "archived_generation"])
     return facts
 
 

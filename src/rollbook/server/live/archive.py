@@ -1,9 +1,9 @@
 """The archive of a customer: a ledger in which deeds lie whose windows are closed, read beside the table `fact`.
 
 What lies in it is what the customer's row says: deeds before `archived_until_us` with numbers up to `archived_last`,
-and none of guests. A build that is not committed yet may have put more there; that is still in the table, and is passed
-over here. So whoever reads row, table and archive in one view of the database sees each fact once, however many builds
-end meanwhile.
+and none of guests. A build that is not committed yet may have put more there, or one that a restored database has never
+heard of; that is passed over here. So whoever reads row, table and archive in one view of the database sees each fact
+once, however many builds end meanwhile.
 
 In the archive `attributes` is the number that the fact has in the database. What a sender wrote there may name people,
 and stays in the table `archived_attributes`, where it can be forgotten.
@@ -27,11 +27,12 @@ from rollbook.engines.database.touch import Touching
 from rollbook.errors import LedgerError
 from rollbook.intake import ReadOptions
 from rollbook.intake.tables import FIELDS
-from rollbook.ledger import LedgerStore
+from rollbook.ledger import LedgerStore, is_ledger
+from rollbook.ledger.trust import in_words
 from rollbook.metering.steps import quoted_list
 from rollbook.model.instants import DAY_US
 from rollbook.server.models import Customer
-from rollbook.server.refusals import refused
+from rollbook.server.refusals import RefusedError, refused
 
 Row = tuple[Any, ...]
 
@@ -111,13 +112,15 @@ class Archive:
         """Columns of the facts of these (organisation, source, id); an organisation that is None is any."""
         if not keys:
             return
-        organisations = {(source, id_): organisation for organisation, source, id_ in keys}
+        organisations: dict[tuple[str, str], set[str | None]] = {}
+        for organisation, source, id_ in keys:
+            organisations.setdefault((source, id_), set()).add(organisation)
         listed = ", ".join(("organisation", "source", "id", *columns))
         with self._opened() as store:
             found = iter(store.lying_at(list(organisations)))
             while some := list(islice(found, KEYS_AT_ONCE)):
                 for row in self._asked(store, f"select {listed} from archived", {}, f"({' union all '.join(some)})"):
-                    if organisations.get((row[1], row[2]), "") in (None, row[0]):
+                    if {None, row[0]} & organisations.get((row[1], row[2]), set()):
                         yield row[3:]
 
     def all(self, columns: str, where: str, given: dict[str, Any] | None = None, rest: str = "") -> Iterator[Row]:
@@ -125,22 +128,26 @@ class Archive:
         with self._opened() as store:
             yield from self._asked(store, f"select {columns} from archived where {where} {rest}", given or {})
 
+    def check(self) -> None:
+        """Raises RefusedError 503 where the archive is not there as it should be."""
+        with self._opened():
+            pass
+
     @contextmanager
     def _opened(self) -> Iterator[LedgerStore]:
         """The ledger. Raises RefusedError 503 where it is not there as it should be: nothing may be counted without."""
-        remedy = "bring back the folder that ROLLBOOK_ARCHIVE names; until then nothing of its windows is counted"
         if not settings.CONFIGURATION["ROLLBOOK_ARCHIVE"]:
-            rule = "facts were moved to an archive, and ROLLBOOK_ARCHIVE does not say where it is"
-            raise refused(503, "archive-missing", "archive", rule, remedy)
+            raise _missing("facts were moved to an archive, and ROLLBOOK_ARCHIVE does not say where it is")
+        if not is_ledger(self.folder):
+            raise _missing(f"its folder {Path(self.folder).name} is not where ROLLBOOK_ARCHIVE says")
         try:
-            store = LedgerStore(Path(self.folder), ReadOptions(memory_limit=MEMORY))
-        except LedgerError as error:
-            raise refused(503, "archive-missing", "archive", f"it cannot be read ({error.code})", remedy) from error
-        with store:
-            if store.manifest.facts < self.facts:
-                rule = f"it has {store.manifest.facts:,} facts, and {self.facts:,} were moved there"
-                raise refused(503, "archive-missing", "archive", rule, remedy)
-            yield store
+            with LedgerStore(Path(self.folder), ReadOptions(memory_limit=MEMORY)) as store:
+                if store.manifest.facts < self.facts:
+                    raise _missing(f"it has {store.manifest.facts:,} facts, and {self.facts:,} were moved there")
+                with in_words(Path(self.folder)):
+                    yield store
+        except (LedgerError, OSError) as error:
+            raise _missing("it cannot be read; `rollbook ledger verify` says what is damaged") from error
 
     def _asked(self, store: LedgerStore, sql: str, given: dict[str, Any], relation: str = "facts") -> Iterator[Row]:
         """The rows of a question over `archived`: the facts in the columns of the table `fact`, without attributes."""
@@ -158,11 +165,16 @@ class Archive:
             yield from rows
 
 
+def _missing(rule: str) -> RefusedError:
+    remedy = "bring back the folder that ROLLBOOK_ARCHIVE names; until then nothing of its windows is counted"
+    return refused(503, "archive-missing", "archive", rule, remedy)
+
+
 def of_customer(row: Customer) -> Archive | None:
     """The archive of a customer; None where nothing was moved yet."""
     if not row.archived_last:
         return None
-    folder = str(folder_of(row.pk))
+    folder = str(folder_of(row.pk, row.archived_generation))
     return Archive(folder, row.archived_until_us, row.archived_last, row.archived_facts)
 
 
@@ -172,9 +184,9 @@ def of_organisations(organisations: Collection[str]) -> Archive | None:
     return of_customer(row) if row else None
 
 
-def folder_of(customer: int) -> Path:
+def folder_of(customer: int, generation: int) -> Path:
     """Where a customer's archive lies."""
-    return Path(settings.CONFIGURATION["ROLLBOOK_ARCHIVE"] or ".") / f"customer-{customer}"
+    return Path(settings.CONFIGURATION["ROLLBOOK_ARCHIVE"] or ".") / f"customer-{customer}-{generation}"
 
 
 def attributes(numbers: Sequence[int]) -> dict[int, str]:

@@ -20,7 +20,7 @@ from rollbook.metering.identities import accept, cluster_of
 from rollbook.metering.inputs import metered_windows
 from rollbook.model.fact import LINKED, VOIDED, Fact
 from rollbook.reports.explain import Explanation, explain
-from rollbook.server.live import archive, clusters, contracts, driver
+from rollbook.server.live import archive, clusters, contracts, driver, snapshots
 from rollbook.server.live.abridged import abridged
 from rollbook.server.models import Subscription
 from rollbook.server.refusals import refused
@@ -48,11 +48,12 @@ def explain_learner(row: Subscription, learner: str, now_us: int, *, is_entry: b
     as_of_us = now_us + 1
     unapplied: frozenset[tuple[str, str]] = frozenset()
     try:
-        if is_entry:
-            ids, facts = {learner}, _entry(organisations, learner)
-        else:
-            ids, facts, unapplied = _person(live, organisations, learner, as_of_us)
-        facts += _voids_of(organisations, facts)
+        with snapshots.one_view():
+            if is_entry:
+                ids, facts = {learner}, _entry(organisations, learner)
+            else:
+                ids, facts, unapplied = _person(live, organisations, learner, as_of_us)
+            facts += _voids_of(organisations, facts)
     except _TooManyError:
         if not is_entry:
             return abridged(live, learner, as_of_us)

@@ -28,5 +28,6 @@ class Migration(migrations.Migration):
             migrations.AddField("customer", name, models.BigIntegerField(default=0, db_default=0))
             for name in ("archived_until_us", "archived_last", "archived_facts")
         ),
+        migrations.AddField("customer", "archived_generation", models.BigIntegerField(default=1, db_default=1)),
         migrations.RunPython(make, drop),
     ]

@@ -14,7 +14,8 @@ class Customer(models.Model):
     """Who pays. Everything that is metered for a customer is serialised by a lock on this row.
 
     Deeds before `archived_until_us`, with numbers up to `archived_last`, lie in the customer's archive, but for those
-    of guests. Both rise only.
+    of guests. Both rise only. `archived_generation` is the ledger in which they lie: there is another where one holds
+    what this database does not know, as after a restore.
     """
 
     name = models.CharField(max_length=200, unique=True)
@@ -22,6 +23,7 @@ class Customer(models.Model):
     archived_until_us = models.BigIntegerField(default=0, db_default=0)
     archived_last = models.BigIntegerField(default=0, db_default=0)
     archived_facts = models.BigIntegerField(default=0, db_default=0)
+    archived_generation = models.BigIntegerField(default=1, db_default=1)
 
     class Meta:
         db_table = "customer"

@@ -46,8 +46,8 @@ FORECASTS_MAX = 10
 RULES_SECONDS = 60
 """One run begins runs of rules for so long: one of 100,000 learners may take about as long itself."""
 
-ARCHIVE_SECONDS = 60
-"""One run begins to move facts of customers for so long: a month of one takes seconds."""
+ARCHIVE_SECONDS, ARCHIVE_MONTHS = 60, 2
+"""One run begins to move facts of customers for so long, and so many months of each: a month takes seconds."""
 
 REPORTED_MAX = 500
 """Reported counts that one run compares."""
@@ -79,9 +79,8 @@ def begin_windows(now: datetime) -> int:
 
 @transaction.atomic
 def _begin(pk: int, now: datetime) -> int:
+    metering.locked(Subscription.objects.filter(pk=pk).values_list("customer_id", flat=True))
     row = Subscription.objects.select_related("customer", "plan").get(pk=pk)
-    metering.locked([row.customer_id])
-    row.refresh_from_db(fields=["windows_begun"])
     before = contracts.live(row)
     live = metering.begin_windows(before, to_us(now))
     if live.windows_begun == before.windows_begun:
@@ -156,17 +155,31 @@ def close_due(now: datetime) -> int:
 
 
 def archive_closed(now: datetime) -> int:
-    """Once a day, moves facts of closed windows to the archive, where there is one; how many."""
+    """Once a day, moves facts of closed windows to the archive, where there is one; how many.
+
+    What failed is tried again in an hour.
+    """
     from rollbook.server.billing import archiving  # noqa: PLC0415 - as above
 
     began, day = time.monotonic(), now.astimezone(UTC).date().isoformat()
-    done = set(Done.objects.filter(job="archive", done_for=day).values_list("number", flat=True))
+    hour = f"{now.astimezone(UTC):%Y-%m-%dT%H}"
+    done = set(Done.objects.filter(job="archive", done_for__in=(day, hour)).values_list("number", flat=True))
+
+    def move(customer: int, at: datetime) -> int:
+        """Some months; the rest in the next round, so that nothing else waits for long."""
+        facts = archiving.move(customer, at, ARCHIVE_MONTHS)
+        if not facts:
+            _mark("archive", now, day, customer)
+        return facts
+
     moved = 0
     for customer in archiving.due():
         if customer in done or time.monotonic() - began > ARCHIVE_SECONDS:
             continue
-        moved += _alone("archive", archiving.move, customer, now)
-        _mark("archive", now, day, customer)
+        facts = _alone("archive", move, customer, now)
+        moved += facts
+        if not facts and not Done.objects.filter(job="archive", number=customer, done_for=day).exists():
+            _mark("archive", now, hour, customer)
     return moved
 
 
