@@ -236,7 +236,7 @@ def test_the_worker_moves_some_months_a_round_and_tries_again_in_an_hour(
     archived: Path,  # noqa: F811
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    stored = term()
+    term()
     now = datetime(2026, 4, 20, 9, 30, tzinfo=UTC)
     monkeypatch.setattr(jobs, "ARCHIVE_MONTHS", 1)
     assert [jobs.archive_closed(now) for _ in range(4)] == [2, 11, 1, 0]
