@@ -1,287 +1,345 @@
 """One pass over the sorted columns of a ledger: its activations, by numbers.
 
-Row groups are read by several threads and put together in their order. Learners with several ids and guests are passed
-over, and a learner of several segments is found in each by itself.
+Several threads take stretches of rows, each cut where a learner begins, and what they find lies beside each other in
+the end. Learners with several ids and guests are passed over, and a learner of several segments is found in each by
+itself.
 """
 
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
-from threading import local
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field
+from io import FileIO
+from itertools import pairwise
+from typing import Self
 
 import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
-from pyarrow import parquet
 
+from rollbook.engines.covering import Covered, Stretch, covered, stretches
 from rollbook.ledger import LedgerStore
-from rollbook.ledger.arrays import column, texts, values
+from rollbook.ledger.arrays import column, texts
 from rollbook.ledger.layout import Kind
-from rollbook.ledger.writing import ORGANISATIONS_FILE
-from rollbook.metering import calendar
 from rollbook.metering.reasons import ineligible, none_of
-from rollbook.metering.sweep import Cut, cut, firsts
+from rollbook.metering.sweep import Firsts, Ints, Marks, firsts
 from rollbook.model.plan import Meter
 from rollbook.model.subscription import Subscription
 
-_AHEAD = 4
-"""Row groups that are read before their turn, for each thread."""
+_UNIT_ROWS = 1 << 19
+"""Rows that a thread takes at a time. With fewer the threads wait for each other's Python, with more for memory."""
 
-_COLUMNS = ["occurred_at", "learner_number", "kind"]
+_CHUNK_ROWS = 1 << 20
+"""Activations that lie in one piece: large enough for pages of two megabytes, which are filled far quicker."""
 
-Ints = NDArray[np.int64]
+_COLUMNS = {
+    "ordinal": np.int32,
+    "unit": np.int64,
+    "window_number": np.int32,
+    "first_us": np.int64,
+    "number": np.int64,
+    "facts": np.int32,
+}
 
 
 @dataclass(frozen=True, slots=True)
-class _Covered:
-    """One organisation of one subscription: its number among all covered, and how its time is cut."""
+class _Unit:
+    """Rows of a segment that are taken together: all of one file, and of one stretch.
 
-    ordinal: int
-    cut: Cut
-
-
-@dataclass(frozen=True, slots=True)
-class _Group:
-    """A row group: where it lies, the row of the segment it begins with, and whose rows it has.
-
-    parts  (first, last + 1, covered): rows of the group that belong to an organisation
+    goes_on  whether the first learner has facts in the unit before
     """
 
-    segment: int
+    stretch: Stretch
     file: int
-    group: int
     first: int
-    rows: int
-    parts: tuple[tuple[int, int, tuple[_Covered, ...]], ...]
+    end: int
+    goes_on: bool
 
 
-@dataclass(slots=True)
+class _Chunk:
+    """Activations in columns; those before `used` are there, without the `skipped` ones."""
+
+    def __init__(self, rows: int) -> None:
+        self.columns = {name: np.empty(rows, type_) for name, type_ in _COLUMNS.items()}
+        self.rows, self.used = rows, 0
+        self.skipped: list[int] = []
+
+    def batches(self, schema: pa.Schema) -> Iterator[pa.RecordBatch]:
+        """The activations as they lie, between those that are skipped."""
+        whole = pa.RecordBatch.from_arrays([column(it[: self.used]) for it in self.columns.values()], schema=schema)
+        begin = 0
+        for end in (*sorted(self.skipped), self.used):
+            if begin < end:
+                yield whole.slice(begin, end - begin)
+            begin = end + 1
+
+
+@dataclass(frozen=True, slots=True)
 class _Found:
-    """Activations of one organisation of one subscription, in the order of rows, with the numbers of their facts."""
+    """The activations of a unit under one cut: places `begin` to `end` of a chunk, at least one."""
 
-    ordinals: NDArray[np.int32]
-    units: Ints
-    windows: NDArray[np.int32]
-    first_us: Ints
-    numbers: Ints
-    facts: NDArray[np.int32]
+    chunk: _Chunk
+    begin: int
+    end: int
 
-    def goes_on_in(self, later: _Found) -> bool:
-        """Whether the last activation is also the first one of what follows."""
-        return bool(self.units[-1] == later.units[0] and self.windows[-1] == later.windows[0])
+    def takes_up(self, later: _Found) -> bool:
+        """Adds the first activation of what follows to the last one here, where they are the same."""
+        ours, theirs = self.chunk.columns, later.chunk.columns
+        last, first = self.end - 1, later.begin
+        if any(ours[name][last] != theirs[name][first] for name in ("unit", "window_number")):
+            return False
+        ours["facts"][last] += theirs["facts"][first]
+        later.chunk.skipped.append(first)
+        return True
 
-    def without_first(self) -> _Found:
-        """All but the first activation."""
-        return replace(
-            self,
-            ordinals=self.ordinals[1:],
-            units=self.units[1:],
-            windows=self.windows[1:],
-            first_us=self.first_us[1:],
-            numbers=self.numbers[1:],
-            facts=self.facts[1:],
-        )
+
+@dataclass(frozen=True, slots=True)
+class _Segment:
+    """What is looked up of a segment: where its columns lie, its learners, which kinds count, and whom to leave out.
+
+    groups   where the values of row groups lie
+    starts   the row with which each begins, and how many rows there are
+    firsts   the row with which each learner begins
+    fitting  for each kind 1 where it counts
+    voided   rows that were taken back
+    linked   learners that are one of several ids of a person; None where there are none
+    """
+
+    groups: NDArray[np.void]
+    starts: Ints
+    firsts: NDArray[np.uint32]
+    fitting: pa.Array
+    voided: Ints
+    linked: NDArray[np.bool_] | None
 
 
 class Pass:
-    """One pass over the facts of a ledger for subscriptions whose plans share one meter."""
+    """One pass over the facts of a ledger for subscriptions whose plans share one meter.
+
+    It goes on while it is used in a `with` statement.
+    """
 
     def __init__(
         self, store: LedgerStore, meter: Meter, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
     ) -> None:
-        self.store, self.connection = store, store.connection
-        self.threads = int(self.connection.execute("select current_setting('threads')").fetchall()[0][0])
-        self._covered = _covered(self.connection, subscriptions, as_of_us, first_us)
-        self._fitting = _fitting(self.connection, store, meter)
-        self._voided = _voided(self.connection)
-        self._linked = _linked(self.connection, store)
-        self._open = local()
+        self._store, connection = store, store.connection
+        [(threads,)] = connection.execute("select current_setting('threads')").fetchall()
+        self._threads = int(threads)
+        self._covered: dict[str, tuple[Covered, ...]] = covered(connection, subscriptions, as_of_us, first_us)
+        voided, linked = store.voided(as_of_us), _linked(connection, store)
+        self._segments: list[_Segment] = []
+        for number, segment in enumerate(store.segments):
+            groups = store.groups(segment)
+            starts = np.concatenate(([0], np.cumsum(groups["rows"], dtype=np.int64)))
+            fitting = _fitting(connection, segment.kinds, meter)
+            self._segments.append(
+                _Segment(groups, starts, store.first_rows(segment), fitting, voided[number], linked.get(number))
+            )
+
+        self._waiting: deque[int] = deque()
+        self._pool = ThreadPoolExecutor(self._threads)
+
+    def __enter__(self) -> Self:
+        """Begins: several threads pass over the facts, and the caller need not wait for them."""
+        self._units = list(self._cut())
+        self._found: list[dict[int, _Found]] = [{} for _ in self._units]
+        self._waiting.extend(range(len(self._units)))
+        rows = max((unit.end - unit.first for unit in self._units), default=0)
+        self._takers = [_Taker(self._store, self._segments, rows) for _ in range(min(self._threads, len(self._units)))]
+        self._taking = [self._pool.submit(self._take, taker) for taker in self._takers]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._waiting.clear()
+        self._pool.shutdown()
 
     def activations(self) -> pa.Table:
-        """The activations by numbers: ordinal, unit, window_number, first_us, number, facts.
+        """The activations by numbers, when all are found: ordinal, unit, window_number, first_us, number, facts.
 
         A unit is the number of the learner, and of the segment above the lower 32 bits.
         """
-        names = ("ordinal", "unit", "window_number", "first_us", "number", "facts")
-        types = (pa.int32(), pa.int64(), pa.int32(), pa.int64(), pa.int64(), pa.int32())
-        schema = pa.schema(zip(names, types, strict=True))
-        return pa.Table.from_batches(
-            (
-                pa.RecordBatch.from_arrays(
-                    [
-                        column(found.ordinals),
-                        column(found.units),
-                        column(found.windows),
-                        column(found.first_us),
-                        column(found.numbers),
-                        column(found.facts),
-                    ],
-                    schema=schema,
-                )
-                for found in _joined(self._pass())
-            ),
-            schema,
-        )
+        for taking in self._taking:
+            taking.result()
+        last: dict[int, _Found] = {}
+        for unit, parts in zip(self._units, self._found, strict=True):
+            if not unit.goes_on:
+                last = {}
+            for cut, part in parts.items():
+                before = last.get(cut)
+                if not (before and before.takes_up(part)) or part.end - part.begin > 1:
+                    last[cut] = part
+        schema = pa.schema([(name, pa.from_numpy_dtype(type_)) for name, type_ in _COLUMNS.items()])
+        chunks = (chunk for taker in self._takers for chunk in taker.chunks)
+        return pa.Table.from_batches((batch for chunk in chunks for batch in chunk.batches(schema)), schema)
 
-    def _pass(self) -> Iterator[list[_Found]]:
-        """What each row group has, in their order."""
-        waiting: deque[Future[list[_Found]]] = deque()
-        with ThreadPoolExecutor(self.threads) as pool:
-            try:
-                for group in self._groups():
-                    waiting.append(pool.submit(self._take, group))
-                    if len(waiting) >= _AHEAD * self.threads:
-                        yield waiting.popleft().result()
-                while waiting:
-                    yield waiting.popleft().result()
-            finally:
-                for future in waiting:
-                    future.cancel()
+    def _take(self, taker: _Taker) -> None:
+        """Takes units until none is left."""
+        with taker:
+            while self._waiting:
+                try:
+                    number = self._waiting.popleft()
+                except IndexError:
+                    return
+                self._found[number] = taker.take(self._units[number])
 
-    def _groups(self) -> Iterator[_Group]:
-        """The row groups that have rows of covered organisations."""
-        for number, segment in enumerate(self.store.segments):
-            names, ends = _organisations(self.store, number)
-            first = 0
-            for place in range(len(segment.file_rows)):
-                file = self.store.first_files[number] + place
-                shape = parquet.ParquetFile(self.store.paths[file], memory_map=True).metadata
-                for group in range(shape.num_row_groups):
-                    rows = shape.row_group(group).num_rows
-                    parts = tuple(self._parts(names, ends, first, first + rows))
-                    if parts:
-                        yield _Group(number, file, group, first, rows, parts)
-                    first += rows
+    def _cut(self) -> Iterator[_Unit]:
+        """The rows of covered organisations in pieces: even ones, cut where a learner begins if there is such a row."""
+        for number, segment in enumerate(self._store.segments):
+            of_segment = self._segments[number]
+            ends = np.cumsum([0, *segment.file_rows]).tolist()
+            for stretch in stretches(number, self._store.shares[number], self._covered, of_segment.firsts):
+                for place in range(len(segment.file_rows)):
+                    first, end = max(stretch.first, ends[place]), min(stretch.end, ends[place + 1])
+                    if first < end:
+                        cuts = _even(first, end, of_segment.firsts)
+                        file = self._store.first_files[number] + place
+                        for begin, until in pairwise(cuts):
+                            yield _Unit(stretch, file, begin, until, not _begins(of_segment.firsts, begin))
 
-    def _parts(
-        self, names: Sequence[str], ends: Ints, first: int, end: int
-    ) -> Iterator[tuple[int, int, tuple[_Covered, ...]]]:
-        """The stretches of rows from `first` to `end` that belong to covered organisations."""
-        at = first
-        place = int(np.searchsorted(ends, first, "right"))
-        while at < end:
-            until = min(int(ends[place]), end)
-            if until > at and (covered := self._covered.get(names[place])):
-                yield at - first, until - first, covered
-            at, place = until, place + 1
 
-    def _take(self, group: _Group) -> list[_Found]:
-        """Reads a row group, and finds the activations in it."""
-        before, at_us, learners, kinds = self._read(group)
-        fitting = self._fitting[group.segment].take(kinds)
-        if (voided := self._voided.get(group.file)) is not None:
-            begin, end = np.searchsorted(voided, (before, before + group.rows))
-            fitting[voided[begin:end] - before] = False
-        if (linked := self._linked.get(group.segment)) is not None:
-            fitting &= ~linked.take(learners)
+def _even(first: int, end: int, learners: NDArray[np.uint32]) -> list[int]:
+    """Where rows are cut, both ends included."""
+    pieces = -(-(end - first) // _UNIT_ROWS)
+    found = [first]
+    for piece in range(1, pieces):
+        place = first + (end - first) * piece // pieces
+        begin = int(learners[max(int(learners.searchsorted(np.uint32(place), "right")) - 1, 0)])
+        # A learner of more rows than a piece is cut as well, and put together afterwards.
+        found.append(begin if found[-1] < begin <= place else place)
+    return [*found, end]
+
+
+def _begins(learners: NDArray[np.uint32], row: int) -> bool:
+    """Whether a learner begins with this row."""
+    place = int(learners.searchsorted(np.uint32(row)))
+    return place < len(learners) and int(learners[place]) == row
+
+
+@dataclass(slots=True)
+class _Taker:
+    """What one thread uses again and again, and where it puts what it finds."""
+
+    store: LedgerStore
+    segments: Sequence[_Segment]
+    rows: int
+    chunks: list[_Chunk] = field(default_factory=list)
+    _file: int = -1
+    _open: FileIO | None = None
+    _at_us: Ints = field(init=False)
+    _kinds: NDArray[np.uint32] = field(init=False)
+
+    def __enter__(self) -> None:
+        self._at_us, self._kinds = np.empty(self.rows, np.int64), np.empty(self.rows, np.uint32)
+
+    def __exit__(self, *_: object) -> None:
+        if self._open:
+            self._open.close()
+
+    def take(self, unit: _Unit) -> dict[int, _Found]:
+        """Reads the rows of a unit, and finds the activations in them under each cut of its stretch."""
+        segment = self.segments[unit.stretch.segment]
+        at_us, kinds = self._read(segment, unit)
+        low = int(segment.firsts.searchsorted(np.uint32(unit.first), "right")) - 1
+        high = int(segment.firsts.searchsorted(np.uint32(unit.end)))
+        if not 0 <= low < high:
+            raise ValueError("learners have other rows than there are")
+        begins = segment.firsts[low:high].astype(np.int64)
+        begins -= unit.first
+        begins[0] = 0
+        fitting = self._fitting(segment, unit, kinds, begins, low)
         chosen = np.flatnonzero(fitting)
-        learners, at_us = learners.take(chosen), at_us.take(chosen)
-        found = []
-        for first, end, covered in group.parts:
-            begin, until = np.searchsorted(chosen, (first, end)) if len(group.parts) > 1 else (0, len(chosen))
-            if begin == until:
-                continue
-            for one in covered:
-                part = firsts(learners[begin:until], at_us[begin:until], one.cut)
-                if len(part.places):
-                    places = part.places
-                    places += begin
-                    numbers = chosen.take(places)
-                    numbers += (group.file << 46) + before + 1
-                    units = learners.take(places).astype(np.int64)
-                    units |= group.segment << 32
-                    ordinals = np.full(len(places), one.ordinal, np.int32)
-                    found.append(_Found(ordinals, units, part.windows, at_us.take(places), numbers, part.facts))
+        found: dict[int, _Found] = {}
+        if not len(chosen):
+            return found
+        begins = Marks(fitting).before(begins)
+        at_us = at_us.take(chosen, mode="clip")
+        for number, cut in enumerate(unit.stretch.cuts):
+            part = firsts(at_us, begins, cut)
+            if len(part.places):
+                found[number] = self._kept(unit, number, low, part, at_us, chosen)
         return found
 
-    def _read(self, group: _Group) -> tuple[int, Ints, NDArray[np.int32], NDArray[np.int16]]:
-        """The first row of a group in its file, and its columns."""
-        opened: dict[int, tuple[parquet.ParquetFile, list[int]]] = vars(self._open).setdefault("files", {})
-        if group.file not in opened:
-            file = parquet.ParquetFile(self.store.paths[group.file], memory_map=True)
-            rows = [file.metadata.row_group(n).num_rows for n in range(file.num_row_groups)]
-            opened.clear()
-            opened[group.file] = file, [sum(rows[:n]) for n in range(len(rows))]
-        file, befores = opened[group.file]
-        table = file.read_row_group(group.group, columns=_COLUMNS, use_threads=False)
-        at_us = values(table["occurred_at"], np.int64)
-        return befores[group.group], at_us, values(table["learner_number"], np.int32), values(table["kind"], np.int16)
+    def _fitting(
+        self, segment: _Segment, unit: _Unit, kinds: NDArray[np.uint32], begins: Ints, low: int
+    ) -> NDArray[np.bool_]:
+        """Which rows count: by their kind, unless they were taken back or are of persons with several ids."""
+        if kinds.max() >= len(segment.fitting):
+            raise ValueError("facts are of kinds that are not there")
+        # Arrow's gathering takes half the time that NumPy's does, where it need not look for what is out of bounds.
+        lying = pa.Array.from_buffers(pa.uint32(), len(kinds), [None, pa.py_buffer(kinds)])
+        found = np.frombuffer(pc.take(segment.fitting, lying, boundscheck=False).buffers()[1], np.bool_, len(kinds))
+        begin, end = np.searchsorted(segment.voided, (unit.first, unit.end))
+        if begin < end:
+            found = found.copy()
+            found[segment.voided[begin:end] - unit.first] = False
+        if segment.linked is not None and (linked := segment.linked[low : low + len(begins)]).any():
+            found = found & ~np.repeat(linked, np.diff(begins, append=len(kinds)))
+        return found
+
+    def _kept(self, unit: _Unit, cut: int, low: int, part: Firsts, at_us: Ints, chosen: Ints) -> _Found:
+        """Puts down what was found."""
+        rows = len(part.places)
+        if not self.chunks or self.chunks[-1].rows - self.chunks[-1].used < rows:
+            self.chunks.append(_Chunk(max(rows, min(_CHUNK_ROWS, self.rows))))
+        chunk = self.chunks[-1]
+        begin, end = chunk.used, chunk.used + rows
+        columns = {name: values[begin:end] for name, values in chunk.columns.items()}
+        columns["ordinal"][:] = unit.stretch.ordinals(cut, low, part.learners)
+        np.add(part.learners, np.int64((unit.stretch.segment << 32) + low), out=columns["unit"])
+        columns["window_number"][:] = part.windows
+        at_us.take(part.places, mode="clip", out=columns["first_us"])
+        chosen.take(part.places, mode="clip", out=columns["number"])
+        columns["number"] += (unit.file << 46) + unit.first - self._first_row(unit) + 1
+        columns["facts"][:] = part.facts
+        chunk.used = end
+        return _Found(chunk, begin, end)
+
+    def _first_row(self, unit: _Unit) -> int:
+        """The row of its segment with which the file of a unit begins."""
+        segment = self.store.segments[unit.stretch.segment]
+        return sum(segment.file_rows[: unit.file - self.store.first_files[unit.stretch.segment]])
+
+    def _read(self, segment: _Segment, unit: _Unit) -> tuple[Ints, NDArray[np.uint32]]:
+        """The instants and the kinds of the rows of a unit, until the next one is read."""
+        if self._file != unit.file or self._open is None:
+            if self._open:
+                self._open.close()
+            self._open, self._file = self.store.paths[unit.file].open("rb", buffering=0), unit.file
+        group = int(segment.starts.searchsorted(unit.first, "right")) - 1
+        done = unit.first
+        while done < unit.end:
+            end = min(unit.end, int(segment.starts[group + 1]))
+            lying, skipped = segment.groups[group], done - int(segment.starts[group])
+            for name, values in (("instants", self._at_us), ("kinds", self._kinds)):
+                part = values[done - unit.first : end - unit.first]
+                self._open.seek(int(lying[name]) + skipped * part.itemsize)
+                if self._open.readinto(part.data) != part.nbytes:
+                    raise ValueError("facts end before their file says so")
+            done, group = end, group + 1
+        rows = unit.end - unit.first
+        return self._at_us[:rows], self._kinds[:rows]
 
 
-def _joined(groups: Iterable[list[_Found]]) -> Iterator[_Found]:
-    """Puts together the activations that go on from one row group to the next."""
-    waiting: dict[int, _Found] = {}
-    for found in groups:
-        for part in found:
-            ordinal = int(part.ordinals[0])
-            before = waiting.get(ordinal)
-            if before is None:
-                waiting[ordinal] = part
-                continue
-            rest = part
-            if before.goes_on_in(part):
-                before.facts[-1] += part.facts[0]
-                rest = part.without_first()
-            if len(rest.numbers):
-                yield before
-                waiting[ordinal] = rest
-    yield from waiting.values()
-
-
-def _covered(
-    connection: duckdb.DuckDBPyConnection, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
-) -> dict[str, tuple[_Covered, ...]]:
-    """By organisation, the subscriptions that cover it and have begun."""
-    cuts = [
-        cut((*calendar.history(subscription, first_us), *calendar.windows(subscription)), as_of_us)
-        for subscription in subscriptions
-    ]
-    found: dict[str, tuple[_Covered, ...]] = {}
-    rows = connection.execute("select organisation, subscription, ordinal from covered order by ordinal").fetchall()
-    for organisation, subscription, ordinal in rows:
-        if (its := cuts[subscription]) is not None:
-            found[organisation] = (*found.get(organisation, ()), _Covered(ordinal, its))
-    return found
-
-
-def _fitting(connection: duckdb.DuckDBPyConnection, store: LedgerStore, meter: Meter) -> list[NDArray[np.bool_]]:
-    """By segment, which kinds of facts count: asked by the very words of the query."""
-    return [_fitting_kinds(connection, segment.kinds, meter) for segment in store.segments]
-
-
-def _fitting_kinds(connection: duckdb.DuckDBPyConnection, kinds: Sequence[Kind], meter: Meter) -> NDArray[np.bool_]:
-    fitting = np.zeros(max(len(kinds), 1), np.bool_)
-    if not kinds:
-        return fitting
-    names = ("type", "role", "mode")
-    columns = {name: texts(getattr(kind, name) for kind in kinds) for name in names}
-    whose = texts("somebody" if kind.impersonated else "" for kind in kinds)
-    numbers = column(np.arange(len(kinds), dtype=np.int32))
-    connection.register("numbered", pa.table({"kind": numbers, **columns, "impersonator": whose}))
-    rows = connection.execute(
-        f"""select kind from (select *, 0 as at_us, 1 as as_of_us, false as voided from numbered)
-            where {none_of(ineligible(meter))} and role <> 'guest'"""
-    ).fetchall()
-    connection.unregister("numbered")
-    fitting[[kind for (kind,) in rows]] = True
-    return fitting
-
-
-def _voided(connection: duckdb.DuckDBPyConnection) -> dict[int, Ints]:
-    """By file, the rows that were taken back, ascending."""
-    table = connection.sql(
-        "select distinct number >> 46 as file, (number & ((1::bigint << 46) - 1)) - 1 as row from voided order by all"
-    ).to_arrow_table()
-    files, rows = values(table["file"], np.int64), values(table["row"], np.int64)
-    begins = np.flatnonzero(np.diff(files, prepend=-1))
-    if not len(begins):
-        return {}
-    ends = [*begins[1:], len(rows)]
-    return {int(files[begin]): rows[begin:end] for begin, end in zip(begins, ends, strict=True)}
+def _fitting(connection: duckdb.DuckDBPyConnection, kinds: Sequence[Kind], meter: Meter) -> pa.Array:
+    """Which kinds of facts count, as 1 and 0: asked by the very words of the query."""
+    fitting = np.zeros(max(len(kinds), 1), np.uint8)
+    if kinds:
+        names = ("type", "role", "mode")
+        columns = {name: texts(getattr(kind, name) for kind in kinds) for name in names}
+        whose = texts("somebody" if kind.impersonated else "" for kind in kinds)
+        numbers = column(np.arange(len(kinds), dtype=np.int32))
+        connection.register("numbered", pa.table({"kind": numbers, **columns, "impersonator": whose}))
+        rows = connection.execute(
+            f"""select kind from (select *, 0 as at_us, 1 as as_of_us, false as voided from numbered)
+                where {none_of(ineligible(meter))} and role <> 'guest'"""
+        ).fetchall()
+        connection.unregister("numbered")
+        fitting[[kind for (kind,) in rows]] = 1
+    return pa.Array.from_buffers(pa.uint8(), len(fitting), [None, pa.py_buffer(fitting)])
 
 
 def _linked(connection: duckdb.DuckDBPyConnection, store: LedgerStore) -> dict[int, NDArray[np.bool_]]:
@@ -303,9 +361,3 @@ def _linked(connection: duckdb.DuckDBPyConnection, store: LedgerStore) -> dict[i
 def any_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
     """Whether a relation has a row."""
     return bool(connection.execute(f"select 1 from {relation} limit 1").fetchall())
-
-
-def _organisations(store: LedgerStore, segment: int) -> tuple[list[str], Ints]:
-    """The organisations of a segment in the order of its rows, and where the rows of each end."""
-    table = parquet.ParquetFile(store.segment_folder(store.segments[segment]) / ORGANISATIONS_FILE).read()
-    return table["organisation"].to_pylist(), np.cumsum(values(table["rows"], np.int64))

@@ -6,19 +6,14 @@ between the segments of a learner who is in several of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import duckdb
 
 from rollbook.engines.fragments import first_facts
+from rollbook.engines.making import make
 from rollbook.engines.passing import Pass, any_rows
 from rollbook.ledger import LedgerStore
 from rollbook.metering.sweep import can_sweep
 from rollbook.model.plan import Meter
-from rollbook.model.subscription import Subscription
-
-TABLES = ("active_linked", "linked_units", "settled", "shared", "several", "tied", "units")
-"""The temporary tables and views that are made beside `active`."""
 
 
 def sweeps(store: object, meter: Meter) -> bool:
@@ -30,13 +25,10 @@ def sweeps(store: object, meter: Meter) -> bool:
     )
 
 
-def fill_active(
-    store: LedgerStore, meter: Meter, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
-) -> None:
+def fill_active(store: LedgerStore, passing: Pass) -> None:
     """Makes the relations `active`, for the steps after it, and `units`, with the names of its units."""
     connection = store.connection
-    swept = Pass(store, meter, subscriptions, as_of_us, first_us).activations()
-    connection.register("swept", swept)
+    connection.register("swept", passing.activations())
     relation = "swept"
     if len(store.segments) > 1:
         relation = _settle_shared(connection)
@@ -49,14 +41,14 @@ def fill_active(
     if any_rows(connection, "identities"):
         found += _linked_activations(connection)
         named += " union all select unit, name from linked_units"
-    connection.execute(f"create temp view active as {found}")
-    connection.execute(f"create temp view units as {named}")
+    make(connection, "view", "active", found)
+    make(connection, "view", "units", named)
 
 
 def _linked_activations(connection: duckdb.DuckDBPyConnection) -> str:
     """SQL of what persons with several ids add to `active`; makes `linked_units`, whose numbers are negative."""
     connection.execute(
-        """create temp table linked_units as
+        """create or replace temp table linked_units as
            select -row_number() over (order by scope, unit) as unit, scope, unit as name
            from (select distinct scope, unit from identities)"""
     )
@@ -65,7 +57,7 @@ def _linked_activations(connection: duckdb.DuckDBPyConnection) -> str:
         """
     unit = ("subscription", "window_number", "scope_number", "scope", "unit")
     connection.execute(
-        f"""create temp table active_linked as
+        f"""create or replace temp table active_linked as
             select active.subscription, window_number, scope_number, active.scope, units.unit,
                    clusters.unit as cluster, first_us, number, facts
             from ({first_facts(unit, ("number",), f"{of_persons} as placed")}) as active
@@ -85,7 +77,7 @@ def _settle_shared(connection: duckdb.DuckDBPyConnection) -> str:
     Such a learner goes by the number in the first of these segments. Instants decide; where they tie, (source, id).
     """
     connection.execute(
-        """create temp table shared as
+        """create or replace temp table shared as
            select segment << 32 | learner_number as unit,
                   min(segment << 32 | learner_number) over (partition by organisation, learner) as known
            from (select segment::bigint as segment, learner_number, organisation, learner from learners
@@ -93,20 +85,20 @@ def _settle_shared(connection: duckdb.DuckDBPyConnection) -> str:
                      select (organisation, learner) from learners group by all having count(*) > 1))"""
     )
     connection.execute(
-        """create temp table several as
+        """create or replace temp table several as
            select ordinal, known as unit, window_number, first_us, number, facts::bigint as facts
            from swept join shared using (unit)"""
     )
     unit = "ordinal, unit, window_number"
     connection.execute(
-        f"""create temp table tied as
+        f"""create or replace temp table tied as
             select several.* exclude facts, total as facts, count(*) over (partition by {unit}) as tying
             from several
             join (select {unit}, min(first_us) as first_us, sum(facts)::bigint as total from several group by all)
               using ({unit}, first_us)"""
     )
     connection.execute(
-        f"""create temp table settled as
+        f"""create or replace temp table settled as
             select {unit}, first_us, number, facts from tied where tying = 1
             union all
             select {unit}, first_us, proof.number, facts

@@ -22,7 +22,6 @@ from rollbook.model.plan import WindowRule
 from rollbook.model.subscription import Subscription
 from rollbook.model.window import Window
 
-
 _EVERY_MONTH = 28
 """Days that every month has."""
 
