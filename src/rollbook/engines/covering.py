@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
-import duckdb
 import numpy as np
 from numpy.typing import NDArray
 
@@ -54,9 +53,9 @@ class Stretch:
 
 
 def covered(
-    connection: duckdb.DuckDBPyConnection, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
+    subscriptions: Sequence[Subscription], covering: Sequence[tuple[int, str]], as_of_us: int, first_us: int
 ) -> dict[str, tuple[Covered, ...]]:
-    """By organisation, the subscriptions that cover it and have begun."""
+    """By organisation, the subscriptions that cover it and have begun; `covering` says which do, by their places."""
     # Subscriptions that are cut alike share their cut: to make one takes 50 µs.
     shared = lru_cache(maxsize=None)(cut)
     cuts = [
@@ -64,8 +63,7 @@ def covered(
         for subscription in subscriptions
     ]
     found: dict[str, tuple[Covered, ...]] = {}
-    rows = connection.execute("select organisation, subscription, ordinal from covered order by ordinal").fetchall()
-    for organisation, subscription, ordinal in rows:
+    for ordinal, (subscription, organisation) in enumerate(covering, 1):
         if (its := cuts[subscription]) is not None:
             found[organisation] = (*found.get(organisation, ()), Covered(ordinal, its))
     return found

@@ -61,41 +61,45 @@ def meter(
     [shared] = meters
     if first_us is None:
         first_us = connection.execute("select coalesce(min(at_us), 0) from facts").fetchall()[0][0]
-    swept = ledger if ledger is not None and sweep.sweeps(ledger, shared) else None
-    covered = load_inputs(connection, subscriptions, as_of_us, first_us, by_day=swept is None)
+    windows = tuple(inputs.metered_windows(subscription, as_of_us) for subscription in subscriptions)
+    if ledger is not None and sweep.sweeps(ledger, shared):
+        conflicts = _run_swept(ledger, shared, subscriptions, as_of_us, first_us)
+        return Metered(connection, tuple(subscriptions), as_of_us, windows, conflicts)
+    covered = load_inputs(connection, subscriptions, as_of_us, first_us)
     if assumed is None:
         assumed = assumed_members(connection, shared, covered, assume_members=assume_members)
     load(connection, "assumed", assumed)
-    linked = ledger is None or any(segment.links for segment in ledger.segments)
-    if ledger is None:
-        run(connection, query.corrections(shared))
-    else:
-        run(connection, query.corrections_apart(shared, linked=linked, keep=swept is None))
+    linked = ledger is None or ledger.linked
+    run(connection, query.corrections_apart(shared, linked=linked) if ledger else query.corrections(shared))
     conflicts = load_identities(connection, len(subscriptions), linked=linked)
-    if swept is not None:
-        _run_swept(connection, swept, shared, subscriptions, as_of_us, first_us)
-    else:
-        run(connection, query.steps(shared, FRAGMENTS))
-    windows = tuple(inputs.metered_windows(subscription, as_of_us) for subscription in subscriptions)
+    run(connection, query.steps(shared, FRAGMENTS))
     return Metered(connection, tuple(subscriptions), as_of_us, windows, conflicts)
 
 
 def _run_swept(
-    connection: duckdb.DuckDBPyConnection,
-    ledger: LedgerStore,
-    meter: Meter,
-    subscriptions: Sequence[Subscription],
-    as_of_us: int,
-    first_us: int,
-) -> None:
-    """The steps, with `active` found by a pass over the ledger."""
+    ledger: LedgerStore, meter: Meter, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
+) -> tuple[tuple[Conflict, ...], ...]:
+    """The inputs and the steps, with `active` found by a pass over the ledger; returns what contradicts itself.
+
+    The pass begins as soon as is known who has several ids, and the database makes its views meanwhile.
+    """
+    connection = ledger.connection
     steps = query.steps(meter, FRAGMENTS, swept=True)
     placed = next(number for number, step in enumerate(steps) if step.name == "placed")
-    with in_words(ledger.folder), Pass(ledger, meter, subscriptions, as_of_us, first_us) as passing:
-        # The database makes its views meanwhile.
+    covered = all_covered(connection, subscriptions)
+    with in_words(ledger.folder), Pass(ledger, meter, subscriptions, covered, as_of_us, first_us) as passing:
+        if not ledger.linked:
+            passing.begin()
+        load_inputs(connection, subscriptions, as_of_us, first_us, by_day=False)
+        load(connection, "assumed", [])
+        run(connection, query.corrections_apart(meter, linked=ledger.linked, keep=False))
+        conflicts = load_identities(connection, len(subscriptions), linked=ledger.linked)
+        if ledger.linked:
+            passing.begin(sweep.linked_learners(ledger))
         run(connection, steps[: placed + 1])
         sweep.fill_active(ledger, passing)
     run(connection, steps[placed + 1 :])
+    return conflicts
 
 
 def run(connection: duckdb.DuckDBPyConnection, steps: Iterable[Step]) -> None:
@@ -136,21 +140,27 @@ def load_inputs(
     first_us: int,
     *,
     by_day: bool = True,
-) -> list[inputs.Row]:
+) -> list[tuple[int, str]]:
     """Fills the input tables of subscriptions and time; returns the organisations that are covered.
 
     by_day  whether facts are joined to the calendar by day, which is a view otherwise, for whoever asks
     """
     load_times(connection, subscriptions, as_of_us, first_us, by_day=by_day)
+    covered = all_covered(connection, subscriptions)
+    load(connection, "covered", [(*row, ordinal) for ordinal, row in enumerate(covered, 1)])
+    return covered
+
+
+def all_covered(connection: duckdb.DuckDBPyConnection, subscriptions: Sequence[Subscription]) -> list[tuple[int, str]]:
+    """Which subscription, by its place, covers which organisation. From 1 on their places are their `ordinal`."""
     everyone = None
-    covered: list[inputs.Row] = []
+    covered: list[tuple[int, str]] = []
     for number, subscription in enumerate(subscriptions):
         organisations = subscription.organisations
         if organisations is None:
             everyone = everyone or all_organisations(connection)
             organisations = everyone
         covered += [(number, organisation) for organisation in organisations]
-    load(connection, "covered", [(*row, ordinal) for ordinal, row in enumerate(covered, 1)])
     return covered
 
 

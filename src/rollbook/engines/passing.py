@@ -8,7 +8,7 @@ itself.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import FileIO
@@ -106,7 +106,6 @@ class _Segment:
     firsts   the row with which each learner begins
     fitting  for each kind 1 where it counts
     voided   rows that were taken back
-    linked   learners that are one of several ids of a person; None where there are none
     """
 
     groups: NDArray[np.void]
@@ -114,7 +113,6 @@ class _Segment:
     firsts: NDArray[np.uint32]
     fitting: pa.Array
     voided: Ints
-    linked: NDArray[np.bool_] | None
 
 
 class Pass:
@@ -124,34 +122,45 @@ class Pass:
     """
 
     def __init__(
-        self, store: LedgerStore, meter: Meter, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
+        self,
+        store: LedgerStore,
+        meter: Meter,
+        subscriptions: Sequence[Subscription],
+        covering: Sequence[tuple[int, str]],
+        as_of_us: int,
+        first_us: int,
     ) -> None:
         self._store, connection = store, store.connection
         [(threads,)] = connection.execute("select current_setting('threads')").fetchall()
         self._threads = int(threads)
-        self._covered: dict[str, tuple[Covered, ...]] = covered(connection, subscriptions, as_of_us, first_us)
-        voided, linked = store.voided(as_of_us), _linked(connection, store)
+        self._covered: dict[str, tuple[Covered, ...]] = covered(subscriptions, covering, as_of_us, first_us)
+        voided = store.voided(as_of_us)
         self._segments: list[_Segment] = []
         for number, segment in enumerate(store.segments):
             groups = store.groups(segment)
             starts = np.concatenate(([0], np.cumsum(groups["rows"], dtype=np.int64)))
             fitting = _fitting(connection, segment.kinds, meter)
-            self._segments.append(
-                _Segment(groups, starts, store.first_rows(segment), fitting, voided[number], linked.get(number))
-            )
+            self._segments.append(_Segment(groups, starts, store.first_rows(segment), fitting, voided[number]))
 
         self._waiting: deque[int] = deque()
         self._pool = ThreadPoolExecutor(self._threads)
 
     def __enter__(self) -> Self:
-        """Begins: several threads pass over the facts, and the caller need not wait for them."""
+        return self
+
+    def begin(self, linked: Mapping[int, NDArray[np.bool_]] | None = None) -> None:
+        """Several threads pass over the facts from now on, and the caller need not wait for them.
+
+        linked  by segment, whether a learner is one of several ids of a person
+        """
         self._units = list(self._cut())
         self._found: list[dict[int, _Found]] = [{} for _ in self._units]
         self._waiting.extend(range(len(self._units)))
         rows = max((unit.end - unit.first for unit in self._units), default=0)
-        self._takers = [_Taker(self._store, self._segments, rows) for _ in range(min(self._threads, len(self._units)))]
+        self._takers = [
+            _Taker(self._store, self._segments, linked or {}, rows) for _ in range(min(self._threads, len(self._units)))
+        ]
         self._taking = [self._pool.submit(self._take, taker) for taker in self._takers]
-        return self
 
     def __exit__(self, *_: object) -> None:
         self._waiting.clear()
@@ -225,6 +234,7 @@ class _Taker:
 
     store: LedgerStore
     segments: Sequence[_Segment]
+    linked: Mapping[int, NDArray[np.bool_]]
     rows: int
     chunks: list[_Chunk] = field(default_factory=list)
     _file: int = -1
@@ -276,7 +286,8 @@ class _Taker:
         if begin < end:
             found = found.copy()
             found[segment.voided[begin:end] - unit.first] = False
-        if segment.linked is not None and (linked := segment.linked[low : low + len(begins)]).any():
+        several = self.linked.get(unit.stretch.segment)
+        if several is not None and (linked := several[low : low + len(begins)]).any():
             found = found & ~np.repeat(linked, np.diff(begins, append=len(kinds)))
         return found
 
@@ -340,24 +351,3 @@ def _fitting(connection: duckdb.DuckDBPyConnection, kinds: Sequence[Kind], meter
         connection.unregister("numbered")
         fitting[[kind for (kind,) in rows]] = 1
     return pa.Array.from_buffers(pa.uint8(), len(fitting), [None, pa.py_buffer(fitting)])
-
-
-def _linked(connection: duckdb.DuckDBPyConnection, store: LedgerStore) -> dict[int, NDArray[np.bool_]]:
-    """By segment, whether a learner is one of several ids of a person."""
-    found: dict[int, NDArray[np.bool_]] = {}
-    rows = (
-        connection.execute(
-            """select segment, learner_number from learners
-           semi join (select scope as organisation, learner from identities) using (organisation, learner)"""
-        ).fetchall()
-        if any_rows(connection, "identities")
-        else []
-    )
-    for segment, learner in rows:
-        found.setdefault(segment, np.zeros(store.segments[segment].learners, np.bool_))[learner] = True
-    return found
-
-
-def any_rows(connection: duckdb.DuckDBPyConnection, relation: str) -> bool:
-    """Whether a relation has a row."""
-    return bool(connection.execute(f"select 1 from {relation} limit 1").fetchall())

@@ -7,10 +7,12 @@ between the segments of a learner who is in several of them.
 from __future__ import annotations
 
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from rollbook.engines.fragments import first_facts
 from rollbook.engines.making import make
-from rollbook.engines.passing import Pass, any_rows
+from rollbook.engines.passing import Pass
 from rollbook.ledger import LedgerStore
 from rollbook.metering.sweep import can_sweep
 from rollbook.model.plan import Meter
@@ -38,11 +40,23 @@ def fill_active(store: LedgerStore, passing: Pass) -> None:
                unit, unit as cluster, first_us, number, facts::bigint as facts
         from {relation} join covered using (ordinal)
         """
-    if any_rows(connection, "identities"):
+    if store.linked:
         found += _linked_activations(connection)
         named += " union all select unit, name from linked_units"
     make(connection, "view", "active", found)
     make(connection, "view", "units", named)
+
+
+def linked_learners(store: LedgerStore) -> dict[int, NDArray[np.bool_]]:
+    """By segment, whether a learner is one of several ids of a person."""
+    found: dict[int, NDArray[np.bool_]] = {}
+    rows = store.connection.execute(
+        """select segment, learner_number from learners
+           semi join (select scope as organisation, learner from identities) using (organisation, learner)"""
+    ).fetchall()
+    for segment, learner in rows:
+        found.setdefault(segment, np.zeros(store.segments[segment].learners, np.bool_))[learner] = True
+    return found
 
 
 def _linked_activations(connection: duckdb.DuckDBPyConnection) -> str:

@@ -154,6 +154,11 @@ class LedgerStore(FactStore):
         """The segments, oldest first."""
         return self.manifest.segments
 
+    @property
+    def linked(self) -> bool:
+        """Whether any fact links ids."""
+        return any(segment.links for segment in self.segments)
+
     def segment_folder(self, segment: Segment) -> Path:
         """Where the files of a segment lie."""
         return segment_folder(self.folder, segment.name)

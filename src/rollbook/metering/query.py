@@ -43,7 +43,7 @@ def corrections(meter: Meter) -> tuple[Step, ...]:
     return (scoped(meter), voids(), voided(), links())
 
 
-def corrections_apart(meter: Meter, *, linked: bool, keep: bool) -> tuple[Step, ...]:
+def corrections_apart(meter: Meter, *, linked: bool, keep: bool = True) -> tuple[Step, ...]:
     """The same where there is an input `corrections`, and `targets` says when each was taken back.
 
     linked  whether there is any link
