@@ -14,8 +14,8 @@
 
 The Parquet files of facts have the canonical columns, for whichever tool reads them, and two numbers by which they are
 counted: `learner_number`, from 0 in the order of the rows, and `kind`, which stands for (type, role, mode, whether
-impersonated). Instants and kinds are neither coded nor compressed: each row group has them as one array, which is read
-like any other.
+impersonated). Instants and kinds are neither coded nor compressed: each row group has the instants as one array, and
+the lowest bytes of its kinds as another.
 """
 
 from __future__ import annotations

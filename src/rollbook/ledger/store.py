@@ -223,8 +223,8 @@ class LedgerStore(FactStore):
             raise ValueError("row groups have other rows than their files")
         bytes_ = {written.name: written.bytes for written in segment.written}
         most = np.array([bytes_[facts_file(number)] for number in range(len(segment.file_rows))], np.uint64)[files]
-        for name, (_, type_) in COUNTED.items():
-            if (found[name] > most).any() or (np.uint64(type_.itemsize) * found["rows"] > most - found[name]).any():
+        for name, (_, width) in COUNTED.items():
+            if (found[name] > most).any() or (np.uint64(width) * found["rows"] > most - found[name]).any():
                 raise ValueError("row groups do not lie in their files")
         return found
 
