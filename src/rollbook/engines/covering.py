@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import groupby, pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,75 +25,88 @@ class Covered:
 
 
 @dataclass(frozen=True, slots=True)
-class Stretch:
-    """Rows of a segment, one after the other, whose organisations are cut alike.
+class _Layer:
+    """One subscription for each of some organisations.
 
-    first, end  rows of the segment
-    cuts        one for each subscription that covers them
-    learners    the number of the first learner of each organisation
-    numbers     of the organisations among all covered, for each cut
+    learners  the number of the first learner of each organisation
+    ordinals  the number of each among all covered
+    begins    the number of the first learner from which on the same cut serves
+    cuts      these cuts
     """
+
+    learners: Ints
+    ordinals: NDArray[np.int32]
+    begins: Ints
+    cuts: tuple[Cut, ...]
+
+    def windows(self, at_us: Ints, begins: Ints, low: int) -> NDArray[np.unsignedinteger]:
+        """The windows of facts; `begins` is where those of each learner begin, from the number `low` on."""
+        first = int(self.begins.searchsorted(low, "right"))
+        last = int(self.begins.searchsorted(low + len(begins) - 1, "right"))
+        if first == last:
+            return self.cuts[first - 1].windows(at_us)
+        ends = (0, *begins.take(self.begins[first:last] - low).tolist(), len(at_us))
+        parts = zip(self.cuts[first - 1 : last], pairwise(ends), strict=True)
+        return np.concatenate([cut.windows(at_us[begin:end]) for cut, (begin, end) in parts])
+
+    def ordinals_of(self, learners: NDArray[np.int32], low: int) -> NDArray[np.int32]:
+        """The number of the organisation of each learner; they are counted from `low`, and never fall."""
+        first = int(self.learners.searchsorted(low, "right")) - 1
+        last = int(self.learners.searchsorted(low + int(learners[-1]), "right"))
+        begins = learners.searchsorted((self.learners[first + 1 : last] - low).astype(np.int32))
+        return np.repeat(self.ordinals[first:last], np.diff(begins, prepend=0, append=len(learners)))
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Rows `first` to `end` of a segment: each of their organisations is covered by one subscription of each layer."""
 
     segment: int
     first: int
     end: int
-    cuts: tuple[Cut, ...]
-    learners: Ints
-    numbers: tuple[NDArray[np.int32], ...]
-
-    def ordinals(self, cut: int, low: int, learners: NDArray[np.int32]) -> NDArray[np.int32]:
-        """Which organisation the learners are of; `low` is the number of the one that is 0 here."""
-        numbers = self.numbers[cut]
-        if len(numbers) == 1:
-            return numbers
-        begins = self.learners - low
-        high = int(learners[-1]) + 1
-        begins[begins < 0] = 0
-        begins[begins > high] = high
-        return np.repeat(numbers, np.diff(begins, append=high)).take(learners)
+    layers: tuple[_Layer, ...]
 
 
 def covered(
     subscriptions: Sequence[Subscription], covering: Sequence[tuple[int, str]], as_of_us: int, first_us: int
-) -> dict[str, tuple[Covered, ...]]:
-    """By organisation, the subscriptions that cover it and have begun; `covering` says which do, by their places."""
+) -> tuple[dict[str, tuple[Covered, ...]], int]:
+    """By organisation, the subscriptions that cover it and have begun; `covering` says which do, by their places.
+
+    And the number of the window that is 1 to all cuts.
+    """
+    all_ = [(*calendar.history(it, first_us), *calendar.windows(it)) for it in subscriptions]
+    number = min((windows[0].number for windows in all_), default=1)
     # Subscriptions that are cut alike share their cut: to make one takes 50 µs.
     shared = lru_cache(maxsize=None)(cut)
-    cuts = [
-        shared((*calendar.history(subscription, first_us), *calendar.windows(subscription)), as_of_us)
-        for subscription in subscriptions
-    ]
+    cuts = [shared(windows, as_of_us, number) for windows in all_]
     found: dict[str, tuple[Covered, ...]] = {}
     for ordinal, (subscription, organisation) in enumerate(covering, 1):
         if (its := cuts[subscription]) is not None:
             found[organisation] = (*found.get(organisation, ()), Covered(ordinal, its))
-    return found
+    return found, number
 
 
 def stretches(
     segment: int, shares: Shares, covered: Mapping[str, Sequence[Covered]], learners: NDArray[np.uint32]
 ) -> Iterator[Stretch]:
-    """The rows of covered organisations of a segment, those that are cut alike together."""
-    run: list[tuple[int, Sequence[Covered]]] = []
-    first = end = 0
-    for organisation, until in zip(shares.organisations, shares.ends.tolist(), strict=True):
-        its = covered.get(organisation, ())
-        if run and (not its or [id(one.cut) for one in its] != [id(one.cut) for one in run[0][1]]):
-            yield _stretch(segment, first, end, run, learners)
-            run = []
-        if its and until > end:
-            if not run:
-                first = end
-            run.append((end, its))
-        end = until
-    if run:
-        yield _stretch(segment, first, end, run, learners)
+    """The rows of covered organisations of a segment, as many together as there are."""
+    rows = pairwise((0, *shares.ends.tolist()))
+    there = [
+        (first, end, covered.get(organisation, ()))
+        for organisation, (first, end) in zip(shares.organisations, rows, strict=True)
+        if first < end
+    ]
+    for layers, run in groupby(there, key=lambda part: len(part[2])):
+        parts = list(run)
+        if layers:
+            begins = learners.searchsorted(np.array([first for first, _, _ in parts], np.uint32))
+            yield Stretch(
+                segment, parts[0][0], parts[-1][1], tuple(_layer(parts, begins, number) for number in range(layers))
+            )
 
 
-def _stretch(
-    segment: int, first: int, end: int, run: Sequence[tuple[int, Sequence[Covered]]], learners: NDArray[np.uint32]
-) -> Stretch:
-    cuts = tuple(one.cut for one in run[0][1])
-    begins = np.array([begin for begin, _ in run], np.uint32)
-    numbers = tuple(np.array([its[place].ordinal for _, its in run], np.int32) for place in range(len(cuts)))
-    return Stretch(segment, first, end, cuts, learners.searchsorted(begins), numbers)
+def _layer(parts: Sequence[tuple[int, int, Sequence[Covered]]], learners: Ints, number: int) -> _Layer:
+    its = [covered[number] for _, _, covered in parts]
+    changes = [place for place, one in enumerate(its) if not place or one.cut is not its[place - 1].cut]
+    ordinals = np.array([one.ordinal for one in its], np.int32)
+    return _Layer(learners, ordinals, learners[changes], tuple(its[place].cut for place in changes))

@@ -7,12 +7,13 @@ itself.
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from io import FileIO
-from itertools import pairwise
+from itertools import accumulate, pairwise
 from typing import Self
 
 import duckdb
@@ -21,7 +22,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from rollbook.engines.covering import Covered, Stretch, covered, stretches
+from rollbook.engines.covering import Stretch, covered, stretches
 from rollbook.ledger import LedgerStore
 from rollbook.ledger.arrays import column, texts
 from rollbook.ledger.layout import Kind
@@ -34,7 +35,7 @@ _UNIT_ROWS = 1 << 19
 """Rows that a thread takes at a time. With fewer the threads wait for each other's Python, with more for memory."""
 
 _CHUNK_ROWS = 1 << 21
-"""Activations that lie in one piece: large enough for pages of two megabytes, which are filled far quicker."""
+"""Activations that lie in one piece, at most: then memory comes in pages of two megabytes, which takes a tenth."""
 
 _ONE_BYTE = 1 << 8
 """Kinds that one byte tells."""
@@ -85,7 +86,7 @@ class _Chunk:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """The activations of a unit under one cut: places `begin` to `end` of a chunk, at least one."""
+    """The activations of a unit in one layer: places `begin` to `end` of a chunk, at least one."""
 
     chunk: _Chunk
     begin: int
@@ -106,15 +107,15 @@ class _Found:
 class _Segment:
     """What is looked up of a segment: where its columns lie, its learners, which kinds count, and whom to leave out.
 
-    groups   where the values of row groups lie
+    groups   of the row groups the rows, and where instants and kinds lie
     starts   the row with which each begins, and how many rows there are
     firsts   the row with which each learner begins
     fitting  for each number that a kind may have in one byte, or in two where there are more, 1 where it counts
     voided   rows that were taken back
     """
 
-    groups: NDArray[np.void]
-    starts: Ints
+    groups: list[tuple[int, int, int]]
+    starts: list[int]
     firsts: NDArray[np.uint32]
     fitting: pa.Array
     voided: Ints
@@ -138,12 +139,12 @@ class Pass:
         self._store, connection = store, store.connection
         [(threads,)] = connection.execute("select current_setting('threads')").fetchall()
         self._threads = int(threads)
-        self._covered: dict[str, tuple[Covered, ...]] = covered(subscriptions, covering, as_of_us, first_us)
+        self._covered, self._number = covered(subscriptions, covering, as_of_us, first_us)
         voided = store.voided(as_of_us)
         self._segments: list[_Segment] = []
         for number, segment in enumerate(store.segments):
-            groups = store.groups(segment)
-            starts = np.concatenate(([0], np.cumsum(groups["rows"], dtype=np.int64)))
+            groups = store.groups(segment)[["rows", "instants", "kinds"]].tolist()
+            starts = list(accumulate((rows for rows, _, _ in groups), initial=0))
             fitting = _fitting(connection, segment.kinds, meter)
             self._segments.append(_Segment(groups, starts, store.first_rows(segment), fitting, voided[number]))
 
@@ -161,9 +162,11 @@ class Pass:
         self._units = list(self._cut())
         self._found: list[dict[int, _Found]] = [{} for _ in self._units]
         self._waiting.extend(range(len(self._units)))
-        rows = max((unit.end - unit.first for unit in self._units), default=0)
+        rows = [unit.end - unit.first for unit in self._units]
+        most, chunk = max(rows, default=0), min(_CHUNK_ROWS, sum(rows))
         self._takers = [
-            _Taker(self._store, self._segments, linked or {}, rows) for _ in range(min(self._threads, len(self._units)))
+            _Taker(self._store, self._segments, linked or {}, self._number, most, chunk)
+            for _ in range(min(self._threads, len(self._units)))
         ]
         self._taking = [self._pool.submit(self._take, taker) for taker in self._takers]
 
@@ -182,10 +185,10 @@ class Pass:
         for unit, parts in zip(self._units, self._found, strict=True):
             if not unit.goes_on:
                 last = {}
-            for cut, part in parts.items():
-                before = last.get(cut)
+            for layer, part in parts.items():
+                before = last.get(layer)
                 if not (before and before.takes_up(part)) or part.end - part.begin > 1:
-                    last[cut] = part
+                    last[layer] = part
         schema = pa.schema([(name, pa.from_numpy_dtype(type_)) for name, type_ in _COLUMNS.items()])
         chunks = (chunk for taker in self._takers for chunk in taker.chunks)
         return pa.Table.from_batches((batch for chunk in chunks for batch in chunk.batches(schema)), schema)
@@ -240,22 +243,26 @@ class _Taker:
     store: LedgerStore
     segments: Sequence[_Segment]
     linked: Mapping[int, NDArray[np.bool_]]
+    number: int
     rows: int
+    chunk_rows: int
     chunks: list[_Chunk] = field(default_factory=list)
     _file: int = -1
     _open: FileIO | None = None
     _at_us: Ints = field(init=False)
     _kinds: NDArray[np.uint8] = field(init=False)
+    _chosen: Ints = field(init=False)
 
     def __enter__(self) -> None:
         self._at_us, self._kinds = np.empty(self.rows, np.int64), np.empty((2, self.rows), np.uint8)
+        self._chosen = np.empty(self.rows, np.int64)
 
     def __exit__(self, *_: object) -> None:
         if self._open:
             self._open.close()
 
     def take(self, unit: _Unit) -> dict[int, _Found]:
-        """Reads the rows of a unit, and finds the activations in them under each cut of its stretch."""
+        """Reads the rows of a unit, and finds the activations in them, layer by layer."""
         segment = self.segments[unit.stretch.segment]
         at_us, kinds = self._read(segment, unit)
         low = int(segment.firsts.searchsorted(np.uint32(unit.first), "right")) - 1
@@ -271,11 +278,12 @@ class _Taker:
         if not len(chosen):
             return found
         begins = Marks(fitting).before(begins)
-        at_us = at_us.take(chosen, mode="clip")
-        for number, cut in enumerate(unit.stretch.cuts):
-            part = firsts(at_us, begins, cut)
+        at_us = at_us.take(chosen, mode="clip", out=self._chosen[: len(chosen)])
+        for number, layer in enumerate(unit.stretch.layers):
+            part = firsts(layer.windows(at_us, begins, low), begins, self.number)
             if len(part.places):
-                found[number] = self._kept(unit, number, low, part, at_us, chosen)
+                ordinals = layer.ordinals_of(part.learners, low)
+                found[number] = self._kept(unit, low, part, ordinals, at_us, chosen)
         return found
 
     def _fitting(self, segment: _Segment, unit: _Unit, kinds: _Kinds, begins: Ints, low: int) -> NDArray[np.bool_]:
@@ -292,15 +300,17 @@ class _Taker:
             found = found & ~np.repeat(linked, np.diff(begins, append=len(kinds)))
         return found
 
-    def _kept(self, unit: _Unit, cut: int, low: int, part: Firsts, at_us: Ints, chosen: Ints) -> _Found:
+    def _kept(
+        self, unit: _Unit, low: int, part: Firsts, ordinals: NDArray[np.int32], at_us: Ints, chosen: Ints
+    ) -> _Found:
         """Puts down what was found."""
         rows = len(part.places)
         if not self.chunks or self.chunks[-1].rows - self.chunks[-1].used < rows:
-            self.chunks.append(_Chunk(max(rows, _CHUNK_ROWS)))
+            self.chunks.append(_Chunk(max(rows, self.chunk_rows)))
         chunk = self.chunks[-1]
         begin, end = chunk.used, chunk.used + rows
         columns = {name: values[begin:end] for name, values in chunk.columns.items()}
-        columns["ordinal"][:] = unit.stretch.ordinals(cut, low, part.learners)
+        columns["ordinal"][:] = ordinals
         np.add(part.learners, np.int64((unit.stretch.segment << 32) + low), out=columns["unit"])
         columns["window_number"][:] = part.windows
         at_us.take(part.places, mode="clip", out=columns["first_us"])
@@ -322,12 +332,12 @@ class _Taker:
                 self._open.close()
             self._open, self._file = self.store.paths[unit.file].open("rb", buffering=0), unit.file
         few = len(segment.fitting) == _ONE_BYTE
-        group = int(segment.starts.searchsorted(unit.first, "right")) - 1
+        group = bisect_right(segment.starts, unit.first) - 1
         done = unit.first
         while done < unit.end:
-            end = min(unit.end, int(segment.starts[group + 1]))
-            _, rows, instants, kinds = segment.groups[group].tolist()
-            skipped, part = done - int(segment.starts[group]), slice(done - unit.first, end - unit.first)
+            end = min(unit.end, segment.starts[group + 1])
+            rows, instants, kinds = segment.groups[group]
+            skipped, part = done - segment.starts[group], slice(done - unit.first, end - unit.first)
             self._copy(instants + 8 * skipped, self._at_us[part].data)
             self._copy(kinds + skipped, self._kinds[0, part].data)
             if not few:

@@ -230,7 +230,7 @@ class LedgerStore(FactStore):
 
     def first_rows(self, segment: Segment) -> NDArray[np.uint32]:
         """The row with which each learner of a segment begins, by number. Learners follow each other."""
-        return array(self.segment_folder(segment) / FIRST_ROWS, np.uint32, segment.learners)
+        return array(self.segment_folder(segment) / FIRST_ROWS, np.uint32, segment.learners).view(np.ndarray)
 
     def voided(self, as_of_us: int) -> list[Ints]:
         """For each segment the rows that were taken back before an instant, ascending."""

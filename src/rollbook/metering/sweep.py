@@ -35,33 +35,36 @@ class Cut:
     """How time is cut, for arrays of instants: by buckets of 2^32 µs, and by bounds in those in which one lies.
 
     bounds  where windows begin, and where the last one ends: UTC microseconds, ascending
-    number  of the first window
+    first   what the first window is called
     bucket  of the first of `places`
-    places  for each bucket which window it lies in, from 1; 0 outside all, `mixed` where a bound lies in it. The first
-            and the last stand for all others.
-    mixed   more than there are windows
+    places  for each bucket what the window is called in which it lies: `first`, and so on; 0 outside all, `mixed` where
+            a bound lies in it. The first and the last stand for all others.
+    mixed   what no window is called
     """
 
     bounds: Ints
-    number: int
+    first: int
     bucket: int
     places: NDArray[np.unsignedinteger]
     mixed: int
 
     def windows(self, at_us: Ints) -> NDArray[np.unsignedinteger]:
-        """Which window each instant lies in, from 1; 0 outside all."""
+        """What the window of each instant is called; 0 outside all."""
         buckets = at_us >> _BUCKET_BITS
         buckets -= self.bucket
         found = self.places.take(buckets, mode="clip")
         within = np.flatnonzero(found == self.mixed)
         exact = np.searchsorted(self.bounds, at_us.take(within), "right")
-        exact[exact == len(self.bounds)] = 0
-        found[within] = exact
+        inside = (exact > 0) & (exact < len(self.bounds))
+        found[within] = np.where(inside, exact + (self.first - 1), 0)
         return found
 
 
-def cut(windows: Sequence[Window], as_of_us: int) -> Cut | None:
-    """The windows of a subscription, which leave no gap, up to `as_of_us`; None where none has begun."""
+def cut(windows: Sequence[Window], as_of_us: int, number: int) -> Cut | None:
+    """The windows of a subscription, which leave no gap, up to `as_of_us`; None where none has begun.
+
+    number  of the window that is called 1; there is none before it
+    """
     begun = [window for window in windows if window.start_us < as_of_us]
     if not begun:
         return None
@@ -70,12 +73,12 @@ def cut(windows: Sequence[Window], as_of_us: int) -> Cut | None:
     if bounds[1:-1].tolist() != ends[:-1]:
         raise ValueError("these windows do not follow each other")
     buckets = bounds >> _BUCKET_BITS
-    first, mixed = int(buckets[0]) - 1, len(bounds)
-    numbers = np.arange(len(bounds) + 1, dtype=np.min_scalar_type(mixed))
-    numbers[-1] = 0
-    places = np.repeat(numbers, np.diff(buckets + 1, prepend=first, append=int(buckets[-1]) + 2))
-    places[buckets - first] = mixed
-    return Cut(bounds, begun[0].number, first, places, mixed)
+    bucket, first = int(buckets[0]) - 1, begun[0].number - number + 1
+    mixed = first + len(begun)
+    names = np.array([0, *range(first, mixed), 0], np.min_scalar_type(mixed))
+    places = np.repeat(names, np.diff(buckets + 1, prepend=bucket, append=int(buckets[-1]) + 2))
+    places[buckets - bucket] = mixed
+    return Cut(bounds, first, bucket, places, mixed)
 
 
 class Marks:
@@ -113,26 +116,28 @@ class Firsts:
     facts: NDArray[np.int32]
 
 
-def firsts(at_us: Ints, begins: Ints, cut: Cut) -> Firsts:
-    """The activations of facts in order of (learner, instant).
+def firsts(windows: NDArray[np.unsignedinteger], begins: Ints, number: int) -> Firsts:
+    """The activations of facts in order of (learner, instant), by the windows that they lie in.
 
-    begins  the place of the first fact of each learner, the first one's being 0. Who has no fact has the place of the
-            next one's, or the number of all facts.
+    windows  as a cut calls them, 1 being that of `number`
+    begins   the place of the first fact of each learner, the first one's being 0. Who has no fact has the place of the
+             next one's, or the number of all facts.
     """
-    places = cut.windows(at_us)
-    changed = np.empty(len(at_us) + 1, np.bool_)
-    np.not_equal(places[1:], places[:-1], out=changed[1:-1])
+    changed = np.empty(len(windows) + 1, np.bool_)
+    np.not_equal(windows[1:], windows[:-1], out=changed[1:-1])
     changed[begins] = True
     changed[-1] = False
     starts = np.flatnonzero(changed)
     of_learner = np.diff(Marks(changed).before(begins), append=len(starts))
     learners = np.repeat(np.arange(len(begins), dtype=np.int32), of_learner)
-    facts = np.diff(starts, append=len(at_us)).astype(np.int32)
-    found = places.take(starts)
+    found = windows.take(starts, mode="clip")
+    facts = np.empty(len(starts), np.int32)
+    np.subtract(starts[1:], starts[:-1], out=facts[:-1], casting="unsafe")
+    facts[-1:] = len(windows) - starts[-1:]
     if not found.all():
         inside = np.flatnonzero(found)
         starts, found = starts.take(inside), found.take(inside)
         learners, facts = learners.take(inside), facts.take(inside)
-    windows = found.astype(np.int32)
-    windows += np.int32(cut.number - 1)
-    return Firsts(starts, learners, windows, facts)
+    numbers = found.astype(np.int32)
+    numbers += np.int32(number - 1)
+    return Firsts(starts, learners, numbers, facts)
