@@ -69,13 +69,14 @@ class Stretch:
 
 def covered(
     subscriptions: Sequence[Subscription], covering: Sequence[tuple[int, str]], as_of_us: int, first_us: int
-) -> tuple[dict[str, tuple[Covered, ...]], int]:
+) -> tuple[dict[str, tuple[Covered, ...]], int, int]:
     """By organisation, the subscriptions that cover it and have begun; `covering` says which do, by their places.
 
-    And the number of the window that is 1 to all cuts.
+    And the number of the window that is 1 to all cuts, and how far from 0 the numbers of windows are at most.
     """
     all_ = [(*calendar.history(it, first_us), *calendar.windows(it)) for it in subscriptions]
     number = min((windows[0].number for windows in all_), default=1)
+    most = max((windows[-1].number for windows in all_), default=1)
     # Subscriptions that are cut alike share their cut: to make one takes 50 µs.
     shared = lru_cache(maxsize=None)(cut)
     cuts = [shared(windows, as_of_us, number) for windows in all_]
@@ -83,7 +84,7 @@ def covered(
     for ordinal, (subscription, organisation) in enumerate(covering, 1):
         if (its := cuts[subscription]) is not None:
             found[organisation] = (*found.get(organisation, ()), Covered(ordinal, its))
-    return found, number
+    return found, number, max(most, -number)
 
 
 def stretches(

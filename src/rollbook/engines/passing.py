@@ -35,7 +35,7 @@ _UNIT_ROWS = 1 << 19
 """Rows that a thread takes at a time. With fewer the threads wait for each other's Python, with more for memory."""
 
 _CHUNK_ROWS = 1 << 21
-"""Activations that lie in one piece, at most: then memory comes in pages of two megabytes, which takes a tenth."""
+"""Activations that lie in one piece, at most."""
 
 _KEPT_BYTES = 1 << 23
 """The C library of Linux gives back to the system what was freed beyond twice the largest piece that ever was. Then a
@@ -46,14 +46,8 @@ _ONE_BYTE = 1 << 8
 
 _Kinds = NDArray[np.uint8] | NDArray[np.uint16]
 
-_COLUMNS = {
-    "ordinal": np.int32,
-    "unit": np.int64,
-    "window_number": np.int32,
-    "first_us": np.int64,
-    "number": np.int64,
-    "facts": np.int32,
-}
+_FEW = 1 << 15
+"""Fewer windows, and fewer organisations, go by two bytes: new memory costs more than to write what is in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,8 +67,8 @@ class _Unit:
 class _Chunk:
     """Activations in columns; those before `used` are there, without the `skipped` ones."""
 
-    def __init__(self, rows: int) -> None:
-        self.columns = {name: np.empty(rows, type_) for name, type_ in _COLUMNS.items()}
+    def __init__(self, rows: int, types: Mapping[str, np.dtype[np.signedinteger]]) -> None:
+        self.columns = {name: np.empty(rows, type_) for name, type_ in types.items()}
         self.rows, self.used = rows, 0
         self.skipped: list[int] = []
 
@@ -100,7 +94,7 @@ class _Found:
         """Adds the first activation of what follows to the last one here, where they are the same."""
         ours, theirs = self.chunk.columns, later.chunk.columns
         last, first = self.end - 1, later.begin
-        if any(ours[name][last] != theirs[name][first] for name in ("unit", "window_number")):
+        if any(ours[name][last] != theirs[name][first] for name in ("learner_number", "window_number")):
             return False
         ours["facts"][last] += theirs["facts"][first]
         later.chunk.skipped.append(first)
@@ -143,7 +137,7 @@ class Pass:
         self._store, connection = store, store.connection
         [(threads,)] = connection.execute("select current_setting('threads')").fetchall()
         self._threads = int(threads)
-        self._covered, self._number = covered(subscriptions, covering, as_of_us, first_us)
+        self._covered, self._number, windows = covered(subscriptions, covering, as_of_us, first_us)
         voided = store.voided(as_of_us)
         self._segments: list[_Segment] = []
         for number, segment in enumerate(store.segments):
@@ -152,6 +146,16 @@ class Pass:
             fitting = _fitting(connection, segment.kinds, meter)
             self._segments.append(_Segment(groups, starts, store.first_rows(segment), fitting, voided[number]))
 
+        few = len(covering) < _FEW and windows < _FEW
+        short: np.dtype[np.signedinteger] = np.dtype(np.int16) if few else np.dtype(np.int32)
+        self._types: dict[str, np.dtype[np.signedinteger]] = {
+            "ordinal": short,
+            "learner_number": np.dtype(np.int32),
+            "window_number": short,
+            "first_us": np.dtype(np.int64),
+            "number": np.dtype(np.int64),
+            "facts": np.dtype(np.int32),
+        }
         self._waiting: deque[int] = deque()
         self._pool = ThreadPoolExecutor(self._threads)
 
@@ -170,7 +174,7 @@ class Pass:
         rows = [unit.end - unit.first for unit in self._units]
         most, chunk = max(rows, default=0), min(_CHUNK_ROWS, sum(rows))
         self._takers = [
-            _Taker(self._store, self._segments, linked or {}, self._number, most, chunk)
+            _Taker(self._store, self._segments, linked or {}, self._types, self._number, most, chunk)
             for _ in range(min(self._threads, len(self._units)))
         ]
         self._taking = [self._pool.submit(self._take, taker) for taker in self._takers]
@@ -180,9 +184,9 @@ class Pass:
         self._pool.shutdown()
 
     def activations(self) -> pa.Table:
-        """The activations by numbers, when all are found: ordinal, unit, window_number, first_us, number, facts.
+        """The activations, when all are found: ordinal, learner_number, window_number, first_us, number, facts.
 
-        A unit is the number of the learner, and of the segment above the lower 32 bits.
+        Learners are numbered within the segment, to which `number`, that of the proving fact, leads.
         """
         for taking in self._taking:
             taking.result()
@@ -194,7 +198,7 @@ class Pass:
                 before = last.get(layer)
                 if not (before and before.takes_up(part)) or part.end - part.begin > 1:
                     last[layer] = part
-        schema = pa.schema([(name, pa.from_numpy_dtype(type_)) for name, type_ in _COLUMNS.items()])
+        schema = pa.schema([(name, pa.from_numpy_dtype(type_)) for name, type_ in self._types.items()])
         chunks = (chunk for taker in self._takers for chunk in taker.chunks)
         return pa.Table.from_batches((batch for chunk in chunks for batch in chunk.batches(schema)), schema)
 
@@ -248,6 +252,7 @@ class _Taker:
     store: LedgerStore
     segments: Sequence[_Segment]
     linked: Mapping[int, NDArray[np.bool_]]
+    types: Mapping[str, np.dtype[np.signedinteger]]
     number: int
     rows: int
     chunk_rows: int
@@ -311,12 +316,12 @@ class _Taker:
         """Puts down what was found."""
         rows = len(part.places)
         if not self.chunks or self.chunks[-1].rows - self.chunks[-1].used < rows:
-            self.chunks.append(_Chunk(max(rows, self.chunk_rows)))
+            self.chunks.append(_Chunk(max(rows, self.chunk_rows), self.types))
         chunk = self.chunks[-1]
         begin, end = chunk.used, chunk.used + rows
         columns = {name: values[begin:end] for name, values in chunk.columns.items()}
         columns["ordinal"][:] = ordinals
-        np.add(part.learners, np.int64((unit.stretch.segment << 32) + low), out=columns["unit"])
+        np.add(part.learners, np.int32(low), out=columns["learner_number"])
         columns["window_number"][:] = part.windows
         at_us.take(part.places, mode="clip", out=columns["first_us"])
         chosen.take(part.places, mode="clip", out=columns["number"])

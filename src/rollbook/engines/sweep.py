@@ -30,14 +30,22 @@ def sweeps(store: object, meter: Meter) -> bool:
 def fill_active(store: LedgerStore, passing: Pass) -> None:
     """Makes the relations `active`, for the steps after it, and `units`, with the names of its units."""
     connection = store.connection
-    connection.register("swept", passing.activations())
+    connection.register("swept_numbers", passing.activations())
+    # Of the learners of later segments the number of the segment stands above the lower 32 bits.
+    cases = "".join(
+        f"when number < {first << 46} then {segment}::bigint << 32 | learner_number "
+        for segment, first in enumerate(store.first_files[1:-1])
+    )
+    last = f"{max(len(store.segments) - 1, 0)}::bigint << 32 | learner_number"
+    unit = f"case {cases} else {last} end" if cases else last
+    make(connection, "view", "swept", f"select *, {unit} as unit from swept_numbers")
     relation = "swept"
     if len(store.segments) > 1:
         relation = _settle_shared(connection)
     named = "select segment::bigint << 32 | learner_number as unit, learner as name from learners"
     found = f"""
-        select covered.subscription, window_number, ordinal as scope_number, covered.organisation as scope,
-               unit, unit as cluster, first_us, number, facts::bigint as facts
+        select covered.subscription, window_number::integer as window_number, covered.ordinal as scope_number,
+               covered.organisation as scope, unit, unit as cluster, first_us, number, facts::bigint as facts
         from {relation} join covered using (ordinal)
         """
     if store.linked:
