@@ -61,18 +61,21 @@ def meter(
     [shared] = meters
     if first_us is None:
         first_us = connection.execute("select coalesce(min(at_us), 0) from facts").fetchall()[0][0]
-    windows = tuple(inputs.metered_windows(subscription, as_of_us) for subscription in subscriptions)
     if ledger is not None and sweep.sweeps(ledger, shared):
         conflicts = _run_swept(ledger, shared, subscriptions, as_of_us, first_us)
-        return Metered(connection, tuple(subscriptions), as_of_us, windows, conflicts)
-    covered = load_inputs(connection, subscriptions, as_of_us, first_us)
-    if assumed is None:
-        assumed = assumed_members(connection, shared, covered, assume_members=assume_members)
-    load(connection, "assumed", assumed)
-    linked = ledger is None or ledger.linked
-    run(connection, query.corrections_apart(shared, linked=linked) if ledger else query.corrections(shared))
-    conflicts = load_identities(connection, len(subscriptions), linked=linked)
-    run(connection, query.steps(shared, FRAGMENTS))
+    else:
+        covered = load_inputs(connection, subscriptions, as_of_us, first_us)
+        if assumed is None:
+            assumed = assumed_members(connection, shared, covered, assume_members=assume_members)
+        load(connection, "assumed", assumed)
+        linked = ledger is None or ledger.linked
+        run(
+            connection,
+            query.corrections_apart(shared, linked=linked) if ledger is not None else query.corrections(shared),
+        )
+        conflicts = load_identities(connection, len(subscriptions), linked=linked)
+        run(connection, query.steps(shared, FRAGMENTS))
+    windows = tuple(inputs.metered_windows(subscription, as_of_us) for subscription in subscriptions)
     return Metered(connection, tuple(subscriptions), as_of_us, windows, conflicts)
 
 

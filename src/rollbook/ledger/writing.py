@@ -215,6 +215,7 @@ class _Learners:
 
     def __init__(self, path: Path) -> None:
         self._writer = parquet.ParquetWriter(path, self.SCHEMA, compression="zstd", use_dictionary=["organisation"])
+        self._held: list[pa.Table] = []
         self._next = 0
         self._last: tuple[str, str] | None = None
 
@@ -222,7 +223,14 @@ class _Learners:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._write()
         self._writer.close()
+
+    def _write(self) -> None:
+        """Writes one row group: of as many small ones as there are batches, to open the file takes 5 ms."""
+        if self._held:
+            self._writer.write_table(pa.concat_tables(self._held), row_group_size=GROUP_ROWS)
+        self._held = []
 
     def numbered(self, batch: pa.RecordBatch, before: int) -> NDArray[np.int32]:
         """The number of each row's learner; `before` is how many rows there were in earlier batches."""
@@ -234,17 +242,11 @@ class _Learners:
         numbers = np.cumsum(begins, dtype=np.int32)
         numbers += self._next - 1
         at = pa.array(np.flatnonzero(begins))
-        self._writer.write_table(
-            pa.Table.from_arrays(
-                [
-                    pa.array(numbers).take(at),
-                    organisation.take(at),
-                    learner.take(at),
-                    pa.array(np.flatnonzero(begins) + before),
-                ],
-                schema=self.SCHEMA,
-            )
-        )
+        found = [pa.array(numbers), organisation, learner]
+        columns = [*(column.take(at) for column in found), pa.array(np.flatnonzero(begins) + before)]
+        self._held.append(pa.Table.from_arrays(columns, schema=self.SCHEMA))
+        if sum(map(len, self._held)) >= GROUP_ROWS:
+            self._write()
         self._next += len(at)
         self._last = (organisation[-1].as_py(), learner[-1].as_py())
         return numbers
