@@ -38,8 +38,8 @@ _CHUNK_ROWS = 1 << 21
 """Activations that lie in one piece, at most."""
 
 _KEPT_BYTES = 1 << 23
-"""The C library of Linux gives back to the system what was freed beyond twice the largest piece that ever was. Then a
-unit's arrays come back as pages to be cleared, a thousand each time, which took a quarter of the pass."""
+"""The C library of Linux gives back to the system what is free beyond twice the largest piece that was ever freed. A
+unit's arrays would come back as pages to be cleared, a thousand each time, which took up to a quarter of the pass."""
 
 _ONE_BYTE = 1 << 8
 """Kinds that one byte tells."""
@@ -167,7 +167,7 @@ class Pass:
 
         linked  by segment, whether a learner is one of several ids of a person
         """
-        np.empty(_KEPT_BYTES, np.uint8)
+        np.empty(_KEPT_BYTES, np.uint8)  # and freed at once
         self._units = list(self._cut())
         self._found: list[dict[int, _Found]] = [{} for _ in self._units]
         self._waiting.extend(range(len(self._units)))
