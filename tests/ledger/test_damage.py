@@ -15,7 +15,7 @@ import pytest
 from rollbook.errors import LedgerError, RollbookError
 from rollbook.ledger import build, opened, read_manifest
 from rollbook.ledger.checking import verify
-from rollbook.ledger.layout import FILES_FIXED, MANIFEST
+from rollbook.ledger.layout import FILES_FIXED, FORMAT, MANIFEST
 from tests.cli.calls import Ran, call
 
 from .building import AT, add, login, store_of, void
@@ -147,6 +147,8 @@ STRANGE: dict[str, Callable[[dict[str, Any]], object]] = {
     "many rows": lambda manifest: manifest["segments"][0].update(rows=1 << 40, file_rows=[1 << 40]),
     "many learners": lambda manifest: manifest["segments"][0].update(learners=1 << 20),
     "many segments": lambda manifest: manifest.update(segments=manifest["segments"] * 600),
+    "many row groups": lambda manifest: manifest["segments"][0].update(groups=401),
+    "many links": lambda manifest: manifest["segments"][0].update(links=2),
     "no number": lambda manifest: manifest["segments"][0].update(rows="5"),
 }
 
@@ -173,7 +175,7 @@ def test_a_manifest_that_no_build_wrote_is_refused_before_anything_it_names_is_o
         b"null",
         b"\xff\xfe",
         b"[" * 100_000,
-        b'{"format": 1, "x": ' + b"[" * 100_000,
+        b'{"format": 2, "x": ' + b"[" * 100_000,
         b'{"format": "1"}',
     ],
 )
@@ -183,10 +185,11 @@ def test_a_manifest_that_is_none_is_a_sentence(text: bytes, ledger: Path) -> Non
     in_a_sentence(call("meter", str(ledger), *METERING), "cannot be read")
 
 
-def test_a_newer_format_says_so(ledger: Path) -> None:
-    edited(ledger, lambda manifest: manifest.update(format=2, segments="otherwise"))
-    in_a_sentence(call("meter", str(ledger), *METERING), "has the format 2", "use the version that built it")
-    in_a_sentence(call("ledger", "verify", str(ledger)), "has the format 2")
+@pytest.mark.parametrize("format_", [FORMAT - 1, FORMAT + 1])
+def test_another_format_says_so(format_: int, ledger: Path) -> None:
+    edited(ledger, lambda manifest: manifest.update(format=format_, segments="otherwise"))
+    in_a_sentence(call("meter", str(ledger), *METERING), f"has the format {format_}", "use the version that built it")
+    in_a_sentence(call("ledger", "verify", str(ledger)), f"has the format {format_}")
 
 
 def test_links_in_a_ledger_are_not_followed(ledger: Path, tmp_path: Path) -> None:

@@ -25,7 +25,17 @@ from .building import add, kept, login, store_of, void
 def segment(facts: int) -> Segment:
     """A segment of so many facts, of which nothing else is known."""
     return Segment(
-        name="", rows=facts, corrections=0, file_rows=(), learners=0, first_us=None, kinds=(), digest="", written=()
+        name="",
+        rows=facts,
+        groups=0,
+        corrections=0,
+        links=0,
+        file_rows=(),
+        learners=0,
+        first_us=None,
+        kinds=(),
+        digest="",
+        written=(),
     )
 
 

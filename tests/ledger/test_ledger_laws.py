@@ -1,6 +1,7 @@
 """A ledger is another way to the same facts: whatever is counted from it equals the reference.
 
-Row groups and files are made tiny here, so that activations, learners and organisations go on across them.
+Row groups, files and what a thread takes at a time are made tiny here, so that activations, learners and organisations
+go on across them.
 """
 
 from __future__ import annotations
@@ -18,7 +19,7 @@ from hypothesis import event, given, settings
 from hypothesis import strategies as st
 
 from rollbook.engines import duckdb as fast
-from rollbook.engines import sweep
+from rollbook.engines import passing, sweep
 from rollbook.ledger import LedgerStore, build, building, opened, writing
 from rollbook.metering.outcome import Outcome
 from rollbook.model.fact import LINKED, VOIDED, Fact
@@ -39,6 +40,8 @@ def built(facts: Sequence[Fact], cuts: Sequence[int]) -> Iterator[LedgerStore]:
         tempfile.TemporaryDirectory() as folder,
         patch.object(writing, "GROUP_ROWS", 3),
         patch.object(writing, "FILE_ROWS", 8),
+        patch.object(passing, "_UNIT_ROWS", 5),
+        patch.object(passing, "_CHUNK_ROWS", 2),
     ):
         where = Path(folder) / "ledger"
         for first, end in zip([0, *cuts], [*cuts, len(facts)], strict=True):

@@ -14,7 +14,9 @@ import pyarrow as pa
 
 from rollbook.engines import sweep
 from rollbook.engines.fragments import CALENDAR, FRAGMENTS
+from rollbook.engines.making import make
 from rollbook.engines.metered import Metered
+from rollbook.engines.passing import Pass
 from rollbook.errors import MembershipUnknownError, Problem, UsageError
 from rollbook.ledger import LedgerStore
 from rollbook.ledger.arrays import texts
@@ -59,70 +61,71 @@ def meter(
     [shared] = meters
     if first_us is None:
         first_us = connection.execute("select coalesce(min(at_us), 0) from facts").fetchall()[0][0]
-    covered = load_inputs(connection, subscriptions, as_of_us, first_us)
-    if assumed is None:
-        assumed = assumed_members(connection, shared, covered, assume_members=assume_members)
-    load(connection, "assumed", assumed)
-    run(connection, query.corrections(shared, apart=ledger is not None))
-    conflicts = load_identities(connection, len(subscriptions))
     if ledger is not None and sweep.sweeps(ledger, shared):
-        _run_swept(connection, ledger, shared, subscriptions, as_of_us, first_us)
+        conflicts = _run_swept(ledger, shared, subscriptions, as_of_us, first_us)
     else:
+        covered = load_inputs(connection, subscriptions, as_of_us, first_us)
+        if assumed is None:
+            assumed = assumed_members(connection, shared, covered, assume_members=assume_members)
+        load(connection, "assumed", assumed)
+        linked = ledger is None or ledger.linked
+        run(
+            connection,
+            query.corrections_apart(shared, linked=linked) if ledger is not None else query.corrections(shared),
+        )
+        conflicts = load_identities(connection, len(subscriptions), linked=linked)
         run(connection, query.steps(shared, FRAGMENTS))
     windows = tuple(inputs.metered_windows(subscription, as_of_us) for subscription in subscriptions)
     return Metered(connection, tuple(subscriptions), as_of_us, windows, conflicts)
 
 
 def _run_swept(
-    connection: duckdb.DuckDBPyConnection,
-    ledger: LedgerStore,
-    meter: Meter,
-    subscriptions: Sequence[Subscription],
-    as_of_us: int,
-    first_us: int,
-) -> None:
-    """The steps, with `active` found by a pass over the ledger."""
+    ledger: LedgerStore, meter: Meter, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
+) -> tuple[tuple[Conflict, ...], ...]:
+    """The inputs and the steps, with `active` found by a pass over the ledger; returns what contradicts itself.
+
+    The pass begins as soon as is known who has several ids, and the database makes its views meanwhile.
+    """
+    connection = ledger.connection
     steps = query.steps(meter, FRAGMENTS, swept=True)
     placed = next(number for number, step in enumerate(steps) if step.name == "placed")
-    drop(connection, ("active", *sweep.TABLES))
-    run(connection, steps[: placed + 1])
-    with in_words(ledger.folder):
-        sweep.fill_active(ledger, meter, subscriptions, as_of_us, first_us)
+    covered = all_covered(connection, subscriptions)
+    with in_words(ledger.folder), Pass(ledger, meter, subscriptions, covered, as_of_us, first_us) as passing:
+        if not ledger.linked:
+            passing.begin()
+        load_inputs(connection, subscriptions, as_of_us, first_us, by_day=False)
+        load(connection, "assumed", [])
+        run(connection, query.corrections_apart(meter, linked=ledger.linked, keep=False))
+        conflicts = load_identities(connection, len(subscriptions), linked=ledger.linked)
+        if ledger.linked:
+            passing.begin(sweep.linked_learners(ledger))
+        run(connection, steps[: placed + 1])
+        sweep.fill_active(ledger, passing)
     run(connection, steps[placed + 1 :])
+    return conflicts
 
 
 def run(connection: duckdb.DuckDBPyConnection, steps: Iterable[Step]) -> None:
     """Makes each step a view, or a table where it is worth keeping."""
-    steps = tuple(steps)
-    drop(connection, [step.name for step in steps])
     for step in steps:
-        kind = "table" if step.keep else "view"
-        connection.execute(f"create temp {kind} {step.name} as {step.sql}")
-
-
-def drop(connection: duckdb.DuckDBPyConnection, names: Sequence[str]) -> None:
-    """Removes what an earlier run left under these names, asked for together: each question takes a millisecond."""
-    listed = f"""
-        select table_name, table_type from information_schema.tables
-        where table_catalog = 'temp' and table_name in ({quoted_list(names)})
-        """
-    for name, kind in connection.execute(listed).fetchall():
-        connection.execute(f"drop {'view' if kind == 'VIEW' else 'table'} {name}")
+        make(connection, "table" if step.keep else "view", step.name, step.sql)
 
 
 def load(connection: duckdb.DuckDBPyConnection, name: str, rows: Sequence[inputs.Row]) -> None:
     """Fills one input table."""
     columns = inputs.COLUMNS[name]
-    transposed = zip(*rows, strict=True) if rows else ([] for _ in columns)
+    if not rows:
+        nothing = ", ".join(f"null::{kind} as {column}" for column, kind in columns.items())
+        make(connection, "table", name, f"select {nothing} where false")
+        return
     table = pa.table(
         {
             column: texts(values) if kind == "text" else _numbers(values, kind)
-            for (column, kind), values in zip(columns.items(), transposed, strict=True)
+            for (column, kind), values in zip(columns.items(), zip(*rows, strict=True), strict=True)
         }
     )
-    drop(connection, [name])
     connection.register("loading", table)
-    connection.execute(f"create temp table {name} as select * from loading")
+    make(connection, "table", name, "select * from loading")
     connection.unregister("loading")
 
 
@@ -138,29 +141,44 @@ def load_inputs(
     subscriptions: Sequence[Subscription],
     as_of_us: int,
     first_us: int,
-) -> list[inputs.Row]:
-    """Fills the input tables of subscriptions and time; returns the organisations that are covered."""
-    load_times(connection, subscriptions, as_of_us, first_us)
+    *,
+    by_day: bool = True,
+) -> list[tuple[int, str]]:
+    """Fills the input tables of subscriptions and time; returns the organisations that are covered.
+
+    by_day  whether facts are joined to the calendar by day, which is a view otherwise, for whoever asks
+    """
+    load_times(connection, subscriptions, as_of_us, first_us, by_day=by_day)
+    covered = all_covered(connection, subscriptions)
+    load(connection, "covered", [(*row, ordinal) for ordinal, row in enumerate(covered, 1)])
+    return covered
+
+
+def all_covered(connection: duckdb.DuckDBPyConnection, subscriptions: Sequence[Subscription]) -> list[tuple[int, str]]:
+    """Which subscription, by its place, covers which organisation. From 1 on their places are their `ordinal`."""
     everyone = None
-    covered: list[inputs.Row] = []
+    covered: list[tuple[int, str]] = []
     for number, subscription in enumerate(subscriptions):
         organisations = subscription.organisations
         if organisations is None:
             everyone = everyone or all_organisations(connection)
             organisations = everyone
         covered += [(number, organisation) for organisation in organisations]
-    load(connection, "covered", [(*row, ordinal) for ordinal, row in enumerate(covered, 1)])
     return covered
 
 
 def load_times(
-    connection: duckdb.DuckDBPyConnection, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
+    connection: duckdb.DuckDBPyConnection,
+    subscriptions: Sequence[Subscription],
+    as_of_us: int,
+    first_us: int,
+    *,
+    by_day: bool = True,
 ) -> None:
     """Fills the input tables of subscriptions, windows and days."""
     for name, rows in inputs.time_rows(subscriptions, as_of_us, first_us).items():
         load(connection, name, rows)
-    drop(connection, ["calendar"])
-    connection.execute(f"create temp table calendar as {CALENDAR}")
+    make(connection, "table" if by_day else "view", "calendar", CALENDAR)
 
 
 def all_organisations(connection: duckdb.DuckDBPyConnection) -> tuple[str, ...]:
@@ -197,12 +215,13 @@ def assumed_members(
     return rows
 
 
-def load_identities(connection: duckdb.DuckDBPyConnection, subscriptions: int) -> tuple[tuple[Conflict, ...], ...]:
-    """Fills `identities` from the links that stand, and returns those that contradict each other."""
+def load_identities(
+    connection: duckdb.DuckDBPyConnection, subscriptions: int, *, linked: bool = True
+) -> tuple[tuple[Conflict, ...], ...]:
+    """Fills `identities` from the links that stand, if there are `linked` ones; returns those that contradict."""
     by_scope: dict[tuple[int, str], list[Fact]] = {}
-    for number, scope, source, id_, at_us, learner, object_ in connection.execute(
-        "select subscription, scope, source, id, at_us, learner, object from links"
-    ).fetchall():
+    asked = "select subscription, scope, source, id, at_us, learner, object from links"
+    for number, scope, source, id_, at_us, learner, object_ in connection.execute(asked).fetchall() if linked else ():
         link = Fact(id=id_, source=source, at_us=at_us, type=LINKED, learner=learner, object=object_)
         by_scope.setdefault((number, scope), []).append(link)
     rows: list[inputs.Row] = []

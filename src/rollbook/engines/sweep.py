@@ -6,19 +6,16 @@ between the segments of a learner who is in several of them.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 import duckdb
+import numpy as np
+from numpy.typing import NDArray
 
 from rollbook.engines.fragments import first_facts
-from rollbook.engines.passing import Pass, any_rows
+from rollbook.engines.making import make
+from rollbook.engines.passing import Pass
 from rollbook.ledger import LedgerStore
 from rollbook.metering.sweep import can_sweep
 from rollbook.model.plan import Meter
-from rollbook.model.subscription import Subscription
-
-TABLES = ("active_linked", "linked_units", "settled", "shared", "several", "tied", "units")
-"""The temporary tables and views that are made beside `active`."""
 
 
 def sweeps(store: object, meter: Meter) -> bool:
@@ -30,33 +27,50 @@ def sweeps(store: object, meter: Meter) -> bool:
     )
 
 
-def fill_active(
-    store: LedgerStore, meter: Meter, subscriptions: Sequence[Subscription], as_of_us: int, first_us: int
-) -> None:
+def fill_active(store: LedgerStore, passing: Pass) -> None:
     """Makes the relations `active`, for the steps after it, and `units`, with the names of its units."""
     connection = store.connection
-    swept = Pass(store, meter, subscriptions, as_of_us, first_us).activations()
-    connection.register("swept", swept)
+    connection.register("swept_numbers", passing.activations())
+    # Of the learners of later segments the number of the segment stands above the lower 32 bits.
+    cases = "".join(
+        f"when number < {first << 46} then {segment}::bigint << 32 | learner_number "
+        for segment, first in enumerate(store.first_files[1:-1])
+    )
+    last = f"{max(len(store.segments) - 1, 0)}::bigint << 32 | learner_number"
+    unit = f"case {cases} else {last} end" if cases else last
+    make(connection, "view", "swept", f"select *, {unit} as unit from swept_numbers")
     relation = "swept"
     if len(store.segments) > 1:
         relation = _settle_shared(connection)
     named = "select segment::bigint << 32 | learner_number as unit, learner as name from learners"
     found = f"""
-        select covered.subscription, window_number, ordinal as scope_number, covered.organisation as scope,
-               unit, unit as cluster, first_us, number, facts::bigint as facts
+        select covered.subscription, window_number::integer as window_number, covered.ordinal as scope_number,
+               covered.organisation as scope, unit, unit as cluster, first_us, number, facts::bigint as facts
         from {relation} join covered using (ordinal)
         """
-    if any_rows(connection, "identities"):
+    if store.linked:
         found += _linked_activations(connection)
         named += " union all select unit, name from linked_units"
-    connection.execute(f"create temp view active as {found}")
-    connection.execute(f"create temp view units as {named}")
+    make(connection, "view", "active", found)
+    make(connection, "view", "units", named)
+
+
+def linked_learners(store: LedgerStore) -> dict[int, NDArray[np.bool_]]:
+    """By segment, whether a learner is one of several ids of a person."""
+    found: dict[int, NDArray[np.bool_]] = {}
+    rows = store.connection.execute(
+        """select segment, learner_number from learners
+           semi join (select scope as organisation, learner from identities) using (organisation, learner)"""
+    ).fetchall()
+    for segment, learner in rows:
+        found.setdefault(segment, np.zeros(store.segments[segment].learners, np.bool_))[learner] = True
+    return found
 
 
 def _linked_activations(connection: duckdb.DuckDBPyConnection) -> str:
     """SQL of what persons with several ids add to `active`; makes `linked_units`, whose numbers are negative."""
     connection.execute(
-        """create temp table linked_units as
+        """create or replace temp table linked_units as
            select -row_number() over (order by scope, unit) as unit, scope, unit as name
            from (select distinct scope, unit from identities)"""
     )
@@ -65,7 +79,7 @@ def _linked_activations(connection: duckdb.DuckDBPyConnection) -> str:
         """
     unit = ("subscription", "window_number", "scope_number", "scope", "unit")
     connection.execute(
-        f"""create temp table active_linked as
+        f"""create or replace temp table active_linked as
             select active.subscription, window_number, scope_number, active.scope, units.unit,
                    clusters.unit as cluster, first_us, number, facts
             from ({first_facts(unit, ("number",), f"{of_persons} as placed")}) as active
@@ -85,7 +99,7 @@ def _settle_shared(connection: duckdb.DuckDBPyConnection) -> str:
     Such a learner goes by the number in the first of these segments. Instants decide; where they tie, (source, id).
     """
     connection.execute(
-        """create temp table shared as
+        """create or replace temp table shared as
            select segment << 32 | learner_number as unit,
                   min(segment << 32 | learner_number) over (partition by organisation, learner) as known
            from (select segment::bigint as segment, learner_number, organisation, learner from learners
@@ -93,20 +107,20 @@ def _settle_shared(connection: duckdb.DuckDBPyConnection) -> str:
                      select (organisation, learner) from learners group by all having count(*) > 1))"""
     )
     connection.execute(
-        """create temp table several as
+        """create or replace temp table several as
            select ordinal, known as unit, window_number, first_us, number, facts::bigint as facts
            from swept join shared using (unit)"""
     )
     unit = "ordinal, unit, window_number"
     connection.execute(
-        f"""create temp table tied as
+        f"""create or replace temp table tied as
             select several.* exclude facts, total as facts, count(*) over (partition by {unit}) as tying
             from several
             join (select {unit}, min(first_us) as first_us, sum(facts)::bigint as total from several group by all)
               using ({unit}, first_us)"""
     )
     connection.execute(
-        f"""create temp table settled as
+        f"""create or replace temp table settled as
             select {unit}, first_us, number, facts from tied where tying = 1
             union all
             select {unit}, first_us, proof.number, facts

@@ -1,4 +1,4 @@
-"""Facts at rest: written once, sorted so that counting them again is little more than reading three columns.
+"""Facts at rest: written once, sorted so that counting them again is little more than reading two columns.
 
 A ledger is a folder. What stands in it is never edited: a build adds a segment, several small segments are written
 together as one, and the manifest, replaced in one step, says which ones count. Whatever it does not name is not there.

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 _Number = TypeVar("_Number", bound=np.generic)
 
-_TYPES = {np.dtype(np.int32): pa.int32(), np.dtype(np.int64): pa.int64()}
+_TYPES = {np.dtype(np.int16): pa.int16(), np.dtype(np.int32): pa.int32(), np.dtype(np.int64): pa.int64()}
 
 
 def values(column: pa.ChunkedArray, type_: type[_Number]) -> NDArray[_Number]:
@@ -28,7 +28,7 @@ def values(column: pa.ChunkedArray, type_: type[_Number]) -> NDArray[_Number]:
     return np.frombuffer(whole.buffers()[1], type_, len(whole), whole.offset * np.dtype(type_).itemsize)
 
 
-def column(values: NDArray[np.int32] | NDArray[np.int64]) -> pa.Array:
+def column(values: NDArray[np.signedinteger]) -> pa.Array:
     """An array of whole numbers as a column."""
     lying = np.ascontiguousarray(values)
     return pa.Array.from_buffers(_TYPES[lying.dtype], len(lying), [None, pa.py_buffer(lying)])

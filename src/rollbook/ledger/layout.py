@@ -2,6 +2,7 @@
 
     manifest.json
     segments/000001/facts-000.parquet …   facts by (organisation, learner, instant, source, id), texts by their bytes
+                    groups.npy            where the instants and the kinds of each row group lie in their file
                     corrections.parquet   voids and links
                     learners.parquet      who occurs: number, organisation, learner, first row
                     learners.npy          digest of the id and number, to find one without reading all
@@ -13,7 +14,8 @@
 
 The Parquet files of facts have the canonical columns, for whichever tool reads them, and two numbers by which they are
 counted: `learner_number`, from 0 in the order of the rows, and `kind`, which stands for (type, role, mode, whether
-impersonated).
+impersonated). Instants and kinds are neither coded nor compressed: each row group has the instants as one array, and
+the lowest bytes of its kinds as another.
 """
 
 from __future__ import annotations
@@ -24,7 +26,7 @@ from pathlib import Path
 
 import msgspec
 
-FORMAT = 1
+FORMAT = 2
 """The version of the layout. A reader refuses what it does not know."""
 
 MANIFEST = "manifest.json"
@@ -54,6 +56,7 @@ KINDS_MAX = 32_767
 FILES_FIXED = (
     "corrections.parquet",
     "coverage.parquet",
+    "groups.npy",
     "keys-heads.npy",
     "keys-rows.npy",
     "keys-tails.npy",
@@ -93,7 +96,9 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
     name         of its folder
     rows         facts in the sorted files, `files` of them with `file_rows` each
+    groups       row groups of these files, all together
     corrections  voids and links, which follow them in the numbering of rows
+    links        how many of these are links
     learners     how many numbers of learners there are
     first_us     the first instant, UTC microseconds; null where there is no fact
     kinds        what each `kind` stands for
@@ -103,7 +108,9 @@ class Segment(msgspec.Struct, frozen=True, kw_only=True):
 
     name: str
     rows: int
+    groups: int
     corrections: int
+    links: int
     file_rows: tuple[int, ...]
     learners: int
     first_us: int | None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import tempfile
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from itertools import accumulate
+from dataclasses import dataclass
+from itertools import accumulate, pairwise
 from pathlib import Path
 from weakref import finalize
 
@@ -18,7 +19,7 @@ from rollbook.errors import Problem, UsageError
 from rollbook.intake import FactStore, Problems, ReadOptions, read_facts
 from rollbook.intake.loader import connect
 from rollbook.intake.tables import FIELDS, Extent, number_of
-from rollbook.ledger.arrays import column, values
+from rollbook.ledger.arrays import values
 from rollbook.ledger.keys import Keys, key_of
 from rollbook.ledger.layout import Manifest, Segment, facts_file, is_ledger, located, segment_folder
 from rollbook.ledger.locks import Reading
@@ -26,8 +27,11 @@ from rollbook.ledger.manifests import read_manifest
 from rollbook.ledger.trust import array, in_words, refuse_missing
 from rollbook.ledger.writing import (
     CORRECTIONS_FILE,
+    COUNTED,
     COVERAGE_FILE,
     FIRST_ROWS,
+    GROUPED,
+    GROUPS_INDEX,
     INDEXED,
     LEARNERS_FILE,
     LEARNERS_INDEX,
@@ -79,6 +83,14 @@ def facts_files(folder: Path, manifest: Manifest) -> list[Path]:
     ]
 
 
+@dataclass(frozen=True, slots=True)
+class Shares:
+    """Whose rows a segment has: its organisations in the order of their rows, and where the rows of each end."""
+
+    organisations: tuple[str, ...]
+    ends: Ints
+
+
 class LedgerStore(FactStore):
     """The facts of one ledger. Beside what every store has, its connection knows further relations.
 
@@ -87,6 +99,7 @@ class LedgerStore(FactStore):
 
     folder    of the ledger
     manifest  as it was when it was opened: what is built later is not seen
+    shares    of each segment
     """
 
     correcting = "corrections"
@@ -108,12 +121,13 @@ class LedgerStore(FactStore):
         try:
             with in_words(folder):
                 self._show(connection)
-                names = connection.execute("select distinct organisation from organisations").fetchall()
+                shares = tuple(map(self._shares, self.segments))
         except BaseException:
             connection.close()
             held.cleanup()
             self._reading.close()
             raise
+        self.shares: tuple[Shares, ...] = shares
         problems = Problems()
         if refused := sum(record.rejected for record in self.manifest.builds):
             rule = f"{refused:,} rows were refused when it was built"
@@ -127,7 +141,7 @@ class LedgerStore(FactStore):
             rejected=0,
             duplicates=0,
             problems=problems,
-            extent=Extent(frozenset(name for (name,) in names), min(firsts, default=None)),
+            extent=Extent(frozenset(name for its in shares for name in its.organisations), min(firsts, default=None)),
         )
 
     def close(self) -> None:
@@ -139,6 +153,11 @@ class LedgerStore(FactStore):
     def segments(self) -> tuple[Segment, ...]:
         """The segments, oldest first."""
         return self.manifest.segments
+
+    @property
+    def linked(self) -> bool:
+        """Whether any fact links ids."""
+        return any(segment.links for segment in self.segments)
 
     def segment_folder(self, segment: Segment) -> Path:
         """Where the files of a segment lie."""
@@ -198,11 +217,50 @@ class LedgerStore(FactStore):
                 yield self.first_files[segment] + place, begin, end
             start += length
 
+    def _shares(self, segment: Segment) -> Shares:
+        table = parquet.ParquetFile(self.segment_folder(segment) / ORGANISATIONS_FILE).read(use_threads=False)
+        ends = np.cumsum(values(table["rows"], np.int64))
+        if (ends[-1] if len(ends) else 0) != segment.rows:
+            raise ValueError("organisations have other rows than there are")
+        return Shares(tuple(table["organisation"].to_pylist()), ends)
+
+    def groups(self, segment: Segment) -> NDArray[np.void]:
+        """Where the counted columns of the row groups of a segment lie, as `GROUPED` has it, in the order of rows."""
+        found = array(self.segment_folder(segment) / GROUPS_INDEX, GROUPED, segment.groups)
+        files = found["file"].astype(np.int64)
+        if len(files) and (files.max() >= len(segment.file_rows) or (np.diff(files) < 0).any()):
+            raise ValueError("row groups are of files that are not there")
+        if np.bincount(files, found["rows"], len(segment.file_rows)).tolist() != list(segment.file_rows):
+            raise ValueError("row groups have other rows than their files")
+        bytes_ = {written.name: written.bytes for written in segment.written}
+        most = np.array([bytes_[facts_file(number)] for number in range(len(segment.file_rows))], np.uint64)[files]
+        for name, (_, width) in COUNTED.items():
+            if (found[name] > most).any() or (np.uint64(width) * found["rows"] > most - found[name]).any():
+                raise ValueError("row groups do not lie in their files")
+        return found
+
+    def first_rows(self, segment: Segment) -> NDArray[np.uint32]:
+        """The row with which each learner of a segment begins, by number. Learners follow each other."""
+        return array(self.segment_folder(segment) / FIRST_ROWS, np.uint32, segment.learners).view(np.ndarray)
+
+    def voided(self, as_of_us: int) -> list[Ints]:
+        """For each segment the rows that were taken back before an instant, ascending."""
+        if self.manifest.targets is None:
+            return [np.empty(0, np.int64) for _ in self.segments]
+        columns = ["segment", "row", "voided_us"]
+        table = parquet.ParquetFile(self.folder / self.manifest.targets.name).read(columns=columns, use_threads=False)
+        table = table.drop_null()
+        until = np.flatnonzero(values(table["voided_us"], np.int64) < as_of_us)
+        segments = values(table["segment"], np.int32).take(until)
+        rows = values(table["row"], np.int64).take(until)
+        ends = np.searchsorted(segments, np.arange(len(self.segments) + 1))
+        return [rows[begin:end] for begin, end in pairwise(ends)]
+
     def rows_of(self, segment: Segment, ids: Sequence[str]) -> Iterator[tuple[int, int]]:
         """The first row and the number of rows of everybody whose id has the digest of one of these."""
         folder = self.segment_folder(segment)
         index = array(folder / LEARNERS_INDEX, INDEXED, segment.learners)
-        firsts = array(folder / FIRST_ROWS, np.uint32, segment.learners)
+        firsts = self.first_rows(segment)
         for id_ in ids:
             # NumPy's own search copies a column that lies between others: 4 ms for three million learners.
             digest = np.uint64(digest_of(id_))
@@ -215,13 +273,16 @@ class LedgerStore(FactStore):
 
     def _show(self, connection: duckdb.DuckDBPyConnection) -> None:
         """Makes the relations of the store over the files of its segments."""
+        # Files of a ledger never change: their footers are read once, and not for each view again.
+        connection.execute("set parquet_metadata_cache = true")
         if not self.segments:
             kinds = {"at_us": "bigint", "recorded_us": "bigint", "file": "integer", "line": "bigint"}
             nothing = ", ".join(f"null::{kinds.get(name, 'varchar')} as {name}" for name in FIELDS)
             connection.execute(f"create view facts as {_seen(f'select {nothing} where false')}")
             connection.execute("create view corrections as from facts")
             connection.execute(
-                "create table targets (organisation varchar, source varchar, id varchar, number bigint);"
+                "create table targets (organisation varchar, source varchar, id varchar, voided_us bigint,"
+                " number bigint);"
                 "create table organisations (organisation varchar, rows bigint, first_us bigint);"
                 "create table coverage (source varchar, day integer, type varchar, facts bigint, first_us bigint,"
                 " last_us bigint);"
@@ -244,13 +305,18 @@ class LedgerStore(FactStore):
         """What voids name, with the numbers that facts have here."""
         if self.manifest.targets is None:
             raise ValueError("it does not say what voids name")
-        table = parquet.ParquetFile(self.folder / self.manifest.targets.name).read()
-        numbers = np.zeros(len(table), np.int64)
-        places, rows = values(table["segment"], np.int32), values(table["row"], np.int64)
-        for segment in range(len(self.segments)):
-            of_it = np.flatnonzero(places == segment)
-            numbers[of_it] = self.numbers(segment, rows[of_it])
-        connection.register("targets", table.drop(["segment", "row"]).append_column("number", column(numbers)))
+        files = ", ".join(
+            f"({number}, {first}::bigint, {self.first_files[number] + place}::bigint)"
+            for number, segment in enumerate(self.segments)
+            for place, first in enumerate(accumulate(segment.file_rows, initial=0))
+        )
+        connection.execute(
+            f"""create view targets as
+                select organisation, source, id, voided_us, {number_of("file", "row - first_row + 1")} as number
+                from {parquet_sql([self.folder / self.manifest.targets.name])} as aimed_at
+                asof join (values {files}) as files (segment, first_row, file)
+                  on aimed_at.segment = files.segment and aimed_at.row >= files.first_row"""
+        )
 
 
 def _seen(rows: str) -> str:

@@ -16,23 +16,15 @@ from rollbook.ledger.writing import CORRECTIONS_FILE, ORGANISATIONS_FILE, parque
 from rollbook.metering.steps import quoted
 from rollbook.model.fact import VOIDED
 
-_SCHEMA = pa.schema(
-    [
-        ("organisation", pa.string()),
-        ("source", pa.string()),
-        ("id", pa.string()),
-        ("segment", pa.int32()),
-        ("row", pa.int64()),
-    ]
-)
-
 
 def write_targets(
     connection: duckdb.DuckDBPyConnection, folder: Path, segments: Sequence[Segment], name: str
 ) -> Written:
     """Writes organisation, source, id, segment (its place among these) and row of each fact that a void names.
 
-    A hundred thousand are found by their keys among a hundred million in a quarter of a second.
+    And `voided_us`, the instant of the first void that takes it back; null where all are of other organisations. Facts
+    are in the order in which they lie, so that whoever counts leaves them out in passing. A hundred thousand are found
+    by their keys among a hundred million in a quarter of a second.
     """
     files = parquet_sql(segment_folder(folder, segment.name) / CORRECTIONS_FILE for segment in segments)
     connection.execute(
@@ -42,26 +34,30 @@ def write_targets(
             order by head"""
     )
     aims = connection.sql("select head, tail, source, voids from aims").to_arrow_table()
-    path = folder / name
-    with parquet.ParquetWriter(path, _SCHEMA, compression="zstd") as writer:
-        for place, segment in enumerate(segments):
-            where = segment_folder(folder, segment.name)
-            found = Keys(folder, segment).find(aims["head"].to_numpy(), aims["tail"].to_numpy())
-            hit = np.flatnonzero(found.rows >= 0)
-            rows = found.rows[hit]
-            named = aims.select(["source", "voids"]).take(pa.array(hit))
-            writer.write_table(
-                pa.Table.from_arrays(
-                    [
-                        _organisations(where, segment, rows),
-                        named["source"],
-                        named["voids"],
-                        pa.array(np.full(len(rows), place, np.int32)),
-                        pa.array(rows),
-                    ],
-                    schema=_SCHEMA,
-                )
+    found = []
+    for place, segment in enumerate(segments):
+        rows = Keys(folder, segment).find(aims["head"].to_numpy(), aims["tail"].to_numpy()).rows
+        hit = np.flatnonzero(rows >= 0)
+        named = aims.select(["source", "voids"]).take(pa.array(hit)).rename_columns(["source", "id"])
+        found.append(
+            named.append_column(
+                "organisation", _organisations(segment_folder(folder, segment.name), segment, rows[hit])
             )
+            .append_column("segment", pa.array(np.full(len(hit), place, np.int32)))
+            .append_column("row", pa.array(rows[hit]))
+        )
+    connection.register("aimed_at", pa.concat_tables(found))
+    path = folder / name
+    connection.execute(
+        f"""copy (select organisation, source, id, segment, row, voided_us
+                  from aimed_at
+                  left join (select organisation, source, voids as id, min(epoch_us(occurred_at)) as voided_us
+                             from {files} where type = {quoted(VOIDED)} group by all)
+                    using (organisation, source, id)
+                  order by segment, row)
+            to {quoted(str(path.absolute()))} (format parquet, compression zstd)"""
+    )
+    connection.unregister("aimed_at")
     connection.execute("drop table aims")
     return sealed(path)
 

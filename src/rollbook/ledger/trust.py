@@ -60,7 +60,8 @@ def _fits(segment: Segment) -> bool:
     """Whether the numbers and names of a segment are those of one that was written."""
     names = {*FILES_FIXED, *map(facts_file, range(len(segment.file_rows)))}
     return (
-        segment.corrections >= 0
+        0 <= segment.links <= segment.corrections
+        and len(segment.file_rows) <= segment.groups <= segment.rows
         and all(rows > 0 for rows in segment.file_rows)
         and sum(segment.file_rows) == segment.rows
         and 0 < segment.facts <= ROWS_MAX

@@ -7,6 +7,7 @@ and blocks of 30 days are calendar days (A-b).
 
 from __future__ import annotations
 
+from calendar import monthrange
 from collections.abc import Iterator, Sequence
 from datetime import date, timedelta
 from functools import lru_cache
@@ -21,6 +22,9 @@ from rollbook.model.plan import WindowRule
 from rollbook.model.subscription import Subscription
 from rollbook.model.window import Window
 
+_EVERY_MONTH = 28
+"""Days that every month has."""
+
 
 class DayRow(NamedTuple):
     """The part [from_us, to_us) of one UTC day that belongs to one window. `day` counts UTC days since 1970."""
@@ -31,13 +35,22 @@ class DayRow(NamedTuple):
     window: int
 
 
-@lru_cache(maxsize=4096)
 def windows(subscription: Subscription) -> tuple[Window, ...]:
-    """The windows of the term, numbered from 1. Cutting a year takes 300 µs, and every answer begins with it."""
-    return tuple(
-        Window(number, *ends)
-        for number, ends in enumerate(_tiles(subscription, subscription.start, subscription.end), 1)
-    )
+    """The windows of the term, numbered from 1."""
+    return _numbered(*_how_cut(subscription), subscription.start, subscription.end)
+
+
+@lru_cache(maxsize=4096)
+def _numbered(rule: WindowRule, zone: str, anchor: date | None, start: date, end: date) -> tuple[Window, ...]:
+    """The windows of a term. Every answer begins with them, and many subscriptions are cut alike."""
+    return tuple(Window(number, *ends) for number, ends in enumerate(_tiles(rule, zone, anchor, start, end), 1))
+
+
+def _how_cut(subscription: Subscription) -> tuple[WindowRule, str, date | None]:
+    """What decides where windows begin, apart from the term: the rule, the zone, and the anchor where the rule asks."""
+    rule = subscription.plan.window
+    anchored = rule.kind == "anniversary-month"
+    return rule, subscription.zone, (subscription.anchor or subscription.start) if anchored else None
 
 
 def history(subscription: Subscription, first_us: int) -> tuple[Window, ...]:
@@ -45,9 +58,12 @@ def history(subscription: Subscription, first_us: int) -> tuple[Window, ...]:
 
     They reach back until `first_us`, the first fact, is inside. Activity in them informs the classes.
     """
+    if first_us >= subscription.start_us:
+        return ()
+    cut = _how_cut(subscription)
     backwards: list[tuple[int, int]] = []
     for start, end in _earlier_terms(subscription):
-        backwards += reversed(_tiles(subscription, start, end))
+        backwards += reversed(_tiles(*cut, start, end))
         if backwards and backwards[-1][0] <= first_us:
             break
     numbered = (Window(-n, *ends) for n, ends in enumerate(backwards))
@@ -62,22 +78,22 @@ def day_rows(windows: Sequence[Window]) -> Iterator[DayRow]:
             yield DayRow(day, max(from_us, window.start_us), min(to_us, window.end_us), window.number)
 
 
-def _tiles(subscription: Subscription, start: date, end: date) -> list[tuple[int, int]]:
+@lru_cache(maxsize=4096)
+def _tiles(rule: WindowRule, zone: str, anchor: date | None, start: date, end: date) -> tuple[tuple[int, int], ...]:
     """The windows of one term as instants, in order."""
-    zone = ZoneInfo(subscription.zone)
-    cuts = _cuts(subscription.plan.window, start, end, subscription.anchor or subscription.start)
-    instants = [start_of_day_us(cut, zone) for cut in cuts]
+    midnights = ZoneInfo(zone)
+    instants = [start_of_day_us(cut, midnights) for cut in _cuts(rule, start, end, anchor)]
     # A zone may skip a whole date (Samoa, 30 December 2011); a window of no length is none.
-    return [(from_us, to_us) for from_us, to_us in pairwise(instants) if from_us < to_us]
+    return tuple((from_us, to_us) for from_us, to_us in pairwise(instants) if from_us < to_us)
 
 
-def _cuts(rule: WindowRule, start: date, end: date, anchor: date) -> list[date]:
+def _cuts(rule: WindowRule, start: date, end: date, anchor: date | None) -> list[date]:
     """Every local date at which a window begins, and the term's end."""
     if rule.kind == "days":
         inner = _blocks(rule, start, end)
     elif rule.kind == "calendar-month":
         inner = _monthly(start.replace(day=1), start, end)
-    elif rule.kind == "anniversary-month":
+    elif anchor:
         inner = _monthly(anchor, start, end)
     else:
         inner = []
@@ -88,11 +104,18 @@ def _monthly(anchor: date, start: date, end: date) -> list[date]:
     """The monthly returns of `anchor` strictly inside the term, each reckoned from the original day."""
     months = (start.year - anchor.year) * 12 + start.month - anchor.month - 1
     found: list[date] = []
-    while (cut := anchor + relativedelta(months=months)) < end:
+    while (cut := _months_later(anchor, months)) < end:
         if cut > start:
             found.append(cut)
         months += 1
     return found
+
+
+def _months_later(day: date, months: int) -> date:
+    """The return of a day, or the last day of a month that is too short for it: `relativedelta` takes ten µs for it."""
+    year, month = divmod(day.year * 12 + day.month - 1 + months, 12)
+    most = day.day if day.day <= _EVERY_MONTH else min(day.day, monthrange(year, month + 1)[1])
+    return date(year, month + 1, most)
 
 
 def _blocks(rule: WindowRule, start: date, end: date) -> list[date]:

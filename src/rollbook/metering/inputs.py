@@ -52,7 +52,10 @@ Row = tuple[int | str, ...]
 
 def metered_windows(subscription: Subscription, as_of_us: int) -> tuple[Window, ...]:
     """The windows of the term that have begun; later ones are absent."""
-    return tuple(window for window in calendar.windows(subscription) if window.start_us < as_of_us)
+    windows = calendar.windows(subscription)
+    if windows[-1].start_us < as_of_us:
+        return windows
+    return tuple(window for window in windows if window.start_us < as_of_us)
 
 
 def time_rows(subscriptions: Sequence[Subscription], as_of_us: int, first_us: int) -> dict[str, list[Row]]:

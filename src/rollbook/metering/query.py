@@ -13,7 +13,8 @@ Inputs, all text not null and empty where absent, instants as UTC microseconds:
 
     facts          source, id, at_us, day, organisation, learner, type, role, mode, object, session,
                    impersonator, voids, number: unique by (source, id), and by number, an integer
-    targets        organisation, source, id, number: of the facts, all that a void names, and whichever others
+    targets        organisation, source, id, number: of the facts, all that a void names, and whichever others; of a
+                   ledger, all that a void names, with `voided_us`, when the first one took it back, null where none did
     subscriptions  subscription, start_us, end_us, as_of_us, reset_us (-1: spans carry in)
     covered        subscription, organisation, ordinal: a number of its own for each, from 1
     calendar       subscription, day, from_us, to_us, window_number: the windows by UTC day
@@ -37,15 +38,30 @@ from rollbook.model.fact import LINKED, VOIDED
 from rollbook.model.plan import Meter
 
 
-def corrections(meter: Meter, *, apart: bool = False) -> tuple[Step, ...]:
-    """The steps that find what corrects other facts. From `links` the engine fills the input `identities`.
-
-    apart  there is an input `corrections`, so that not all facts need be looked at
-    """
-    if apart:
-        own = "scoped_corrections"
-        return (scoped(meter), scoped(meter, "corrections", own), voids(own), voided(), links(own))
+def corrections(meter: Meter) -> tuple[Step, ...]:
+    """The steps that find what corrects other facts. From `links` the engine fills the input `identities`."""
     return (scoped(meter), voids(), voided(), links())
+
+
+def corrections_apart(meter: Meter, *, linked: bool, keep: bool = True) -> tuple[Step, ...]:
+    """The same where there is an input `corrections`, and `targets` says when each was taken back.
+
+    linked  whether there is any link
+    keep    whether facts are looked at one by one afterwards
+    """
+    own = "scoped_corrections"
+    known = Step(
+        "voided",
+        """
+        select covered.subscription, number
+        from targets
+        join covered on covered.organisation = targets.organisation
+        join subscriptions on subscriptions.subscription = covered.subscription
+        where voided_us < as_of_us
+        """,
+        keep,
+    )
+    return (scoped(meter), known, *((scoped(meter, "corrections", own), links(own)) if linked else ()))
 
 
 def uncorrected(meter: Meter) -> tuple[Step, ...]:

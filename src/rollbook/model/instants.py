@@ -14,6 +14,8 @@ DAY_US = 86_400 * 10**6
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
+_MICROSECOND, _EPOCH_DAY = timedelta(microseconds=1), EPOCH.toordinal()
+
 EARLIEST_US = 0
 """The first instant a fact may have: 1970-01-01T00:00:00Z."""
 
@@ -28,7 +30,7 @@ def to_us(instant: datetime) -> int:
     """The instant as UTC microseconds since 1970. `instant` must carry its offset."""
     if instant.tzinfo is None:
         raise ValueError("an instant needs its offset from UTC")
-    return (instant - EPOCH) // timedelta(microseconds=1)
+    return (instant - EPOCH) // _MICROSECOND
 
 
 def from_us(at_us: int) -> datetime:
@@ -46,4 +48,6 @@ def start_of_day_us(day: date, zone: ZoneInfo) -> int:
 
     Where clocks skip midnight the day begins when they land; where midnight comes twice, at the first.
     """
+    if zone.key == "UTC":
+        return (day.toordinal() - _EPOCH_DAY) * DAY_US
     return to_us(datetime.combine(day, time(0, 0, fold=0), tzinfo=zone).astimezone(UTC))

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import duckdb
 
 from rollbook.engines import duckdb as driver
+from rollbook.engines.making import drop
 from rollbook.engines.metered import Metered
 from rollbook.engines.spark.dialect import FRAGMENTS
 from rollbook.engines.spark.facts import hand_over, show_facts
@@ -92,7 +93,7 @@ def meter_files(
     [shared] = meters
     spark = session(master, facts)
     corrections, steps = query.corrections(shared), query.steps(shared, FRAGMENTS)
-    driver.drop(connection, [step.name for step in (*corrections, *steps)])
+    drop(connection, [step.name for step in (*corrections, *steps)])
     driver.load_inputs(connection, subscriptions, as_of_us, first_us)
     driver.load(connection, "assumed", assumed)
     kept: list[DataFrame] = []
