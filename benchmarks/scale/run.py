@@ -24,10 +24,13 @@ from benchmarks.count import folder_of, machine, made_facts
 from benchmarks.scale import record, report
 from benchmarks.scale.record import Figures, Measurement
 from benchmarks.scale.sides import FACTS, LEDGER, SIDES, Side, folder
-from benchmarks.scale.workload import Task, write_calendar
+from benchmarks.scale.workload import LIMIT, Task, write_calendar
 from rich.console import Console
 
 BLOCK_BYTES = 1 << 24
+
+TOO_LARGE = re.compile(r"Resources exhausted|[Oo]ut ?[Oo]f ?[Mm]emory|MemoryError|MEMORY_LIMIT_EXCEEDED")
+"""How engines say that their memory did not suffice."""
 
 SECONDS_MOST = 3600
 """A run that takes longer is stopped, and its side not asked again."""
@@ -125,6 +128,8 @@ def in_fresh_process(side: Side, task: Task) -> dict[str, Any]:
         print(error.stderr, file=sys.stderr)
         said = [line for line in error.stderr.splitlines() if re.match(r"[\w.]*(Error|Exception|Exit)\b", line)]
         last = said[-1] if said else f"it ended with {error.returncode}"
+        if TOO_LARGE.search(last):
+            last = f"it needs more memory than the {LIMIT >> 30} GiB that it may use"
         raise FailedError(f"failed: {last[:200]}") from None
     found: dict[str, Any] = json.loads(done.stdout.strip().splitlines()[-1])
     return found
