@@ -20,6 +20,9 @@ PANELS = {FACTS: "From the facts as they came", LEDGER: "From the compacted ledg
 
 AXIS = "seconds, median; times are of Rollbook's seconds"
 
+UNCOMPARED = ("rollbook", "floor", "floor-duckdb")
+"""Sides that stand without a ratio."""
+
 OWN, OTHERS, FLOOR = CLASS_COLOURS[0], CLASS_COLOURS[1], "#8a9aa8"
 
 
@@ -38,8 +41,8 @@ def _panel(found: Measurement, input_: str, title: str, scale: alt.Scale) -> Any
         {
             "side": it.title,
             "seconds": it.median,
-            "kind": "own" if it.title.startswith("Rollbook") else "floor" if it.name == "floor" else "other",
-            "label": _label(it.median, found.ratio(it) if it.name not in ("rollbook", "floor") else None),
+            "kind": "own" if it.title.startswith("Rollbook") else "floor" if it.name.startswith("floor") else "other",
+            "label": _label(it.median, found.ratio(it) if it.name not in UNCOMPARED else None),
         }
         for it in found.figures
         if it.input == input_ and it.median

@@ -1,6 +1,7 @@
 """The floor: the columns that an answer needs are read, row group by row group on two threads, and thrown away.
 
-No engine can be faster without knowing more than the file says. Arrow's reader is used, into memory as it comes.
+No engine can be faster without knowing more than the file says. Arrow's reader is used, into memory as it comes; and
+beside it DuckDB's, which passes values on to the least that can be asked of them.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from concurrent.futures import ThreadPoolExecutor
 from itertools import repeat
 from pathlib import Path
 
+import duckdb
 from benchmarks.scale.clock import Clock, Taken
 from benchmarks.scale.workload import THREADS, Coded, Task
 from pyarrow import parquet
@@ -26,6 +28,24 @@ def facts(task: Task) -> Taken:
 def ledger(_task: Task, coded: Coded) -> Taken:
     """Of a ledger: three numbers a fact."""
     return _read(coded.files, LEDGER)
+
+
+def facts_by_duckdb(task: Task) -> Taken:
+    """Of the facts as they came, by DuckDB: the longest text of each column."""
+    longest = ", ".join(f"max({'strlen' if name != 'occurred_at' else 'epoch_us'}({name}))" for name in FACTS)
+    return _asked(longest, [task.facts])
+
+
+def ledger_by_duckdb(_task: Task, coded: Coded) -> Taken:
+    """Of a ledger, by DuckDB."""
+    return _asked("sum(learner_number), max(epoch_us(occurred_at)), sum(kind)", coded.files)
+
+
+def _asked(columns: str, paths: Iterable[Path]) -> Taken:
+    with duckdb.connect(config={"threads": THREADS}) as connection:
+        clock = Clock()
+        connection.execute(f"select {columns} from read_parquet($files)", {"files": list(map(str, paths))}).fetchall()
+        return clock.stop()
 
 
 def _read(paths: Iterable[Path], columns: tuple[str, ...]) -> Taken:

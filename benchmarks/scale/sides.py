@@ -69,6 +69,7 @@ SIDES = (
     ),
     Side("refusing", FACTS, "DuckDB, by hand, refusing too", "duckdb_by_hand", "refusing", ("duckdb",), answer=FACTS),
     Side("floor", FACTS, "floor: reading the columns", "floor", "facts", ("pyarrow",)),
+    Side("floor-duckdb", FACTS, "floor, by DuckDB", "floor", "facts_by_duckdb", ("duckdb",)),
     *(
         Side(name, LEDGER, title, module, "ledger", packages, most, LEDGER)
         for name, title, module, packages, coded, most in ENGINES
@@ -76,6 +77,7 @@ SIDES = (
     ),
     Side("named", LEDGER, "Rollbook, everything by name", "rollbook_itself", "named", ("rollbook",), answer=FACTS),
     Side("floor", LEDGER, "floor: reading the columns", "floor", "ledger", ("pyarrow",)),
+    Side("floor-duckdb", LEDGER, "floor, by DuckDB", "floor", "ledger_by_duckdb", ("duckdb",)),
 )
 
 
