@@ -41,6 +41,14 @@ def answer(side: Side, task: Task, folder: Path) -> str:
     return checksum(own.answer, side.answer)
 
 
+@pytest.mark.parametrize(
+    "side", [side for side in SIDES if side.name.startswith("floor")], ids=lambda side: f"{side.name}-{side.input}"
+)
+def test_floors_are_read(side: Side, task: Task) -> None:
+    taken = in_fresh_process(side, replace(task, ledger=task.ledger if side.input == LEDGER else None))
+    assert taken["seconds"] > 0
+
+
 @pytest.mark.parametrize("side", [side for side in SIDES if side.answer], ids=lambda side: f"{side.name}-{side.input}")
 def test_everybody_finds_what_rollbook_finds(side: Side, task: Task, expected: dict[str, str], tmp_path: Path) -> None:
     if side.version is None:
