@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
+from django.conf import settings
 from django.db import connection
 
+from rollbook.server.configuration import Configuration
 from rollbook.server.live import people
 from tests import server_settings
 
@@ -29,3 +32,12 @@ def ledger(transactional_db: None) -> Iterator[None]:  # noqa: ARG001 - it empti
     with connection.cursor() as cursor:
         for table in LIVE_TABLES:
             cursor.execute(f"delete from {table}")
+
+
+@pytest.fixture
+def archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder of an archive, which is made when something is moved."""
+    folder = tmp_path / "archive"
+    values = {**settings.CONFIGURATION.values, "ROLLBOOK_ARCHIVE": str(folder)}
+    monkeypatch.setattr(settings, "CONFIGURATION", Configuration(values))
+    return folder

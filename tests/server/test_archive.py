@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import shutil
-from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from pathlib import Path
 from typing import Any
@@ -25,14 +24,6 @@ pytestmark = pytest.mark.usefixtures("ledger", "archived")
 
 NOW = "2026-04-20T00:00"
 """January, February and March are closed by then."""
-
-
-@pytest.fixture
-def archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "archive"
-    values = {**settings.CONFIGURATION.values, "ROLLBOOK_ARCHIVE": str(folder)}
-    monkeypatch.setattr(settings, "CONFIGURATION", Configuration(values))
-    return folder
 
 
 def term() -> Subscription:

@@ -24,7 +24,7 @@ from rollbook.server.refusals import RefusedError
 from tests import server_settings
 
 from . import callers, world
-from .test_archive import NOW, account, archived, live, move, stored_ids, term  # noqa: F401 - one is a fixture
+from .test_archive import NOW, account, live, move, stored_ids, term
 
 pytestmark = pytest.mark.usefixtures("ledger", "archived")
 
@@ -56,7 +56,7 @@ def written(stored: Subscription, id_: str, number: int, day: str, learner: str 
     assert build(folder, [str(file)], ReadOptions(), at=datetime(2026, 5, 1, tzinfo=UTC)).record.added == 1
 
 
-def test_nothing_is_moved_into_another_folder_while_the_archive_is_away(archived: Path) -> None:  # noqa: F811
+def test_nothing_is_moved_into_another_folder_while_the_archive_is_away(archived: Path) -> None:
     stored = term()
     move(stored)
     april()
@@ -117,7 +117,7 @@ def test_a_term_without_facts_keeps_none_of_another_from_the_archive() -> None:
     assert move(stored) == 2
 
 
-def test_damage_within_a_file_is_refused_in_words(archived: Path) -> None:  # noqa: F811
+def test_damage_within_a_file_is_refused_in_words(archived: Path) -> None:
     stored = world.subscribe(world.customer())
     for part in range(3):
         rows = [
@@ -143,7 +143,7 @@ def test_damage_within_a_file_is_refused_in_words(archived: Path) -> None:  # no
         assert (caught.value.status, caught.value.code) == (503, "archive-missing")
 
 
-def test_a_folder_that_cannot_be_written_is_told_in_words(archived: Path) -> None:  # noqa: F811
+def test_a_folder_that_cannot_be_written_is_told_in_words(archived: Path) -> None:
     stored = term()
     archived.write_text("a file", encoding="utf-8")
     with pytest.raises(LedgerError, match="cannot be written"):
@@ -151,7 +151,7 @@ def test_a_folder_that_cannot_be_written_is_told_in_words(archived: Path) -> Non
     assert len(stored_ids()) == 16
 
 
-def test_nobody_is_half_forgotten_while_the_archive_is_away(archived: Path) -> None:  # noqa: F811
+def test_nobody_is_half_forgotten_while_the_archive_is_away(archived: Path) -> None:
     stored = term()
     move(stored)
     archived.rename(archived.with_name("away"))
@@ -233,7 +233,7 @@ def test_a_path_that_every_process_reads_otherwise_is_refused() -> None:
 
 
 def test_the_worker_moves_some_months_a_round_and_tries_again_in_an_hour(
-    archived: Path,  # noqa: F811
+    archived: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     term()

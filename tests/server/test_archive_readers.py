@@ -3,20 +3,17 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import pytest
-from django.conf import settings
 from django.db import connection
 
 from rollbook import plans
 from rollbook.roster.deciding import deeds_of_totals
 from rollbook.server import clock
 from rollbook.server.billing import archiving, closing
-from rollbook.server.configuration import Configuration
 from rollbook.server.live import explaining, history, people, roster_deeds, snapshots, uncounted
 from rollbook.server.models import Subscription
 
@@ -30,13 +27,9 @@ NOW = "2026-04-20T00:00"
 MARK = "mark-7f3e"
 
 
-@pytest.fixture
-def archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
-    folder = tmp_path / "archive"
-    values = {**settings.CONFIGURATION.values, "ROLLBOOK_ARCHIVE": str(folder)}
-    monkeypatch.setattr(settings, "CONFIGURATION", Configuration(values))
+@pytest.fixture(autouse=True)
+def _now(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(clock, "source_ns", lambda: world.at(NOW) * 1000)
-    return folder
 
 
 @pytest.fixture
