@@ -90,9 +90,9 @@ def bounds_of(row: Customer) -> Bounds | None:
         state = live.meter.holds or live.meter.member_while
         if state and not all(map(is_kept_for_ever, state.types)):
             return None
-        closed = term.statements.filter(window_number__isnull=False).count()
         if term.kind == SHADOW:
             continue
+        closed = term.statements.filter(window_number__isnull=False).count()
         if closed < len(live.windows):
             open_from.append(live.windows[closed].start_us)
             looked_at_running += [term.facts_settled] if closed else []

@@ -304,6 +304,16 @@ SENTENCES = (
     gettext_noop("no fact is of a type that this plan counts (%(types)s)"),
     gettext_noop("it would count nobody, which is not the same as costing nothing; add such facts"),
     gettext_noop(" (nearest: %(name)s)"),
+    # The archive.
+    gettext_noop("facts were moved to an archive, and ROLLBOOK_ARCHIVE does not say where it is"),
+    gettext_noop("its folder %(folder)s is not where ROLLBOOK_ARCHIVE says"),
+    gettext_noop("it has %(there)s facts, and %(moved)s were moved there"),
+    gettext_noop("it cannot be read; `rollbook ledger verify` says what is damaged"),
+    gettext_noop("bring back the folder that ROLLBOOK_ARCHIVE names; until then nothing of its windows is counted"),
+    gettext_noop("it does not hold what was written into it, and nothing else"),
+    gettext_noop("look at the disk; nothing was taken out"),
+    gettext_noop("it cannot be written: %(why)s"),
+    gettext_noop("look at the disk, and at ROLLBOOK_ARCHIVE"),
 )
 """Every sentence. What is filled in is shown as it is, but `near`, which is a sentence of its own."""
 
