@@ -55,6 +55,7 @@ def _database(kind: str, folder: Path) -> Iterator[str]:
 
 
 def _set_up(url: str, folder: Path) -> None:
+    folder.mkdir()
     os.environ |= {
         "DJANGO_SETTINGS_MODULE": "rollbook.server.settings",
         "DATABASE_URL": url,

@@ -61,7 +61,8 @@ def ledger_words(found: Measurement) -> str:
         return f"{built}; the same answer by name, from the ledger, was not quicker here."
     runs = ceil(found.pays_after)
     return (
-        f"{built}; against metering the facts as they came it has paid for itself after {runs} run{'s' * (runs > 1)}."
+        f"{built}; by the answer with names, against metering the facts as they came, it has paid for itself after "
+        f"{runs} run{'s' * (runs > 1)}."
     )
 
 

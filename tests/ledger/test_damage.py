@@ -40,6 +40,14 @@ def ledger(sound: Path, tmp_path: Path) -> Path:
     return Path(shutil.copytree(sound, tmp_path / "ledger"))
 
 
+def test_nothing_is_built_into_a_copy_that_has_no_manifest_yet(ledger: Path, tmp_path: Path) -> None:
+    (ledger / MANIFEST).rename(tmp_path / MANIFEST)
+    with pytest.raises(LedgerError, match=r"no manifest\.json that names them"):
+        add(ledger, login("later", "ana"))
+    (tmp_path / MANIFEST).rename(ledger / MANIFEST)
+    assert verify(ledger).holds
+
+
 def in_a_sentence(ran: Ran, *words: str) -> None:
     """That a call ended with what is wrong, and gave no result."""
     assert ran.code == 2, ran.out

@@ -36,8 +36,9 @@ def ledger(transactional_db: None) -> Iterator[None]:  # noqa: ARG001 - it empti
 
 @pytest.fixture
 def archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder of an archive, which is made when something is moved."""
+    """The folder of an archive."""
     folder = tmp_path / "archive"
+    folder.mkdir(mode=0o700)
     values = {**settings.CONFIGURATION.values, "ROLLBOOK_ARCHIVE": str(folder)}
     monkeypatch.setattr(settings, "CONFIGURATION", Configuration(values))
     return folder

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from django.db import connection, connections
 
-from rollbook.errors import LedgerError
+from rollbook.errors import LedgerError, RollbookError
 from rollbook.intake import ReadOptions
 from rollbook.ledger import build
 from rollbook.server import erasure
@@ -61,9 +61,15 @@ def test_nothing_is_moved_into_another_folder_while_the_archive_is_away(archived
     move(stored)
     april()
     archived.rename(archived.with_name("unmounted"))
+    for act in (archiving.due, lambda: move(stored, LATER)):
+        with pytest.raises(LedgerError, match="no such folder"):
+            act()
+    archived.mkdir()
+    with pytest.raises(LedgerError, match=f"customer {stored.customer_id} were moved there"):
+        archiving.due()
     with pytest.raises(RefusedError, match="is not where"):
         move(stored, LATER)
-    assert not archived.exists()
+    archived.rmdir()
     assert stored_ids() == ["ana-4", "april", "on"]
     archived.with_name("unmounted").rename(archived)
     assert move(stored, LATER) == 2
@@ -87,8 +93,6 @@ def test_what_a_restored_database_does_not_know_never_counts() -> None:
 def test_facts_that_are_sent_again_after_a_restore_are_moved_again() -> None:
     stored = term()
     # Before the restore this fact had another number.
-    folder = archive.folder_of(stored.customer_id, 1)
-    folder.parent.mkdir(parents=True)
     written(stored, "bo-1", last_number() + 7, "2026-01-07T09:00", "bo")
     assert move(stored) == 14
     assert Customer.objects.get(pk=stored.customer_id).archived_generation == 2
@@ -145,8 +149,12 @@ def test_damage_within_a_file_is_refused_in_words(archived: Path) -> None:
 
 def test_a_folder_that_cannot_be_written_is_told_in_words(archived: Path) -> None:
     stored = term()
+    archive.folder_of(stored.customer_id, 1).write_text("a file", encoding="utf-8")
+    with pytest.raises(RollbookError, match="is a file"):
+        move(stored)
+    archived.rename(archived.with_name("away"))
     archived.write_text("a file", encoding="utf-8")
-    with pytest.raises(LedgerError, match="cannot be written"):
+    with pytest.raises(LedgerError, match="no such folder"):
         move(stored)
     assert len(stored_ids()) == 16
 
@@ -244,7 +252,8 @@ def test_the_worker_moves_some_months_a_round_and_tries_again_in_an_hour(
     april()
     archived.rename(archived.with_name("away"))
     later = datetime(2026, 5, 20, 9, 30, tzinfo=UTC)
-    assert jobs.archive_closed(later) == 0
+    with pytest.raises(LedgerError):
+        jobs.archive_closed(later)
     archived.with_name("away").rename(archived)
     assert jobs.archive_closed(later) == 0
     assert jobs.archive_closed(later.replace(hour=10)) == 2

@@ -117,6 +117,7 @@ def test_facts_of_closed_windows_leave_the_database_and_everything_counts_the_sa
     refused = made.call("archive")
     assert refused.returncode == 2
     assert "ROLLBOOK_ARCHIVE" in refused.stderr
+    (made.folder / "archive").mkdir()
     made.more = {"ROLLBOOK_ARCHIVE": str(made.folder / "archive")}
     made.done("import", ACADEMY)
     made.python(

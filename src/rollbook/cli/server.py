@@ -172,7 +172,9 @@ def archive() -> None:
         for customer in archiving.due():
             while facts := archiving.move(customer, datetime.now(UTC)):
                 moved += facts
-                terminal.say(err, f"customer {customer}: {_counted(facts, 'fact')} moved")
+                terminal.say(
+                    err, f"customer {customer}: {_counted(facts, 'fact')} moved to {archiving.place_of(customer)}"
+                )
         terminal.say(err, f"{_counted(moved, 'fact')} moved in all")
 
 

@@ -82,6 +82,7 @@ def build(folder: Path, inputs: Sequence[object], options: ReadOptions | None = 
     if any(is_ledger(input_) and Path(str(input_)).resolve() == folder.resolve() for input_ in inputs):
         raise UsageError(Problem(str(folder), "a ledger cannot be built from itself", "name exports, or other ledgers"))
     with writing(folder):
+        _begin(folder)
         manifest = read_manifest(folder)
         refuse_missing(folder, manifest)
         _clear(folder, manifest)
@@ -121,6 +122,16 @@ def _refuse_foreign(folder: Path) -> None:
     if others := sorted(name for name in names - ours if not TARGETS_NAME.fullmatch(name)):
         rule = f"is no ledger, and holds other things ({shown(others[0])})"
         raise UsageError(Problem(str(folder), rule, "name a new or an empty folder"))
+
+
+def _begin(folder: Path) -> None:
+    """A new ledger has a manifest before it has anything else, so that segments without one are a copy in part."""
+    if is_ledger(folder):
+        return
+    if any((folder / SEGMENTS).glob("*")):
+        rule = "holds segments, and no manifest.json that names them"
+        raise LedgerError(Problem(str(folder), rule, "copy manifest.json here too, or name a new folder"))
+    write_manifest(folder, Manifest())
 
 
 def _clear(folder: Path, manifest: Manifest) -> None:

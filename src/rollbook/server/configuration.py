@@ -55,7 +55,7 @@ SETTINGS = (
     Setting("ROLLBOOK_USER_RATE_PER_MINUTE", "600", "calls of one person in a minute", "number", 10, 10**5),
     Setting("ROLLBOOK_CLOCK_AHEAD_SECONDS", "300", "how far ahead a fact may lie and count", "number", 0, 86_400),
     Setting("ROLLBOOK_WAIT_DAYS", "90", "days that facts wait for an unknown organisation", "number", 1, 3650),
-    Setting("ROLLBOOK_ARCHIVE", "", "a folder that facts of closed windows move to; nothing keeps them"),
+    Setting("ROLLBOOK_ARCHIVE", "", "a folder that facts of closed windows move to; unset, they stay in the database"),
     Setting("ROLLBOOK_OIDC_URL", "", "the address of an OpenID Connect provider, for sign-in"),
     Setting("ROLLBOOK_OIDC_CLIENT_ID", "", "what that provider calls this server"),
     Setting("ROLLBOOK_OIDC_CLIENT_SECRET", "", "the secret that provider gave"),

@@ -24,7 +24,7 @@ from django.db import connection, transaction
 from rollbook.engines.database.schema import is_kept_for_ever
 from rollbook.errors import LedgerError, Problem
 from rollbook.intake import ReadOptions
-from rollbook.ledger import build
+from rollbook.ledger import build, is_ledger
 from rollbook.model.instants import from_us, to_us
 from rollbook.server.live import archive, contracts, driver, metering, snapshots
 from rollbook.server.models import Customer, Subscription
@@ -50,11 +50,33 @@ def folder_is_set() -> bool:
     return bool(settings.CONFIGURATION["ROLLBOOK_ARCHIVE"])
 
 
+def place_of(customer: int) -> Path:
+    """Where the archive of a customer lies."""
+    return archive.folder_of(customer, Customer.objects.get(pk=customer).archived_generation)
+
+
 def due() -> list[int]:
-    """The customers of whom anything may be moved; none where there is no archive."""
+    """The customers of whom anything may be moved; none where there is no archive.
+
+    Raises LedgerError where its folder, or the archive of any customer, is away: it may be a disk that is not there,
+    and whatever was moved into its place would be hidden when it comes back.
+    """
     if not folder_is_set():
         return []
+    _refuse_missing_root()
+    for row in Customer.objects.filter(archived_last__gt=0):
+        folder = archive.folder_of(row.pk, row.archived_generation)
+        if not is_ledger(folder):
+            rule = f"facts of customer {row.pk} were moved there, and it is not there"
+            raise LedgerError(Problem(str(folder), rule, "bring it back; nothing is moved meanwhile"))
     return list(Customer.objects.order_by("pk").values_list("pk", flat=True))
+
+
+def _refuse_missing_root() -> None:
+    """A folder that nobody has made may be a disk that is not there, or a path with a slip in it."""
+    if not archive.root().is_dir():
+        rule = "there is no such folder"
+        raise LedgerError(Problem(str(archive.root()), rule, "make it, for the server's user alone: mkdir -m 700"))
 
 
 def move(customer: int, now: datetime, months_most: int = MONTHS_MAX) -> int:
@@ -121,6 +143,7 @@ def _next_month(row: Customer, bounds: Bounds) -> Bounds | None:
 
 def _move_month(row: Customer, bounds: Bounds, now: datetime) -> int:
     """Writes what is to be moved, and then takes it out; how many facts, 0 where another worker was faster."""
+    _refuse_missing_root()
     if moved := archive.of_customer(row):
         # A folder that is not there, or another, must not become a second archive.
         moved.check()
@@ -152,7 +175,6 @@ def _holds(row: Customer, generation: int, files: Sequence[Path], facts: int, no
     """
     folder = archive.folder_of(row.pk, generation)
     try:
-        folder.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
         built = build(folder, list(map(str, files)), ReadOptions(memory_limit=archive.MEMORY), at=now)
         folder.chmod(0o700)
     except OSError as error:

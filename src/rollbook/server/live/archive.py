@@ -137,7 +137,9 @@ class Archive:
     def _opened(self) -> Iterator[LedgerStore]:
         """The ledger. Raises RefusedError 503 where it is not there as it should be: nothing may be counted without."""
         if not settings.CONFIGURATION["ROLLBOOK_ARCHIVE"]:
-            raise _missing("facts were moved to an archive, and ROLLBOOK_ARCHIVE does not say where it is")
+            rule = "facts were moved to an archive, and ROLLBOOK_ARCHIVE does not say where it is"
+            remedy = "set it for this process, as for the one that moved the facts, and start it again"
+            raise refused(503, "archive-missing", "archive", rule, remedy)
         if not is_ledger(self.folder):
             raise _missing(f"its folder {Path(self.folder).name} is not where ROLLBOOK_ARCHIVE says")
         try:
@@ -184,9 +186,14 @@ def of_organisations(organisations: Collection[str]) -> Archive | None:
     return of_customer(row) if row else None
 
 
+def root() -> Path:
+    """The folder in which archives lie."""
+    return Path(settings.CONFIGURATION["ROLLBOOK_ARCHIVE"] or ".")
+
+
 def folder_of(customer: int, generation: int) -> Path:
     """Where a customer's archive lies."""
-    return Path(settings.CONFIGURATION["ROLLBOOK_ARCHIVE"] or ".") / f"customer-{customer}-{generation}"
+    return root() / f"customer-{customer}-{generation}"
 
 
 def attributes(numbers: Sequence[int]) -> dict[int, str]:

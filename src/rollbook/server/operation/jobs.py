@@ -19,6 +19,7 @@ from django.db import close_old_connections, connection, transaction
 from django.db.models import Count, Q, QuerySet
 from prometheus_client import Counter
 
+from rollbook.errors import RollbookError
 from rollbook.metering.calendar import windows
 from rollbook.model.instants import iso, to_us
 from rollbook.server.live import contracts, metering
@@ -172,8 +173,16 @@ def archive_closed(now: datetime) -> int:
             _mark("archive", now, day, customer)
         return facts
 
+    if 0 in done:
+        return 0
+    try:
+        customers = archiving.due()
+    except RollbookError:
+        # Told by the job's failure; once an hour, and not each round.
+        _mark("archive", now, hour)
+        raise
     moved = 0
-    for customer in archiving.due():
+    for customer in customers:
         if customer in done or time.monotonic() - began > ARCHIVE_SECONDS:
             continue
         facts = _alone("archive", move, customer, now)

@@ -306,6 +306,11 @@ SENTENCES = (
     gettext_noop(" (nearest: %(name)s)"),
     # The archive.
     gettext_noop("facts were moved to an archive, and ROLLBOOK_ARCHIVE does not say where it is"),
+    gettext_noop("set it for this process, as for the one that moved the facts, and start it again"),
+    gettext_noop("there is no such folder"),
+    gettext_noop("make it, for the server's user alone: mkdir -m 700"),
+    gettext_noop("facts of customer %(customer)s were moved there, and it is not there"),
+    gettext_noop("bring it back; nothing is moved meanwhile"),
     gettext_noop("its folder %(folder)s is not where ROLLBOOK_ARCHIVE says"),
     gettext_noop("it has %(there)s facts, and %(moved)s were moved there"),
     gettext_noop("it cannot be read; `rollbook ledger verify` says what is damaged"),
