@@ -269,12 +269,18 @@ def _stored(term: int) -> Iterator[Activation]:
 
 
 LONG = os.environ.get("ROLLBOOK_LAWS") == "long"
+
+
+def bounded(examples: int, steps: int) -> settings:
+    """Each step is a transaction on a disk: what fails is told as it was found, unless somebody asks for less."""
+    return settings(
+        max_examples=examples,
+        stateful_step_count=steps,
+        deadline=None,
+        phases=tuple(Phase) if LONG else (Phase.explicit, Phase.reuse, Phase.generate),
+        suppress_health_check=list(HealthCheck),
+    )
+
+
 TestService = pytest.mark.usefixtures("ledger")(Service.TestCase)
-TestService.settings = settings(
-    max_examples=300 if LONG else 12,
-    stateful_step_count=25 if LONG else 12,
-    deadline=None,
-    # Each step is a transaction on a disk: what fails is told as it was found, unless somebody asks for less.
-    phases=tuple(Phase) if LONG else (Phase.explicit, Phase.reuse, Phase.generate),
-    suppress_health_check=list(HealthCheck),
-)
+TestService.settings = bounded(examples=300 if LONG else 12, steps=25 if LONG else 12)

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 
 import pytest
 from django.conf import settings as django_settings
-from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
@@ -21,7 +20,7 @@ from rollbook.server.live import explaining, people
 from rollbook.server.operation import jobs
 
 from . import world
-from .test_api_laws import LEARNERS, LONG, Service
+from .test_api_laws import LEARNERS, LONG, Service, bounded
 
 MOVED: list[int] = []
 """How many facts each move took."""
@@ -34,6 +33,8 @@ def _archive(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
     django_settings.CONFIGURATION = Configuration({**before.values, "ROLLBOOK_ARCHIVE": str(folder)})
     yield
     django_settings.CONFIGURATION = before
+    # Or the examples would have shown nothing.
+    assert sum(map(bool, MOVED)) >= 4
 
 
 class Archiving(Service):
@@ -76,17 +77,4 @@ class Archiving(Service):
 
 
 TestArchiving = pytest.mark.usefixtures("ledger")(Archiving.TestCase)
-TestArchiving.settings = settings(
-    max_examples=200 if LONG else 8,
-    stateful_step_count=20 if LONG else 8,
-    deadline=None,
-    phases=tuple(Phase) if LONG else (Phase.explicit, Phase.reuse, Phase.generate),
-    suppress_health_check=list(HealthCheck),
-)
-
-
-def test_the_examples_moved_facts() -> None:
-    """Or they would have shown nothing."""
-    if not MOVED:
-        pytest.skip("run it with the examples")
-    assert sum(map(bool, MOVED)) >= 4
+TestArchiving.settings = bounded(examples=200 if LONG else 8, steps=20 if LONG else 8)
