@@ -22,10 +22,16 @@ PROBLEMS = 400
 """From here on a status is one of a problem."""
 
 
+MODES = ("chmod", "mkdir")
+"""Calls whose numbers are permissions of files: 0o700 is 448."""
+
+
 def statuses(tree: ast.AST) -> Iterator[int]:
     """Numbers that a call is given as a status, wherever it stands among its arguments, and names of `HTTPStatus`."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Call):
+            if isinstance(node.func, ast.Attribute) and node.func.attr in MODES:
+                continue
             given = [*node.args, *(it.value for it in node.keywords if it.arg in ("status", "status_code"))]
             for it in given:
                 if isinstance(it, ast.Constant) and type(it.value) is int and PROBLEMS <= it.value < 600:
