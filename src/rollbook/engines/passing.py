@@ -68,7 +68,13 @@ class _Chunk:
     """Activations in columns; those before `used` are there, without the `skipped` ones."""
 
     def __init__(self, rows: int, types: Mapping[str, np.dtype[np.signedinteger]]) -> None:
-        self.columns = {name: np.empty(rows, type_) for name, type_ in types.items()}
+        # In one piece: NumPy asks for pages of two megabytes, and only whole ones within an array are such.
+        block = np.empty(rows * sum(type_.itemsize for type_ in types.values()), np.uint8)
+        ends = accumulate((rows * type_.itemsize for type_ in types.values()), initial=0)
+        self.columns = {
+            name: block[begin:end].view(type_)
+            for (name, type_), (begin, end) in zip(types.items(), pairwise(ends), strict=True)
+        }
         self.rows, self.used = rows, 0
         self.skipped: list[int] = []
 
@@ -149,12 +155,12 @@ class Pass:
         few = len(covering) < _FEW and windows < _FEW
         short: np.dtype[np.signedinteger] = np.dtype(np.int16) if few else np.dtype(np.int32)
         self._types: dict[str, np.dtype[np.signedinteger]] = {
-            "ordinal": short,
-            "learner_number": np.dtype(np.int32),
-            "window_number": short,
             "first_us": np.dtype(np.int64),
             "number": np.dtype(np.int64),
+            "learner_number": np.dtype(np.int32),
             "facts": np.dtype(np.int32),
+            "ordinal": short,
+            "window_number": short,
         }
         self._waiting: deque[int] = deque()
         self._pool = ThreadPoolExecutor(self._threads)
