@@ -21,8 +21,9 @@ WITHIN = "at_us >= from_us and at_us < to_us"
 
 def facts(task: Task) -> Taken:
     """From the facts as they came."""
+    clock = Clock()
     with Session() as session:
-        clock = _begin(session, task)
+        _begin(session, task)
         rows = _parquet(task.facts)
         session.query(
             f"""
@@ -51,8 +52,9 @@ def facts(task: Task) -> Taken:
 
 def ledger(task: Task, coded: Coded) -> Taken:
     """From the numbers of a ledger."""
+    clock = Clock()
     with Session() as session:
-        clock = _begin(session, task)
+        _begin(session, task)
         names, starts = [path.name for path in coded.files], list(coded.starts)
         rows = _parquet(coded.files[0].with_name("facts-*.parquet"))
         session.query(
@@ -75,14 +77,13 @@ def ledger(task: Task, coded: Coded) -> Taken:
         return _end(session, clock, task)
 
 
-def _begin(session: Session, task: Task) -> Clock:
+def _begin(session: Session, task: Task) -> None:
     for setting in (f"max_threads = {THREADS}", f"max_memory_usage = {LIMIT}", "session_timezone = 'UTC'"):
         session.query(f"set {setting}")
     # Beyond half of what is allowed, groups are put on disk.
     session.query(f"set max_bytes_before_external_group_by = {LIMIT // 2}")
     session.query("create database work")
     session.query("use work")
-    clock = Clock()
     days = _parquet(task.calendar)
     session.query(
         f"""create table orgs engine = Memory as
@@ -95,7 +96,6 @@ def _begin(session: Session, task: Task) -> Clock:
                    assumeNotNull(to_us) as to_us, assumeNotNull(window_number) as window_number
             from {days}"""
     )
-    return clock
 
 
 def _end(session: Session, clock: Clock, task: Task) -> Taken:

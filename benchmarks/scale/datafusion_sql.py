@@ -33,8 +33,8 @@ PLACED = """
 
 def facts(task: Task) -> Taken:
     """From the facts as they came."""
-    context = _context(task)
     clock = Clock()
+    context = _context(task)
     context.register_parquet("facts", str(task.facts))
     context.register_parquet("calendar", str(task.calendar))
     orgs = "(select distinct organisation, subscription from calendar) as orgs"
@@ -69,8 +69,8 @@ def facts(task: Task) -> Taken:
 
 def ledger(task: Task, coded: Coded) -> Taken:
     """From a ledger. Its SQL cannot number rows: the columns come through Arrow, with their numbers beside them."""
-    context = _context(task)
     clock = Clock()
+    context = _context(task)
     context.register_parquet("calendar", str(task.calendar))
     context.register_parquet("voided", str(coded.voided))
     batches = [batch for path, start in zip(coded.files, coded.starts, strict=True) for batch in _numbered(path, start)]

@@ -104,8 +104,8 @@ def _answered(task: Task, statements: tuple[str, ...], paths: dict[str, str | li
         "memory_limit": f"{LIMIT >> 20}MiB",
         "temp_directory": str(task.scratch),
     }
+    clock = Clock()
     with duckdb.connect(config=config) as connection:
-        clock = Clock()
         for statement in statements:
             named = {name: path for name, path in paths.items() if f"${name}" in statement}
             connection.execute(statement, named)

@@ -42,8 +42,8 @@ def ledger_by_duckdb(_task: Task, coded: Coded) -> Taken:
 
 
 def _asked(columns: str, paths: Iterable[Path]) -> Taken:
+    clock = Clock()
     with duckdb.connect(config={"threads": THREADS}) as connection:
-        clock = Clock()
         connection.execute(f"select {columns} from read_parquet($files)", {"files": list(map(str, paths))}).fetchall()
         return clock.stop()
 
