@@ -19,6 +19,7 @@ from rollbook.server.billing import archiving, closing
 from rollbook.server.configuration import ConfigurationError, configuration
 from rollbook.server.live import archive, metering, people, snapshots
 from rollbook.server.models import Customer, Done, Person, Subscription
+from rollbook.server.observing.telemetry import Stored
 from rollbook.server.operation import jobs
 from rollbook.server.refusals import RefusedError
 from tests import server_settings
@@ -69,9 +70,11 @@ def test_nothing_is_moved_into_another_folder_while_the_archive_is_away(archived
         archiving.due()
     with pytest.raises(RefusedError, match="is not where"):
         move(stored, LATER)
+    assert _archives_missing() == 1
     archived.rmdir()
     assert stored_ids() == ["ana-4", "april", "on"]
     archived.with_name("unmounted").rename(archived)
+    assert _archives_missing() == 0
     assert move(stored, LATER) == 2
     assert world.differences(stored) == []
 
@@ -166,6 +169,12 @@ def test_nobody_is_half_forgotten_while_the_archive_is_away(archived: Path) -> N
     answer = callers.operator().post("/people/erase", {"customer": stored.customer_id, "learner": "bo"})
     assert (answer.status_code, callers.code(answer)) == (503, "archive-missing")
     assert Person.objects.get(customer=stored.customer, learner="bo").erased_at is None
+
+
+def _archives_missing() -> float:
+    """As monitoring is told."""
+    [sample] = [it for found in Stored().collect() for it in found.samples if it.name == "rollbook_archives_missing"]
+    return sample.value
 
 
 def _elsewhere(do: Any) -> threading.Thread:

@@ -24,7 +24,7 @@ from django.db import connection, transaction
 from rollbook.engines.database.schema import is_kept_for_ever
 from rollbook.errors import LedgerError, Problem
 from rollbook.intake import ReadOptions
-from rollbook.ledger import build, is_ledger
+from rollbook.ledger import build
 from rollbook.model.instants import from_us, to_us
 from rollbook.server.live import archive, contracts, driver, metering, snapshots
 from rollbook.server.models import Customer, Subscription
@@ -64,11 +64,9 @@ def due() -> list[int]:
     if not folder_is_set():
         return []
     _refuse_missing_root()
-    for row in Customer.objects.filter(archived_last__gt=0):
-        folder = archive.folder_of(row.pk, row.archived_generation)
-        if not is_ledger(folder):
-            rule = f"facts of customer {row.pk} were moved there, and it is not there"
-            raise LedgerError(Problem(str(folder), rule, "bring it back; nothing is moved meanwhile"))
+    for customer, folder in archive.away():
+        rule = f"facts of customer {customer} were moved there, and it is not there"
+        raise LedgerError(Problem(str(folder), rule, "bring it back; nothing is moved meanwhile"))
     return list(Customer.objects.order_by("pk").values_list("pk", flat=True))
 
 

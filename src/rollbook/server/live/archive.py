@@ -180,6 +180,14 @@ def of_customer(row: Customer) -> Archive | None:
     return Archive(folder, row.archived_until_us, row.archived_last, row.archived_facts)
 
 
+def away() -> Iterator[tuple[int, Path]]:
+    """The customers whose archive is not where it should be, and where that is."""
+    for row in Customer.objects.filter(archived_last__gt=0).order_by("pk"):
+        folder = folder_of(row.pk, row.archived_generation)
+        if not (settings.CONFIGURATION["ROLLBOOK_ARCHIVE"] and is_ledger(folder)):
+            yield row.pk, folder
+
+
 def of_organisations(organisations: Collection[str]) -> Archive | None:
     """The archive of the customer who has these organisations, as things stand in the view that is open."""
     row = Customer.objects.filter(organisations__name__in=list(organisations), archived_last__gt=0).first()

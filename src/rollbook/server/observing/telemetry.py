@@ -89,7 +89,8 @@ class Stored(Collector):
 
 
 def _stored(now: datetime) -> Iterator[Metric]:
-    from rollbook.server.observing import lag  # noqa: PLC0415 - it needs the tables, and this module is a middleware's
+    from rollbook.server.live import archive  # noqa: PLC0415 - it needs the tables, and this module is a middleware's
+    from rollbook.server.observing import lag  # noqa: PLC0415 - as above
 
     yield _gauge("rollbook_database_up", "Whether the database answered this scrape", 1)
     messages = GaugeMetricFamily("rollbook_outbox_messages", "Messages that wait or were given up", labels=("state",))
@@ -102,6 +103,8 @@ def _stored(now: datetime) -> Iterator[Metric]:
         "For how long the oldest window that is due has not been closed",
         lag.close_seconds(now),
     )
+    missing = sum(1 for _ in archive.away())
+    yield _gauge("rollbook_archives_missing", "Customers whose archive is not where it should be", missing)
     worker = lag.worker_seconds(now)
     if worker is not None:
         yield _gauge("rollbook_worker_seconds", "How long ago a worker gave a sign of life", worker)
