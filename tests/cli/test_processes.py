@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
+from importlib.metadata import version
 from pathlib import Path
 
 import pytest
 
-from .calls import HALF_YEAR, JANUARY, SAMPLE, meter, process, raw_controls, shell, write_facts
+from .calls import HALF_YEAR, JANUARY, SAMPLE, environment, meter, process, raw_controls, shell, write_facts
 
 
 def test_the_console_command_prints_the_result_alone_and_is_quiet_in_a_pipe() -> None:
@@ -16,6 +19,20 @@ def test_the_console_command_prints_the_result_alone_and_is_quiet_in_a_pipe() ->
     assert raw_controls(ran.out + ran.err) == set()
     assert "reading" not in ran.err
     assert ran.adds_up
+
+
+def test_what_draws_charts_and_what_serves_is_loaded_by_no_command_that_does_neither() -> None:
+    """They take a quarter of a second each, for which no other command should wait."""
+    asked = (
+        "import sys, rollbook.cli; print(*{'altair', 'vl_convert', 'django', 'pandas', 'polars'} & sys.modules.keys())"
+    )
+    ran = subprocess.run([sys.executable, "-c", asked], env=environment(), check=True, capture_output=True, text=True)
+    assert ran.stdout.strip() == ""
+
+
+def test_the_version_is_that_of_what_is_installed() -> None:
+    ran = process("--version")
+    assert (ran.code, ran.out) == (0, f"rollbook {version('rollbook')}\n")
 
 
 def test_the_console_command_ends_with_two_for_a_wrong_call_and_three_for_rejected_rows(tmp_path: Path) -> None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import signal
 import sys
+from importlib.metadata import version
 from typing import Annotated
 
 import typer
@@ -29,7 +30,6 @@ from rollbook.render.words import in_words, local, title, windows_in_words
 app = typer.Typer(
     cls=Grouped,
     name="rollbook",
-    help="Counts active learners: who counted, in which billing period, under which plan, and why.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -37,6 +37,27 @@ app = typer.Typer(
 )
 plans_app = typer.Typer(help="The published plans.", invoke_without_command=True, rich_markup_mode=None)
 app.add_typer(plans_app, name="plans", rich_help_panel=PLAN)
+
+
+def _say_version(*, asked: bool) -> None:
+    if asked:
+        terminal.say(terminal.console(), f"rollbook {version('rollbook')}")
+        raise typer.Exit
+
+
+@app.callback()
+def everywhere(
+    _version: Annotated[
+        bool,
+        typer.Option(
+            "--version",
+            callback=lambda asked: _say_version(asked=asked),
+            is_eager=True,
+            help="Say the version, and end.",
+        ),
+    ] = False,
+) -> None:
+    """Counts active learners: who counted, in which billing period, under which plan, and why."""
 
 
 def main() -> None:

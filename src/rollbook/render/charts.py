@@ -6,7 +6,6 @@ Each is drawn twice, for wide screens and for narrow ones, where the same pictur
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -16,6 +15,7 @@ import vl_convert
 
 from rollbook.accounting.account import Account
 from rollbook.metering.outcome import CLASSES
+from rollbook.render.drawing import Drawing
 from rollbook.reports.outline import Bar, Point, bars, pool, seats_held
 
 FAINT, GRID = "#52677a", "#dbe3ea"
@@ -33,19 +33,6 @@ DAYS_BY_DAY = 60
 LABELS_MAX = {"wide": 12, "narrow": 5}
 SIZES = {"wide": (880, 230), "narrow": (270, 190)}
 """Width and height of the plot, without its axes."""
-
-
-@dataclass(frozen=True, slots=True)
-class Drawing:
-    """One chart: what it shows in words, for those who do not see it, and as SVG by size.
-
-    legend  (style, words) of each series; the page sets it as text, where it can wrap and be read aloud
-    """
-
-    title: str
-    words: str
-    legend: tuple[tuple[str, str], ...]
-    svg: dict[str, str]
 
 
 def drawings(found: Account) -> tuple[Drawing, ...]:

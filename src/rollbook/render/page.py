@@ -19,7 +19,7 @@ from markupsafe import Markup
 from rollbook.model.instants import to_us
 from rollbook.model.money import Money
 from rollbook.render.about import About
-from rollbook.render.charts import Drawing
+from rollbook.render.drawing import Drawing
 from rollbook.render.words import clean, local
 from rollbook.reports.columns import AMOUNT, NUMBER, PERCENT, WHOLE
 from rollbook.reports.outline import Figure
