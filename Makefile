@@ -4,8 +4,12 @@ PYTHON ?= python3.11
 VENV := .venv
 BIN := $(VENV)/bin
 SAMPLE := src/rollbook/samples/academy.csv
-# How pages look and read is the same on every database: this is seen once.
-ALIKE := tests/pages/test_tour.py tests/pages/test_german.py tests/pages/test_charts.py tests/pages/test_translations.py tests/pages/test_help.py
+# How pages look and read, what HTTP servers and proxies do, who may call what, and how documentation reads is the same
+# on every database: this is seen once.
+ALIKE := $(foreach page,tour german charts translations help words stops sentences,tests/pages/test_$(page).py) \
+	$(foreach part,forwarded bodies slow_clients client_restart access_headers access_oidc routes_by_role openapi statuses \
+	notices_webhooks api_documentation notices_documentation rules_documentation roster_requests_documentation \
+	roster_snapshots_documentation,tests/server/test_$(part).py)
 
 .PHONY: help run serve test test-server test-scale lint laws fuzz fuzz-long faults faults-long api-fuzz bench bench-scale bench-intake bench-server bench-pages \
 	screenshots translations docs clean
