@@ -77,4 +77,4 @@ class Archiving(Service):
 
 
 TestArchiving = pytest.mark.usefixtures("ledger")(Archiving.TestCase)
-TestArchiving.settings = bounded(examples=200 if LONG else 8, steps=20 if LONG else 8)
+TestArchiving.settings = bounded(examples=200 if LONG else 4, steps=20 if LONG else 8)
