@@ -36,7 +36,7 @@ from rollbook.model.subscription import Approval, Change, Quantity, Subscription
 from rollbook.model.tariff import Rate, Tariff, Tier
 from tests.metering.ledgers import ORGANISATIONS, ZONES, ledgers, meters, plan, rules, subscription
 
-relaxed = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=settings().max_examples // 3)
+relaxed = settings(deadline=None, suppress_health_check=list(HealthCheck), max_examples=settings().max_examples // 5)
 """Each example reads, meters and writes several times: fewer of them."""
 
 FINAL_US = start_of_day_us(date(2027, 6, 1), ZoneInfo("UTC"))

@@ -217,14 +217,14 @@ def test_a_backup_never_replaces_a_file_and_leaves_nothing_half_done(databases: 
     assert not [path for path in made.folder.iterdir() if path.name.endswith(".partial")]
 
 
-@pytest.mark.parametrize("content", [b"", b"not a backup", b"SQLite format 3\0" + b"\xff" * 5000, b"PGDMP\x01"])
-def test_what_is_no_backup_leaves_the_database_empty(databases: tuple[Operated, Operated], content: bytes) -> None:
+def test_what_is_no_backup_leaves_the_database_empty(databases: tuple[Operated, Operated]) -> None:
     made, empty = databases
     file = made.folder / "wrong"
-    file.write_bytes(content)
-    ran = empty.call("restore", str(file))
-    assert ran.returncode == 2, ran.stderr
-    assert "Traceback" not in ran.stderr
+    for content in (b"", b"not a backup", b"SQLite format 3\0" + b"\xff" * 5000, b"PGDMP\x01"):
+        file.write_bytes(content)
+        ran = empty.call("restore", str(file))
+        assert ran.returncode == 2, (content, ran.stderr)
+        assert "Traceback" not in ran.stderr
     empty.done("backup", str(made.folder / "of-nothing")) if POSTGRESQL else None
     whole = made.folder / "whole"
     made.done("backup", str(whole))
