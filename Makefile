@@ -66,7 +66,7 @@ lint: $(VENV)/dev ## style, types, and who may import whom
 	$(BIN)/lint-imports
 
 laws: $(VENV)/dev ## the property tests with many more examples
-	ROLLBOOK_LAWS=long $(BIN)/python -m pytest -n 2 tests/metering/test_laws.py tests/books/test_laws.py tests/intake tests/engines/test_live_laws.py tests/server/test_api_laws.py
+	ROLLBOOK_LAWS=long $(BIN)/python -m pytest -n 2 tests/metering/test_laws.py tests/books/test_laws.py tests/intake tests/engines/test_live_laws.py tests/server/test_api_laws.py tests/server/test_archive_laws.py
 
 fuzz: $(VENV)/dev ## breaks the fixtures of every producer for SECONDS, guided by coverage where atheris can be had
 	-$(BIN)/python -m pip install --quiet --disable-pip-version-check atheris==3.0.0
