@@ -12,6 +12,9 @@ from benchmarks.scale.sides import folder
 
 KEPT = folder() / "docs" / "benchmarks" / "scale.json"
 
+BRIEF_SECONDS, BRIEF_RUNS = 2, 5
+"""Whoever takes less than so many seconds is asked so often at the least: on a shared machine one run says little."""
+
 
 @dataclass(slots=True)
 class Figures:

@@ -22,7 +22,7 @@ from typing import Any
 import duckdb
 from benchmarks.count import folder_of, machine, made_facts
 from benchmarks.scale import record, report
-from benchmarks.scale.record import Figures, Measurement
+from benchmarks.scale.record import BRIEF_RUNS, BRIEF_SECONDS, Figures, Measurement
 from benchmarks.scale.sides import FACTS, LEDGER, SIDES, Side, folder
 from benchmarks.scale.workload import LIMIT, Task, write_calendar
 from rich.console import Console
@@ -75,9 +75,9 @@ def measure(rows: int, runs: int, kept: Path, ledger: Path | None, left_out: set
     with tempfile.TemporaryDirectory(prefix="rollbook-scale-", dir=kept) as scratch:
         calendar = Path(scratch) / "calendar.parquet"
         write_calendar(calendar)
-        for number in range(1, runs + 1):
+        for number in range(1, max(runs, BRIEF_RUNS) + 1):
             for side, figures in found.items():
-                if not figures.note:
+                if not figures.note and (number <= runs or max(figures.seconds) < BRIEF_SECONDS):
                     _one_run(side, figures, facts, calendar, built, Path(scratch))
                     said = figures.note or f"{figures.seconds[-1]:.2f} s"
                     print(f"run {number}, {side.title}, {side.input}: {said}", file=sys.stderr, flush=True)
