@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 SAMPLE := src/rollbook/samples/academy.csv
 # How pages look and read, what HTTP servers and proxies do, who may call what, and how documentation reads is the same
 # on every database: this is seen once.
-ALIKE := $(foreach page,tour german charts translations help words stops sentences first own plan_editor planner usage_journeys,tests/pages/test_$(page).py) \
+ALIKE := $(foreach page,tour german charts translations help words stops sentences,tests/pages/test_$(page).py) \
 	$(foreach part,forwarded bodies slow_clients client_restart access_headers access_oidc routes_by_role openapi statuses \
 	notices_webhooks api_documentation notices_documentation rules_documentation roster_requests_documentation \
 	roster_snapshots_documentation,tests/server/test_$(part).py)

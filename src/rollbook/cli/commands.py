@@ -39,7 +39,7 @@ plans_app = typer.Typer(help="The published plans.", invoke_without_command=True
 app.add_typer(plans_app, name="plans", rich_help_panel=PLAN)
 
 
-def _say_version(*, asked: bool) -> None:
+def _say_version(asked: bool) -> None:
     if asked:
         terminal.say(terminal.console(), f"rollbook {version('rollbook')}")
         raise typer.Exit
@@ -48,13 +48,7 @@ def _say_version(*, asked: bool) -> None:
 @app.callback()
 def everywhere(
     _version: Annotated[
-        bool,
-        typer.Option(
-            "--version",
-            callback=lambda asked: _say_version(asked=asked),
-            is_eager=True,
-            help="Say the version, and end.",
-        ),
+        bool, typer.Option("--version", callback=_say_version, is_eager=True, help="Say the version, and end.")
     ] = False,
 ) -> None:
     """Counts active learners: who counted, in which billing period, under which plan, and why."""
