@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import shutil
 import signal
 import sqlite3
@@ -135,6 +136,13 @@ def test_facts_of_closed_windows_leave_the_database_and_everything_counts_the_sa
     assert after.replace(f"fact {703 - moved}", "fact 703") == before
     assert made.call("recount").returncode == 0
     assert "0 facts moved in all" in made.call("archive").stderr
+    assert "archive" not in made.call("migrate").stderr
+    made.more = {}
+    ran = made.call("migrate")
+    assert ran.returncode == 0
+    assert re.search(
+        r"^customer \d: customer-\d-1: .* it is not there; .* set ROLLBOOK_ARCHIVE", ran.stderr, re.MULTILINE
+    )
 
 
 def test_a_recount_tells_what_somebody_changed(databases: tuple[Operated, Operated]) -> None:

@@ -134,7 +134,19 @@ def migrate() -> None:
         from rollbook.server.operation import migrating  # noqa: PLC0415
 
         migrating.migrate()
+        _say_what_is_away()
         beginning.say_how_to_begin()
+
+
+def _say_what_is_away() -> None:
+    """Names archives that are not there: whoever brought back a database may have forgotten them, or their setting."""
+    from rollbook.server.live import archive as archives  # noqa: PLC0415
+
+    err = terminal.console(stderr=True)
+    for customer, folder in archives.away():
+        rule = "facts of closed windows were moved there, and it is not there"
+        remedy = "bring it back and set ROLLBOOK_ARCHIVE; nothing that needs them is counted meanwhile"
+        terminal.say(err, str(Problem(f"customer {customer}: {folder}", rule, remedy)))
 
 
 def recount(subscription: OneSubscription = None) -> None:
