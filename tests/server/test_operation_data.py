@@ -215,6 +215,21 @@ def test_an_import_tells_what_it_cannot_take_with_its_place(databases: tuple[Ope
     assert made.call("import", str(facts), "--customer", "Nobody").returncode == 2
 
 
+def test_facts_refused_for_the_same_reason_are_told_three_times_and_then_counted(
+    databases: tuple[Operated, Operated],
+) -> None:
+    made, _ = databases
+    facts = made.folder / "nobodys.csv"
+    rows = "".join(f"{number},2026-02-01T10:00:00Z,,ana,login\n" for number in range(1, 8))
+    facts.write_text("id,occurred_at,organisation,learner,type\n" + rows)
+    said = made.call("import", str(facts)).stderr.splitlines()
+    reason = "organisation is empty, and no customer is named"
+    assert [line.split(f": {reason}")[0] for line in said if reason in line] == [
+        *(f"{facts}:{line}" for line in (2, 3, 4)),
+        "7 in all",
+    ]
+
+
 def test_a_backup_never_replaces_a_file_and_leaves_nothing_half_done(databases: tuple[Operated, Operated]) -> None:
     made, _ = databases
     file = made.folder / "there"

@@ -20,6 +20,9 @@ from rollbook.render import terminal
 BATCH_FACTS = 10_000
 """Facts of one transaction."""
 
+ALIKE_SHOWN = 3
+"""Facts that are told one by one of all that are refused for the same reason."""
+
 UNKNOWN_KEPT_MAX = 1_000
 """Organisations that nobody has of which facts are counted; of more, the first that were met."""
 
@@ -82,7 +85,7 @@ def _take_in(store: FactStore, sender: Any) -> int:
     err = terminal.console(stderr=True)
     totals = dict.fromkeys(("received", "new", "repeats", "held", "rejected"), 0)
     unknown: Counter[str] = Counter()
-    told = 0
+    refusals = _Refusals(err, store)
     for batch in _batches(store):
         read = batch if sender.customer is not None else [_named(index, fact) for index, fact in enumerate(batch)]
         receipt = ingest(read, sender, now_us())
@@ -94,13 +97,10 @@ def _take_in(store: FactStore, sender: Any) -> int:
         totals["rejected"] += len({it.index for it in receipt.rejected})
         if receipt.held or receipt.still_held:
             _count_unknown(unknown, read)
-        for it in receipt.rejected[: PROBLEMS_SHOWN - told]:
-            fact = batch[it.index]
-            terminal.say(err, str(Problem(store.place(fact.source, fact.id), it.rule, it.remedy)))
-            told += 1
+        for it in receipt.rejected:
+            refusals.say(batch[it.index], it.rule, it.remedy)
         terminal.say(err, f"{totals['received']:,} of {store.facts:,} facts are stored or told")
-    if totals["rejected"] > told:
-        terminal.say(err, f"and more: {totals['rejected']:,} were rejected in all")
+    refusals.sum_up()
     _say_held(err, totals["held"], unknown)
     # Rows that could not be read are rows that were not taken.
     totals["received"] += store.rejected
@@ -109,6 +109,32 @@ def _take_in(store: FactStore, sender: Any) -> int:
     for name, facts in totals.items():
         terminal.say(out, f"{facts:>12,}  {name}")
     return totals["rejected"]
+
+
+class _Refusals:
+    """Says why facts were not taken: of each reason the first few, with their places, and in the end how many."""
+
+    def __init__(self, err: Console, store: FactStore) -> None:
+        self.err, self.store = err, store
+        self.met: Counter[tuple[str, str]] = Counter()
+        self.others = 0
+
+    def say(self, fact: Any, rule: str, remedy: str) -> None:
+        """Tells of one fact."""
+        if (rule, remedy) not in self.met and len(self.met) == PROBLEMS_SHOWN:
+            self.others += 1
+            return
+        self.met[rule, remedy] += 1
+        if self.met[rule, remedy] <= ALIKE_SHOWN:
+            terminal.say(self.err, str(Problem(self.store.place(fact.source, fact.id), rule, remedy)))
+
+    def sum_up(self) -> None:
+        """Tells how many there were of whatever was not told whole."""
+        for (rule, remedy), facts in self.met.items():
+            if facts > ALIKE_SHOWN:
+                terminal.say(self.err, f"{facts:,} in all: {rule}; {remedy}")
+        if self.others:
+            terminal.say(self.err, f"and {self.others:,} more, for other reasons")
 
 
 def _named(index: int, fact: Any) -> Any:
