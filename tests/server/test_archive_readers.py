@@ -14,7 +14,7 @@ from rollbook import plans
 from rollbook.roster.deciding import deeds_of_totals
 from rollbook.server import clock
 from rollbook.server.billing import archiving, closing
-from rollbook.server.live import explaining, history, people, roster_deeds, snapshots, uncounted
+from rollbook.server.live import archive, explaining, history, people, roster_deeds, snapshots, uncounted
 from rollbook.server.models import Subscription
 
 from . import callers, world
@@ -113,7 +113,18 @@ def test_the_account_of_somebody_who_did_very_much(term: Subscription, monkeypat
 
 
 @pytest.mark.parametrize("completed_only", [False, True])
-def test_what_somebody_did_last_for_rules(term: Subscription, completed_only: bool) -> None:  # noqa: FBT001
+@pytest.mark.parametrize(("at_once", "scanned_facts"), [(16, 100_000), (1, 1), (1, 100_000)])
+def test_what_somebody_did_last_for_rules(
+    term: Subscription,
+    monkeypatch: pytest.MonkeyPatch,
+    completed_only: bool,  # noqa: FBT001
+    at_once: int,
+    scanned_facts: int,
+) -> None:
+    # All at once where they lie; one after the other; and everything between the first and the last of them.
+    monkeypatch.setattr(archive, "LEARNERS_AT_ONCE", at_once)
+    monkeypatch.setattr(archive, "SCANNED_FACTS", scanned_facts)
+
     def told() -> Any:
         numbers = [surrogate(term, it) for it in ("ana", "bo", "cy", "di")]
         totals = roster_deeds.of_people(["north", "south"], numbers, world.at(NOW), completed_only=completed_only)
