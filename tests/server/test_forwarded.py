@@ -8,10 +8,13 @@ from __future__ import annotations
 import json
 import re
 import socket
+import time
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+
+from rollbook.server.access.throttle import SIGN_IN_SECONDS
 
 from .operated import Operated, Serving
 
@@ -51,10 +54,13 @@ def sign_ins(port: int, account: str, *claims: str) -> list[int]:
     assert cookie
     body = json.dumps({"name": account, "password": "not the password"})
     lines = (f"Cookie: {cookie[1]}", f"X-CSRFToken: {token}")
-    return [
+    quarter = time.time() // SIGN_IN_SECONDS
+    found = [
         status(asked(port, *lines, *filter(None, [claim]), target="/v1/session", method="POST", body=body))
         for claim in claims
     ]
+    # With each quarter of an hour counts begin anew.
+    return found if time.time() // SIGN_IN_SECONDS == quarter else sign_ins(port, f"again-{account}", *claims)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -9,6 +10,7 @@ from typing import Any
 import pytest
 from django.utils import timezone
 
+from rollbook.server import clock
 from rollbook.server.access import keys
 from rollbook.server.models import ApiKey, Audit, Endpoint, Message, ReportOrder, Subscription, User
 from rollbook.server.notices import orders, standing
@@ -264,7 +266,11 @@ def test_whoever_asks_for_a_report_and_leaves_before_it_is_made_gets_none(
     assert said.startswith("whoever asked for it"), reason
 
 
-def test_a_report_is_asked_for_six_times_in_a_quarter_of_an_hour_and_no_more(row: Subscription) -> None:
+def test_a_report_is_asked_for_six_times_in_a_quarter_of_an_hour_and_no_more(
+    row: Subscription, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    now_ns = time.time_ns()
+    monkeypatch.setattr(clock, "source_ns", lambda: now_ns)
     caller = callers.administrator(row.customer)
     order = ordered(caller, row)
     path = f"/report-orders/{order.pk}/send-now"
