@@ -160,14 +160,18 @@ def test_the_scopes_in_the_help_are_those_of_the_server() -> None:
     assert tuple(principals.SCOPES) == first_hour.SCOPES
 
 
-def test_requests_under_way_are_answered_before_the_server_ends(operated: Operated) -> None:
+@pytest.mark.parametrize("ended_by", ["whoever started it", "Ctrl-C in a terminal"])
+def test_requests_under_way_are_answered_before_the_server_ends(operated: Operated, ended_by: str) -> None:
     port = free_port()
     code = f"from rollbook.server.operation.serving import serve; serve('127.0.0.1', {port}, 2, 2, 'json', 'tests.server.slow:application')"
     script = operated.folder / "serve_slowly.py"
     script.write_text(f"if __name__ == '__main__':\n    {code}\n")
     root = str(Path(__file__).parents[2])
     with subprocess.Popen(
-        [sys.executable, str(script)], env={**operated.environment, "PYTHONPATH": root}, stderr=subprocess.PIPE
+        [sys.executable, str(script)],
+        env={**operated.environment, "PYTHONPATH": root},
+        stderr=subprocess.PIPE,
+        start_new_session=True,
     ) as server:
         _wait(f"http://127.0.0.1:{port}/healthz")
         answers: list[int] = []
@@ -180,13 +184,37 @@ def test_requests_under_way_are_answered_before_the_server_ends(operated: Operat
         for call in calls:
             call.start()
         time.sleep(0.7)
-        server.send_signal(signal.SIGTERM)
+        if ended_by == "whoever started it":
+            server.send_signal(signal.SIGTERM)
+        else:
+            os.killpg(server.pid, signal.SIGINT)
         for call in calls:
             call.join()
         assert answers == [200, 200, 200]
         assert server.wait(START_SECONDS) == 0
         with pytest.raises(httpx.TransportError):
             httpx.get(f"http://127.0.0.1:{port}/slow", timeout=5)
+
+
+def test_ctrl_c_in_a_terminal_ends_every_process_at_once(migrated: Operated) -> None:
+    port = free_port()
+    with subprocess.Popen(
+        [sys.executable, "-m", "rollbook.cli", "serve", "--port", str(port), "--workers", "6"],
+        cwd=migrated.folder,
+        env=migrated.environment,
+        stderr=subprocess.PIPE,
+        start_new_session=True,
+        text=True,
+    ) as server:
+        assert server.stderr
+        said = ""
+        while said.count("Started worker") < 6:  # before that, whatever ends them ends them
+            said += server.stderr.readline()
+        os.killpg(server.pid, signal.SIGINT)
+        said += server.communicate(timeout=2 * START_SECONDS)[1]
+    assert server.returncode == 0
+    assert "refused to gracefully stop" not in said
+    assert "Traceback" not in said
 
 
 def _wait(url: str) -> None:
