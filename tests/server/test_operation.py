@@ -210,6 +210,7 @@ def test_ctrl_c_in_a_terminal_ends_every_process_at_once(migrated: Operated) -> 
         said = ""
         while said.count("Started worker") < 6:  # before that, whatever ends them ends them
             said += server.stderr.readline()
+        time.sleep(1)  # one that is told while it begins may not have heard
         os.killpg(server.pid, signal.SIGINT)
         said += server.communicate(timeout=2 * START_SECONDS)[1]
     assert server.returncode == 0
