@@ -23,6 +23,11 @@ ARGUMENTS = (
 )
 HEIGHT = 900
 
+EXPECTED = ("the server responded with a status of 4", "htmx:sendAbort", "htmx:afterRequest")
+"""What the console calls errors and is none. That a page answered 403, 404 or 422 is what some tests ask for. Who goes
+on while a list is still being fetched aborts that request, which htmx says twice; of one that failed it says
+`htmx:sendError` besides."""
+
 
 @contextmanager
 def browser() -> Iterator[Any]:
@@ -93,11 +98,6 @@ class Visitors:
         state = context.storage_state()
         context.close()
         return state
-
-
-# That a page answered 403, 404 or 422 is what some tests ask for. Who goes on while a list is still being fetched
-# aborts that request, which htmx calls an error twice; a request that failed says `htmx:sendError` besides.
-EXPECTED = ("the server responded with a status of 4", "htmx:sendAbort", "htmx:afterRequest")
 
 
 def _heard(page: Any, message: Any) -> None:

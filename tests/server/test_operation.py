@@ -209,9 +209,12 @@ def test_ctrl_c_in_a_terminal_ends_every_process_at_once(migrated: Operated) -> 
         assert server.stderr
         said = ""
         while said.count("Started worker") < 6:  # before that, whatever ends them ends them
-            said += server.stderr.readline()
+            line = server.stderr.readline()
+            assert line, said
+            said += line
         time.sleep(1)  # one that is told while it begins may not have heard
         os.killpg(server.pid, signal.SIGINT)
+        # Whoever does not end is killed after a minute, and that is told.
         said += server.communicate(timeout=2 * START_SECONDS)[1]
     assert server.returncode == 0
     assert "refused to gracefully stop" not in said
